@@ -1,0 +1,179 @@
+/**
+ * The profile: the one document that every method produces and everything after it reads.
+ *
+ * docs/formats/profile.md describes it field by field, schemas/profile-v1.schema.json is its
+ * machine-readable form. Times inside a run are integers in nanoseconds since that run's start.
+ */
+
+/** Value of `format` in every profile. */
+export const PROFILE_FORMAT = 'callgate-profile';
+
+/** Version of the document that this release writes; newer ones are refused. */
+export const PROFILE_VERSION = 1;
+
+/** Instruction-set side of a call: what the kernel saw, not what the machine is. x32 numbers are given without bit 30. */
+export type Arch = 'x86_64' | 'i386' | 'x32' | 'aarch64';
+
+/** How it is known: seen in a run, reachable in code, or read from another tool's output. */
+export type Origin = 'observed' | 'possible' | 'imported';
+
+export interface Profile {
+  readonly format: typeof PROFILE_FORMAT;
+  readonly version: number;
+  readonly generator: { readonly name: string; readonly version: string };
+  readonly runs: readonly Run[];
+  readonly phases: readonly Phase[];
+  readonly programs: readonly Program[];
+  readonly processes: readonly Process[];
+}
+
+/** Name of a way to produce a profile: `seccomp` and `ptrace` are the two modes of the ptrace tracer. */
+export type MethodName = 'seccomp' | 'ptrace' | 'adaptive' | 'ebpf' | 'analyze' | 'import';
+
+/** One execution of one method. */
+export interface Run {
+  readonly method: MethodName;
+  /** argv of the program that was started, or of the one attached to. */
+  readonly command: readonly string[];
+  /** pids that were attached to; absent if the program was started. */
+  readonly attached?: readonly number[];
+  readonly workload?: { readonly command: string; readonly exit: ExitStatus | null };
+  /** Wall-clock time of the start, ISO 8601 with milliseconds, UTC. */
+  readonly start: string;
+  /** Nanoseconds from start to end. */
+  readonly duration: number;
+  /** True only if the tree was watched from its first instruction to its last and nothing was lost. */
+  readonly complete: boolean;
+  /** Why `complete` is false, one sentence each; empty if it is true. */
+  readonly incomplete: readonly string[];
+  /** Events known to be lost; always 0 for ptrace. */
+  readonly lost: number;
+  readonly warnings: readonly string[];
+  readonly host: Host;
+}
+
+export interface Host {
+  /** Kernel release, as `uname -r`. */
+  readonly kernel: string;
+  /** Machine, as `uname -m`. */
+  readonly arch: string;
+  /** C library of the tracing host, such as `glibc 2.36`, or null where unknown. */
+  readonly libc: string | null;
+  /** PRETTY_NAME of os-release, or null. */
+  readonly distribution: string | null;
+}
+
+/** A phase of the program's life; index 0 is always `setup`. */
+export interface Phase {
+  readonly name: string;
+  /** The trigger as written on the command line; null for the first phase. */
+  readonly trigger: string | null;
+  /** `auto` if callgate proposed it after the run. */
+  readonly source: 'start' | 'given' | 'auto';
+  /** Why an automatic phase was proposed, for people; null otherwise. */
+  readonly reason: string | null;
+  /** Whether the phase was ever entered in any run. */
+  readonly entered: boolean;
+}
+
+/** An executable file. Identity is path plus build-id. */
+export interface Program {
+  readonly path: string;
+  /** GNU build-id in lower-case hex, or null. */
+  readonly buildId: string | null;
+  /** Calls that the program may make by its code (`possible`) or another tool's word (`imported`); empty for traces. */
+  readonly calls: readonly Call[];
+}
+
+export type Birth = 'start' | 'attach' | 'fork' | 'vfork' | 'clone' | 'exec';
+
+export type ExitStatus =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: string; readonly core: boolean }
+  /** Its program was replaced by execve: the next process entry with birth `exec` goes on. */
+  | { readonly kind: 'exec' }
+  /** Still alive when the tracer let go of it. */
+  | { readonly kind: 'detached' };
+
+/**
+ * One process between birth or exec and exit or the next exec: a pid that execs twice has three entries.
+ * Entries stand in the order in which they began.
+ */
+export interface Process {
+  /** Index into `runs`. */
+  readonly run: number;
+  readonly pid: number;
+  readonly birth: Birth;
+  /** Index into `processes` of the one that forked it, or for `exec` of what it was before; null for roots. */
+  readonly parent: number | null;
+  /** Index into `programs`; null where the file could not be read. */
+  readonly program: number | null;
+  /** argv for births `start`, `attach` and `exec`; null for a fork, which keeps its parent's. */
+  readonly argv: readonly string[] | null;
+  readonly start: number;
+  /** Null if its end was not seen. */
+  readonly end: number | null;
+  readonly exit: ExitStatus | null;
+  readonly threads: readonly Thread[];
+  /** Phases that it entered, in order of time: the first is the one it was born into. */
+  readonly transitions: readonly Transition[];
+  /** Sockets on which it began to listen. */
+  readonly listens: readonly Listen[];
+  readonly calls: readonly Call[];
+}
+
+/** A thread other than the one whose tid is the pid. */
+export interface Thread {
+  readonly tid: number;
+  /** tid of the thread that made it; null if it was there when tracing began. */
+  readonly creator: number | null;
+  readonly start: number;
+  readonly end: number | null;
+}
+
+export interface Transition {
+  /** Index into `phases`. */
+  readonly phase: number;
+  readonly at: number;
+}
+
+export interface Listen {
+  readonly at: number;
+  /** `tcp:PORT`, `unix:PATH` (abstract names begin with `@`). */
+  readonly address: string;
+}
+
+/** One system call of one process or program: the key is (arch, nr). */
+export interface Call {
+  readonly arch: Arch;
+  readonly nr: number;
+  /** Name in the table of `arch`, or null for a number that the table does not have. */
+  readonly name: string | null;
+  readonly origin: Origin;
+  /** How often; null where the method does not count. */
+  readonly count: number | null;
+  /** First and last use; null where the method has no time. */
+  readonly first: number | null;
+  readonly last: number | null;
+  /** Indices into `phases` in which it was used, ascending. */
+  readonly phases: readonly number[];
+  /** True if the only use is the execve by which the launcher starts the program. */
+  readonly launch?: true;
+  /** Outcomes, errno name to count; present only for methods that see them. Success is not listed. */
+  readonly errnos?: Readonly<Record<string, number>>;
+  /** Selecting arguments; present only for calls that have one. */
+  readonly args?: readonly ArgumentValues[];
+  /**
+   * For calls that wait for an event: the times of the first uses (at most 64) and the nanoseconds spent
+   * between such a call and the next stop of the same thread. Material for finding phases.
+   */
+  readonly waits?: { readonly uses: readonly number[]; readonly total: number };
+}
+
+/** Distinct values of one selecting argument, as unsigned integers in ascending order, or `any` past the cap. */
+export interface ArgumentValues {
+  /** Argument position, 0 to 5; a field of a structure is named in `field`. */
+  readonly index: number;
+  readonly name: string;
+  readonly values: readonly number[] | 'any';
+}
