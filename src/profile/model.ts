@@ -5,14 +5,13 @@
  * machine-readable form. Times inside a run are integers in nanoseconds since that run's start.
  */
 
+import type { Arch } from '../abi/arch.ts';
+
 /** Value of `format` in every profile. */
 export const PROFILE_FORMAT = 'callgate-profile';
 
 /** Version of the document that this release writes; newer ones are refused. */
 export const PROFILE_VERSION = 1;
-
-/** Instruction-set side of a call: what the kernel saw, not what the machine is. x32 numbers are given without bit 30. */
-export type Arch = 'x86_64' | 'i386' | 'x32' | 'aarch64';
 
 /** How it is known: seen in a run, reachable in code, or read from another tool's output. */
 export type Origin = 'observed' | 'possible' | 'imported';
@@ -170,10 +169,13 @@ export interface Call {
   readonly waits?: { readonly uses: readonly number[]; readonly total: number };
 }
 
-/** Distinct values of one selecting argument, as unsigned integers in ascending order, or `any` past the cap. */
+/**
+ * Distinct values of one selecting argument, as unsigned integers in ascending order, or `any` past the cap.
+ * A value above 2^53 - 1 is a string of the form `0x...`.
+ */
 export interface ArgumentValues {
   /** Argument position, 0 to 5; a field of a structure is named in `field`. */
   readonly index: number;
   readonly name: string;
-  readonly values: readonly number[] | 'any';
+  readonly values: readonly (number | string)[] | 'any';
 }
