@@ -1,0 +1,104 @@
+import koffi from 'koffi';
+import { SystemCallError } from '../base/errors.ts';
+
+/** Pointer argument: bytes that the callee reads or writes, or an address, or null. */
+export type Pointer = ArrayBufferView | bigint | null;
+
+/**
+ * The libc functions that callgate calls, each as thin as possible; all return -1 (or an error number) on failure.
+ *
+ * A task is ptraced by one OS thread, so every function here is synchronous and the caller stays on one thread.
+ */
+export interface Libc {
+  ptrace(request: number, tid: number, address: number | bigint, data: number | bigint): number;
+  ptracePointer(request: number, tid: number, address: number | bigint, data: Pointer): number;
+  waitpid(pid: number, status: Int32Array, options: number): number;
+  kill(pid: number, signal: number): number;
+  tgkill(pid: number, tid: number, signal: number): number;
+  memfdCreate(name: string, flags: number): number;
+  posixSpawn(pid: Int32Array, path: string, actions: Pointer, argv: Pointer, envp: Pointer): number;
+  fileActionsInit(actions: Pointer): number;
+  fileActionsAddDup2(actions: Pointer, from: number, to: number): number;
+  fileActionsDestroy(actions: Pointer): number;
+  prlimit(pid: number, resource: number, limit: Pointer, old: Pointer): number;
+  getxattrSize(path: string, name: string): number;
+  processVmReadv(pid: number, local: Pointer, remote: Pointer): number;
+  prctl(option: number, argument: number): number;
+  syscall(nr: number, a: number, b: number, c: Pointer): number;
+  glibcVersion(): string | null;
+  /** errno of the last call; meaningful only directly after a failure. */
+  errno(): number;
+}
+
+/**
+ * Loads libc into this thread.
+ *
+ * @throws SystemCallError if there is no libc.so.6 to load.
+ */
+export function openLibc(): Libc {
+  const lib = openLibrary();
+  // SAFETY: (all below) synchronous calls on the calling thread; koffi keeps typed arrays alive and in place
+  // for the duration of a call, and no callee here keeps a pointer beyond it.
+  return {
+    ptrace: lib.func('long ptrace(long request, int tid, uintptr_t address, uintptr_t data)'),
+    ptracePointer: lib.func('ptrace', 'long', ['long', 'int', 'uintptr_t', 'void *']),
+    waitpid: lib.func('int waitpid(int pid, void *status, int options)'),
+    kill: lib.func('int kill(int pid, int signal)'),
+    tgkill: lib.func('int tgkill(int pid, int tid, int signal)'),
+    memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
+    posixSpawn: posixSpawnOf(lib),
+    fileActionsInit: lib.func('int posix_spawn_file_actions_init(void *actions)'),
+    fileActionsAddDup2: lib.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)'),
+    fileActionsDestroy: lib.func('int posix_spawn_file_actions_destroy(void *actions)'),
+    prlimit: lib.func('int prlimit64(int pid, int resource, void *limit, void *old)'),
+    getxattrSize: getxattrSizeOf(lib),
+    processVmReadv: processVmReadvOf(lib),
+    prctl: lib.func('int prctl(int option, unsigned long argument)'),
+    syscall: lib.func('long syscall(long nr, long a, long b, void *c)'),
+    glibcVersion: () => {
+      try {
+        return lib.func('const char *gnu_get_libc_version()')() as string;
+      } catch {
+        return null;
+      }
+    },
+    errno: () => koffi.errno(),
+  };
+}
+
+/** Address of a typed array's first byte; valid while the array is referenced, for it lies outside the moving heap. */
+export function addressOf(view: ArrayBufferView): bigint {
+  return koffi.address(view);
+}
+
+type Library = ReturnType<typeof koffi.load>;
+
+function openLibrary(): Library {
+  try {
+    return koffi.load('libc.so.6');
+  } catch (error) {
+    throw new SystemCallError(`libc: cannot load libc.so.6: ${(error as Error).message}`, {
+      request: 'dlopen',
+      errno: 2,
+    });
+  }
+}
+
+function posixSpawnOf(lib: Library): Libc['posixSpawn'] {
+  const spawn = lib.func(
+    'int posix_spawn(void *pid, const char *path, void *actions, void *attributes, void *argv, void *envp)',
+  );
+  return (pid, path, actions, argv, envp) => spawn(pid, path, actions, null, argv, envp) as number;
+}
+
+function getxattrSizeOf(lib: Library): Libc['getxattrSize'] {
+  const getxattr = lib.func('long getxattr(const char *path, const char *name, void *value, size_t size)');
+  return (path, name) => getxattr(path, name, null, 0) as number;
+}
+
+function processVmReadvOf(lib: Library): Libc['processVmReadv'] {
+  const readv = lib.func(
+    'long process_vm_readv(int pid, void *local, ulong localCount, void *remote, ulong remoteCount, ulong flags)',
+  );
+  return (pid, local, remote) => readv(pid, local, 1, remote, 1, 0) as number;
+}

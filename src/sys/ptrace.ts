@@ -1,0 +1,184 @@
+import { SystemCallError } from '../base/errors.ts';
+import type { Libc } from './libc.ts';
+
+/** Requests of ptrace(2); source: include/uapi/linux/ptrace.h. */
+export const PTRACE_CONT = 7;
+export const PTRACE_GETREGS = 12;
+export const PTRACE_SETREGS = 13;
+export const PTRACE_DETACH = 17;
+export const PTRACE_SYSCALL = 24;
+export const PTRACE_GETEVENTMSG = 0x4201;
+export const PTRACE_GETSIGINFO = 0x4202;
+export const PTRACE_SEIZE = 0x4206;
+export const PTRACE_INTERRUPT = 0x4207;
+export const PTRACE_LISTEN = 0x4208;
+export const PTRACE_GET_SYSCALL_INFO = 0x420e;
+
+export const PTRACE_O_TRACESYSGOOD = 1;
+export const PTRACE_O_TRACEFORK = 1 << 1;
+export const PTRACE_O_TRACEVFORK = 1 << 2;
+export const PTRACE_O_TRACECLONE = 1 << 3;
+export const PTRACE_O_TRACEEXEC = 1 << 4;
+export const PTRACE_O_TRACESECCOMP = 1 << 7;
+export const PTRACE_O_EXITKILL = 1 << 20;
+
+export const PTRACE_EVENT_FORK = 1;
+export const PTRACE_EVENT_VFORK = 2;
+export const PTRACE_EVENT_CLONE = 3;
+export const PTRACE_EVENT_EXEC = 4;
+export const PTRACE_EVENT_SECCOMP = 7;
+export const PTRACE_EVENT_STOP = 128;
+
+export const PTRACE_SYSCALL_INFO_ENTRY = 1;
+export const PTRACE_SYSCALL_INFO_EXIT = 2;
+export const PTRACE_SYSCALL_INFO_SECCOMP = 3;
+
+/** Index of a register in struct user_regs_struct, in 64-bit words; source: arch/x86/include/asm/user_64.h. */
+export const REG = {
+  r10: 7,
+  rax: 10,
+  rdx: 12,
+  rsi: 13,
+  rdi: 14,
+  orig_rax: 15,
+  rip: 16,
+} as const;
+
+const ESRCH = 3;
+
+/**
+ * ptrace(2) bound to the calling thread, with the buffers that its requests fill.
+ *
+ * Requests on a tracee that has died (ESRCH) are normal: they return false, and its end comes from waitpid.
+ */
+export class Ptrace {
+  readonly #libc: Libc;
+  readonly #info: ArrayBuffer = new ArrayBuffer(88);
+  readonly #infoBytes: Uint8Array = new Uint8Array(this.#info);
+  readonly #infoWords: Uint32Array = new Uint32Array(this.#info);
+  readonly #infoInts: Int32Array = new Int32Array(this.#info);
+  readonly #message: BigUint64Array = new BigUint64Array(1);
+  readonly #siginfo: Int32Array = new Int32Array(32);
+  /** Registers as the last `getRegisters` found them; change and `setRegisters` to write. */
+  readonly registers: BigUint64Array = new BigUint64Array(27);
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** Makes `tid` a tracee of this thread without stopping it. @throws SystemCallError */
+  seize(tid: number, options: number): void {
+    // SAFETY: no memory is passed.
+    if (this.#libc.ptrace(PTRACE_SEIZE, tid, 0, options) === -1) throw this.#error('PTRACE_SEIZE', tid);
+  }
+
+  /** Resumes by PTRACE_CONT, PTRACE_SYSCALL, PTRACE_LISTEN or PTRACE_DETACH; false if the tracee is gone. */
+  resume(request: number, tid: number, signal: number): boolean {
+    // SAFETY: no memory is passed.
+    return this.#libc.ptrace(request, tid, 0, signal) !== -1 || this.#gone('resume', tid);
+  }
+
+  /** Asks a running tracee for a PTRACE_EVENT_STOP; false if it is gone. */
+  interrupt(tid: number): boolean {
+    // SAFETY: no memory is passed.
+    return this.#libc.ptrace(PTRACE_INTERRUPT, tid, 0, 0) !== -1 || this.#gone('PTRACE_INTERRUPT', tid);
+  }
+
+  /** Fetches PTRACE_GET_SYSCALL_INFO into the accessors below; false if the tracee is gone. */
+  fetchSyscallInfo(tid: number): boolean {
+    // SAFETY: the kernel writes at most the 88 bytes of #infoBytes, which this object owns.
+    return (
+      this.#libc.ptracePointer(PTRACE_GET_SYSCALL_INFO, tid, 88, this.#infoBytes) !== -1 ||
+      this.#gone('PTRACE_GET_SYSCALL_INFO', tid)
+    );
+  }
+
+  /** PTRACE_SYSCALL_INFO_*: what kind of stop the last fetch saw. */
+  get op(): number {
+    return this.#infoBytes[0] as number;
+  }
+
+  /** AUDIT_ARCH_* of the call. */
+  get auditArch(): number {
+    return this.#infoWords[1] as number;
+  }
+
+  /** Number as the kernel takes it, an int: at entry and seccomp stops. */
+  get nr(): number {
+    return this.#infoInts[6] as number;
+  }
+
+  /** Low half of argument `index`, unsigned. */
+  low(index: number): number {
+    return this.#infoWords[8 + index * 2] as number;
+  }
+
+  /** High half of argument `index`, unsigned. */
+  high(index: number): number {
+    return this.#infoWords[9 + index * 2] as number;
+  }
+
+  /** All 64 bits of argument `index`. */
+  argument(index: number): bigint {
+    return (BigInt(this.high(index)) << 32n) | BigInt(this.low(index));
+  }
+
+  /** Return value at an exit stop; errors are negative error numbers. */
+  get returnValue(): number {
+    return (this.#infoInts[7] as number) * 2 ** 32 + (this.#infoWords[6] as number);
+  }
+
+  /** At an exit stop: whether the return value is an error. */
+  get isError(): boolean {
+    return this.#infoBytes[32] !== 0;
+  }
+
+  /** PTRACE_GETEVENTMSG: a new tid, or the former tid of an exec; null if the tracee is gone. */
+  eventMessage(tid: number): number | null {
+    // SAFETY: the kernel writes one unsigned long into #message.
+    if (this.#libc.ptracePointer(PTRACE_GETEVENTMSG, tid, 0, this.#message) === -1) {
+      this.#gone('PTRACE_GETEVENTMSG', tid);
+      return null;
+    }
+    return Number(this.#message[0]);
+  }
+
+  /** si_code of the signal whose delivery is stopped, or null if the tracee is gone. */
+  signalCode(tid: number): number | null {
+    // SAFETY: siginfo_t is 128 bytes, the size of #siginfo.
+    if (this.#libc.ptracePointer(PTRACE_GETSIGINFO, tid, 0, this.#siginfo) === -1) return null;
+    return this.#siginfo[2] as number;
+  }
+
+  /** Fills `registers`; false if the tracee is gone. */
+  getRegisters(tid: number): boolean {
+    // SAFETY: struct user_regs_struct is 27 words, the size of `registers`.
+    return (
+      this.#libc.ptracePointer(PTRACE_GETREGS, tid, 0, this.registers) !== -1 ||
+      this.#gone('PTRACE_GETREGS', tid)
+    );
+  }
+
+  /** Writes `registers` back; false if the tracee is gone. */
+  setRegisters(tid: number): boolean {
+    // SAFETY: the kernel reads 27 words of `registers`.
+    return (
+      this.#libc.ptracePointer(PTRACE_SETREGS, tid, 0, this.registers) !== -1 ||
+      this.#gone('PTRACE_SETREGS', tid)
+    );
+  }
+
+  #gone(request: string, tid: number): false {
+    if (this.#libc.errno() !== ESRCH) throw this.#error(request, tid);
+    return false;
+  }
+
+  #error(request: string, tid: number): SystemCallError {
+    const errno = this.#libc.errno();
+    return new SystemCallError(`ptrace: ${request} of tid ${tid} failed, errno ${errno}`, {
+      request,
+      errno,
+      tid,
+    });
+  }
+}
