@@ -15,12 +15,12 @@ export const PTRACE_LISTEN = 0x4208;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
 
 export const PTRACE_O_TRACESYSGOOD = 1;
-export const PTRACE_O_TRACEFORK = 1 << 1;
-export const PTRACE_O_TRACEVFORK = 1 << 2;
-export const PTRACE_O_TRACECLONE = 1 << 3;
-export const PTRACE_O_TRACEEXEC = 1 << 4;
-export const PTRACE_O_TRACESECCOMP = 1 << 7;
-export const PTRACE_O_EXITKILL = 1 << 20;
+export const PTRACE_O_TRACEFORK = 2;
+export const PTRACE_O_TRACEVFORK = 4;
+export const PTRACE_O_TRACECLONE = 8;
+export const PTRACE_O_TRACEEXEC = 0x10;
+export const PTRACE_O_TRACESECCOMP = 0x80;
+export const PTRACE_O_EXITKILL = 0x100000;
 
 export const PTRACE_EVENT_FORK = 1;
 export const PTRACE_EVENT_VFORK = 2;

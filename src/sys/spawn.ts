@@ -1,0 +1,92 @@
+import { closeSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SystemCallError } from '../base/errors.ts';
+import { addressOf, type Libc } from './libc.ts';
+
+const MFD_CLOEXEC = 1;
+const MFD_EXEC = 0x10;
+const EINVAL = 22;
+
+/** sizeof(posix_spawn_file_actions_t) is 80 on x86-64 glibc; more does no harm. */
+const FILE_ACTIONS_SIZE = 256;
+
+export interface SpawnOptions {
+  /** argv, argv[0] included. Bytes where text cannot carry them. */
+  readonly argv: readonly (string | Uint8Array)[];
+  /** `NAME=value` entries. */
+  readonly env: readonly (string | Uint8Array)[];
+  /** Descriptors that the child keeps; everything else that Node opened is close-on-exec. */
+  readonly keep: readonly number[];
+}
+
+/**
+ * Starts an executable image that exists only in memory, as a child of the calling thread.
+ *
+ * @returns the pid
+ * @throws SystemCallError if the image cannot be stored or started
+ */
+export function spawnImage(libc: Libc, image: Uint8Array, options: SpawnOptions): number {
+  using file = storeImage(libc, image);
+  const pid = new Int32Array(1);
+  const actions = new Uint8Array(FILE_ACTIONS_SIZE);
+  const argv = stringTable(options.argv);
+  const env = stringTable(options.env);
+  // SAFETY: `actions` is larger than the structure and lives until destroyed below; the tables and the
+  // bytes they point to stay referenced until posix_spawn has returned, which is after the child's exec.
+  libc.fileActionsInit(actions);
+  try {
+    // Node marks the descriptors it inherited as close-on-exec; a dup2 onto itself undoes that in the child.
+    for (const fd of options.keep) libc.fileActionsAddDup2(actions, fd, fd);
+    const error = libc.posixSpawn(pid, file.path, actions, argv.pointers, env.pointers);
+    if (error !== 0) {
+      throw new SystemCallError(`posix_spawn: cannot start the launcher, errno ${error}`, {
+        request: 'posix_spawn',
+        errno: error,
+      });
+    }
+  } finally {
+    libc.fileActionsDestroy(actions);
+    argv.release();
+    env.release();
+  }
+  return pid[0] as number;
+}
+
+interface StoredImage extends Disposable {
+  readonly path: string;
+}
+
+/** A memfd, or a temporary file where the system forbids executable memfds (sysctl vm.memfd_noexec). */
+function storeImage(libc: Libc, image: Uint8Array): StoredImage {
+  // SAFETY: the name is copied by the kernel; the descriptor is owned by the object returned.
+  let fd = libc.memfdCreate('callgate', MFD_CLOEXEC | MFD_EXEC);
+  if (fd === -1 && libc.errno() === EINVAL) fd = libc.memfdCreate('callgate', MFD_CLOEXEC);
+  if (fd !== -1) {
+    writeSync(fd, image);
+    return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'callgate-'));
+  const path = join(directory, 'launcher');
+  writeFileSync(path, image, { mode: 0o700 });
+  return { path, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
+/** A char *[] that ends with NULL, and the bytes it points to. */
+function stringTable(strings: readonly (string | Uint8Array)[]): {
+  pointers: BigUint64Array;
+  /** Its call after the last use is what keeps the bytes referenced until then. */
+  release(): void;
+} {
+  const parts = strings.map((text) => (typeof text === 'string' ? Buffer.from(text) : text));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length + 1, 1));
+  const pointers = new BigUint64Array(parts.length + 1);
+  const base = addressOf(bytes);
+  let at = 0;
+  for (const [index, part] of parts.entries()) {
+    bytes.set(part, at);
+    pointers[index] = base + BigInt(at);
+    at += part.length + 1;
+  }
+  return { pointers, release: () => void bytes.fill(0) };
+}

@@ -1,0 +1,189 @@
+/**
+ * The program that becomes the traced program: a static x86-64 ELF, assembled here, of a few hundred bytes.
+ *
+ * It sets the signal dispositions and the signal mask that the program is to have, stops itself so that it can be
+ * seized, and then sets no_new_privs, installs a seccomp filter (both if asked for) and executes argv[1] with
+ * argv[2...] and its own environment. A failure before execve ends it with 128 + errno, a failure of execve
+ * with errno.
+ */
+export interface TrampolineOptions {
+  /** Bit n-1 set: signal n is ignored, otherwise at its default. */
+  readonly ignoredSignals: bigint;
+  /** Bit n-1 set: signal n is blocked. */
+  readonly blockedSignals: bigint;
+  readonly noNewPrivs: boolean;
+  /** struct sock_filter[] to install with SECCOMP_SET_MODE_FILTER, or null. */
+  readonly filter: Uint8Array | null;
+}
+
+const BASE = 0x400000;
+const HEADERS = 64 + 56;
+
+const SYS = { rt_sigaction: 13, rt_sigprocmask: 14, pause: 34, getpid: 39, execve: 59, kill: 62 } as const;
+const SYS_prctl = 157;
+const SYS_exit_group = 231;
+const SYS_seccomp = 317;
+
+const SIGKILL = 9;
+const SIGSTOP = 19;
+const SIG_SETMASK = 2;
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_NO_NEW_PRIVS = 38;
+const SECCOMP_SET_MODE_FILTER = 1;
+
+/** Assembles the trampoline for one start. */
+export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
+  const code = new Code();
+  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
+  code.bytes(0x48, 0x89, 0xe3); // mov rbx, rsp
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  code.bytes(0x49, 0xbd).address('ignored'); // mov r13, address
+  code.bytes(0x4d, 0x8b, 0x6d, 0x00); // mov r13, [r13]
+  code.bytes(0x41, 0xbc, 64, 0, 0, 0); // mov r12d, 64
+  const loop = code.length;
+  code.bytes(0x48, 0xbe).address('dfl'); // mov rsi, default action
+  code.bytes(0x4d, 0x0f, 0xba, 0xe5, 63); // bt r13, 63
+  code.bytes(0x73, 10); // jnc +10
+  code.bytes(0x48, 0xbe).address('ign'); // mov rsi, ignore action
+  code.bytes(0x44, 0x89, 0xe7); // mov edi, r12d
+  code.bytes(0x31, 0xd2); // xor edx, edx
+  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
+  code.syscall(SYS.rt_sigaction);
+  code.bytes(0x49, 0xd1, 0xe5); // shl r13, 1
+  code.bytes(0x41, 0xff, 0xcc); // dec r12d
+  code.bytes(0x75, loop - (code.length + 2)); // jnz loop
+  code.bytes(0xbf, SIG_SETMASK, 0, 0, 0); // mov edi, SIG_SETMASK
+  code.bytes(0x48, 0xbe).address('blocked'); // mov rsi, mask
+  code.bytes(0x31, 0xd2); // xor edx, edx
+  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
+  code.syscall(SYS.rt_sigprocmask);
+  code.syscall(SYS.getpid);
+  code.bytes(0x89, 0xc7); // mov edi, eax
+  code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
+  code.syscall(SYS.kill);
+  // From here on it is traced.
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+  if (options.noNewPrivs) {
+    code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
+    code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
+    code.failIfNegative();
+  }
+  if (options.filter !== null) {
+    code.bytes(0x48, 0xba).address('program'); // mov rdx, struct sock_fprog
+    code.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0);
+    code.failIfNegative();
+  }
+  code.bytes(0x48, 0x8b, 0x7b, 0x10); // mov rdi, [rbx+16]
+  code.bytes(0x48, 0x8d, 0x73, 0x18); // lea rsi, [rbx+24]
+  code.bytes(0x48, 0x8b, 0x03); // mov rax, [rbx]
+  code.bytes(0x48, 0x8d, 0x54, 0xc3, 0x10); // lea rdx, [rbx+rax*8+16]
+  code.syscall(SYS.execve);
+  code.bytes(0xf7, 0xd8, 0x89, 0xc7); // neg eax; mov edi, eax
+  code.syscall(SYS_exit_group);
+  return link(code, options);
+}
+
+/** Assembles the doorbell: a process that does nothing but wait for signals. */
+export function assembleDoorbell(): Uint8Array {
+  const code = new Code();
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  const loop = code.length;
+  code.syscall(SYS.pause);
+  code.bytes(0xeb, loop - (code.length + 2)); // jmp loop
+  return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
+}
+
+type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program';
+
+class Code {
+  readonly out: number[] = [];
+  readonly fixups: { at: number; place: Place }[] = [];
+
+  get length(): number {
+    return this.out.length;
+  }
+
+  bytes(...bytes: number[]): this {
+    for (const byte of bytes) this.out.push(byte & 0xff);
+    return this;
+  }
+
+  /** A 64-bit absolute address, filled in by `link`. */
+  address(place: Place): this {
+    this.fixups.push({ at: this.out.length, place });
+    return this.bytes(0, 0, 0, 0, 0, 0, 0, 0);
+  }
+
+  immediate(value: number): this {
+    return this.bytes(value, value >> 8, value >> 16, value >> 24);
+  }
+
+  syscall(nr: number): this {
+    return this.bytes(0xb8).immediate(nr).bytes(0x0f, 0x05); // mov eax, nr; syscall
+  }
+
+  /** A call with two constant arguments; other argument registers are left as they are. */
+  call(nr: number, first: number, second: number): this {
+    return this.bytes(0xbf).immediate(first).bytes(0xbe).immediate(second).syscall(nr);
+  }
+
+  /** Ends the process with 128 + errno if eax holds an error. */
+  failIfNegative(): this {
+    this.bytes(0x85, 0xc0, 0x79, 16); // test eax, eax; jns past the next 16 bytes
+    this.bytes(0xbf).immediate(128).bytes(0x29, 0xc7); // mov edi, 128; sub edi, eax
+    return this.syscall(SYS_exit_group).bytes(0x0f, 0x0b); // ud2
+  }
+}
+
+function link(code: Code, options: TrampolineOptions): Uint8Array {
+  const filter = options.filter ?? new Uint8Array(0);
+  const data = align(HEADERS + code.length, 16);
+  const offsets: Record<Place, number> = {
+    ignored: data,
+    blocked: data + 8,
+    dfl: data + 16,
+    ign: data + 48,
+    program: data + 80,
+  };
+  const instructions = data + 96;
+  const size = instructions + filter.length;
+  const file = new Uint8Array(size);
+  const view = new DataView(file.buffer);
+  writeHeaders(view, size);
+  file.set(code.out, HEADERS);
+  for (const fixup of code.fixups) {
+    view.setBigUint64(HEADERS + fixup.at, BigInt(BASE + offsets[fixup.place]), true);
+  }
+  view.setBigUint64(offsets.ignored, options.ignoredSignals, true);
+  view.setBigUint64(offsets.blocked, options.blockedSignals, true);
+  view.setBigUint64(offsets.ign, 1n, true); // SIG_IGN; the rest of both struct kernel_sigaction is zero
+  view.setUint16(offsets.program, filter.length / 8, true);
+  view.setBigUint64(offsets.program + 8, BigInt(BASE + instructions), true);
+  file.set(filter, instructions);
+  return file;
+}
+
+/** ELF header and one PT_LOAD that maps the whole file; source: elf(5). */
+function writeHeaders(view: DataView, size: number): void {
+  const ident = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1];
+  for (const [index, byte] of ident.entries()) view.setUint8(index, byte);
+  view.setUint16(16, 2, true); // ET_EXEC
+  view.setUint16(18, 62, true); // EM_X86_64
+  view.setUint32(20, 1, true);
+  view.setBigUint64(24, BigInt(BASE + HEADERS), true); // e_entry
+  view.setBigUint64(32, 64n, true); // e_phoff
+  view.setUint16(52, 64, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true); // PT_LOAD
+  view.setUint32(68, 5, true); // R+X
+  view.setBigUint64(80, BigInt(BASE), true);
+  view.setBigUint64(88, BigInt(BASE), true);
+  view.setBigUint64(96, BigInt(size), true);
+  view.setBigUint64(104, BigInt(size), true);
+  view.setBigUint64(112, 0x1000n, true);
+}
+
+function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}
