@@ -174,8 +174,9 @@ export interface Call {
  * A value above 2^53 - 1 is a string of the form `0x...`.
  */
 export interface ArgumentValues {
-  /** Argument position, 0 to 5; a field of a structure is named in `field`. */
+  /** Argument position, 0 to 5. */
   readonly index: number;
+  /** Name of the argument, or of the field of the structure that it points to. */
   readonly name: string;
   readonly values: readonly (number | string)[] | 'any';
 }

@@ -19,12 +19,17 @@ export interface Libc {
   posixSpawn(pid: Int32Array, path: string, actions: Pointer, argv: Pointer, envp: Pointer): number;
   fileActionsInit(actions: Pointer): number;
   fileActionsAddDup2(actions: Pointer, from: number, to: number): number;
+  fileActionsAddChdir(actions: Pointer, path: string): number;
   fileActionsDestroy(actions: Pointer): number;
   prlimit(pid: number, resource: number, limit: Pointer, old: Pointer): number;
   getxattrSize(path: string, name: string): number;
   processVmReadv(pid: number, local: Pointer, remote: Pointer): number;
   prctl(option: number, argument: number): number;
   syscall(nr: number, a: number, b: number, c: Pointer): number;
+  signal(signal: number, handler: null): bigint;
+  tcgetattr(fd: number, termios: Pointer): number;
+  tcgetpgrp(fd: number): number;
+  getpgrp(): number;
   glibcVersion(): string | null;
   /** errno of the last call; meaningful only directly after a failure. */
   errno(): number;
@@ -49,12 +54,19 @@ export function openLibc(): Libc {
     posixSpawn: posixSpawnOf(lib),
     fileActionsInit: lib.func('int posix_spawn_file_actions_init(void *actions)'),
     fileActionsAddDup2: lib.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)'),
+    fileActionsAddChdir: lib.func(
+      'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
+    ),
     fileActionsDestroy: lib.func('int posix_spawn_file_actions_destroy(void *actions)'),
     prlimit: lib.func('int prlimit64(int pid, int resource, void *limit, void *old)'),
     getxattrSize: getxattrSizeOf(lib),
     processVmReadv: processVmReadvOf(lib),
     prctl: lib.func('int prctl(int option, unsigned long argument)'),
     syscall: lib.func('long syscall(long nr, long a, long b, void *c)'),
+    signal: lib.func('uintptr_t signal(int signal, void *handler)'),
+    tcgetattr: lib.func('int tcgetattr(int fd, void *termios)'),
+    tcgetpgrp: lib.func('int tcgetpgrp(int fd)'),
+    getpgrp: lib.func('int getpgrp()'),
     glibcVersion: () => {
       try {
         return lib.func('const char *gnu_get_libc_version()')() as string;

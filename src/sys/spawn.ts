@@ -16,8 +16,10 @@ export interface SpawnOptions {
   readonly argv: readonly (string | Uint8Array)[];
   /** `NAME=value` entries. */
   readonly env: readonly (string | Uint8Array)[];
-  /** Descriptors that the child keeps; everything else that Node opened is close-on-exec. */
-  readonly keep: readonly number[];
+  /** Descriptors that the child gets, `from` here as `to` there; everything else that Node opened is close-on-exec. */
+  readonly descriptors: readonly { readonly from: number; readonly to: number }[];
+  /** Working directory, or null for this process's own. */
+  readonly cwd: string | null;
 }
 
 /**
@@ -37,7 +39,8 @@ export function spawnImage(libc: Libc, image: Uint8Array, options: SpawnOptions)
   libc.fileActionsInit(actions);
   try {
     // Node marks the descriptors it inherited as close-on-exec; a dup2 onto itself undoes that in the child.
-    for (const fd of options.keep) libc.fileActionsAddDup2(actions, fd, fd);
+    for (const { from, to } of options.descriptors) libc.fileActionsAddDup2(actions, from, to);
+    if (options.cwd !== null) libc.fileActionsAddChdir(actions, options.cwd);
     const error = libc.posixSpawn(pid, file.path, actions, argv.pointers, env.pointers);
     if (error !== 0) {
       throw new SystemCallError(`posix_spawn: cannot start the launcher, errno ${error}`, {

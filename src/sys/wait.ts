@@ -58,6 +58,11 @@ export class Waiter {
     return this.#block(pid, WUNTRACED | __WNOTHREAD);
   }
 
+  /** Waits for one tracee, whatever the others do; 0 if there is no such tracee. @throws SystemCallError */
+  tracee(tid: number): number {
+    return this.#block(tid, __WALL | __WNOTHREAD);
+  }
+
   #block(pid: number, options: number): number {
     for (;;) {
       // SAFETY: the kernel writes one int into #status.

@@ -1,0 +1,108 @@
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UsageError } from '../base/errors.ts';
+import type { RunningTrace } from '../trace/trace.ts';
+
+/** Longest request that is read, in characters. */
+const REQUEST_CAP = 4096;
+
+/**
+ * Directory of the control sockets: in XDG_RUNTIME_DIR, else in the directory for temporary files; mode 0700 and ours.
+ *
+ * @throws UsageError if somebody else has made it
+ */
+export function controlDirectory(): string {
+  const runtime = process.env['XDG_RUNTIME_DIR'];
+  const uid = process.getuid?.() ?? 0;
+  const directory =
+    runtime === undefined || runtime === '' ? join(tmpdir(), `callgate-${uid}`) : join(runtime, 'callgate');
+  try {
+    mkdirSync(directory, { mode: 0o700, recursive: true });
+  } catch {
+    // What is wrong with it is said below.
+  }
+  const stat = lstatSync(directory, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
+    throw new UsageError(`control socket: ${directory} is not a directory of ours alone (mode 0700); remove it`);
+  }
+  return directory;
+}
+
+/** Takes `callgate phase NAME` for a trace: a Unix socket of mode 0600 named after this process. */
+export function openControlSocket(running: RunningTrace): Disposable {
+  let path: string;
+  try {
+    path = join(controlDirectory(), `${process.pid}.sock`);
+  } catch (error) {
+    process.stderr.write(`callgate: warning: ${(error as Error).message}; callgate phase will not reach this trace\n`);
+    return { [Symbol.dispose]: () => undefined };
+  }
+  rmSync(path, { force: true });
+  const server = createServer((socket) => answer(running, socket));
+  server.on('error', (error) => {
+    process.stderr.write(`callgate: warning: no control socket: ${error.message}\n`);
+  });
+  server.listen(path, () => chmodSync(path, 0o600));
+  server.unref();
+  return {
+    [Symbol.dispose]: () => {
+      server.close();
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+/** What a running trace says to a request. */
+export interface ControlReply {
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+/** Pids of the callgate processes that take control requests, ascending. */
+export function listSessions(): number[] {
+  return readdirSync(controlDirectory())
+    .flatMap((name) => /^([0-9]+)\.sock$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Asks the trace of callgate process `pid` to enter a phase. @throws UsageError if it cannot be reached */
+export async function requestPhase(pid: number, phase: string): Promise<ControlReply> {
+  const path = join(controlDirectory(), `${pid}.sock`);
+  return await new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('connect', () => socket.end(`${JSON.stringify({ phase })}\n`));
+    socket.on('data', (chunk: string) => (text += chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') rmSync(path, { force: true });
+      reject(new UsageError(`phase: no trace of callgate process ${pid} can be reached`, { cause: error }));
+    });
+    socket.on('close', () => resolve(JSON.parse(text || '{"ok":false,"message":"no answer"}') as ControlReply));
+  });
+}
+
+function answer(running: RunningTrace, socket: Socket): void {
+  let text = '';
+  socket.setEncoding('utf8');
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.length > REQUEST_CAP) socket.destroy();
+    if (!text.includes('\n')) return;
+    socket.end(JSON.stringify(obey(running, text)));
+  });
+}
+
+function obey(running: RunningTrace, text: string): ControlReply {
+  try {
+    const { phase } = JSON.parse(text) as { phase?: unknown };
+    running.enterPhase(String(phase));
+    return { ok: true, message: `phase ${String(phase)} begins` };
+  } catch (error) {
+    return { ok: false, message: (error as Error).message };
+  }
+}

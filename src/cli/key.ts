@@ -1,0 +1,38 @@
+import { openSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { UsageError } from '../base/errors.ts';
+import type { RunningTrace } from '../trace/trace.ts';
+
+/**
+ * Enters the next phase that waits for a key whenever Enter is pressed on the terminal.
+ *
+ * Without a terminal there is only `callgate phase NAME`, and that is said.
+ */
+export function watchKey(running: RunningTrace): Disposable {
+  const names = running.phases.filter(({ trigger }) => trigger.kind === 'key').map(({ name }) => name);
+  let stream: ReadStream;
+  try {
+    stream = new ReadStream(openSync('/dev/tty', 'r'));
+  } catch {
+    say(`no terminal to wait for Enter on; use: callgate phase ${names[0] ?? 'NAME'}`);
+    return { [Symbol.dispose]: () => undefined };
+  }
+  say(`press Enter for phase ${names.join(', then ')}${process.stdin.isTTY ? '; the program reads /dev/null' : ''}`);
+  const waiting = [...names];
+  stream.on('data', () => {
+    const name = waiting.shift();
+    if (name === undefined) return;
+    try {
+      running.enterPhase(name);
+      say(`phase ${name} begins`);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      say(error.message);
+    }
+  });
+  return { [Symbol.dispose]: () => stream.destroy() };
+}
+
+function say(text: string): void {
+  process.stderr.write(`callgate: ${text}\n`);
+}

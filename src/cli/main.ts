@@ -1,0 +1,60 @@
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../base/version.ts';
+import { defineTrace } from './trace-command.ts';
+import { defineShow } from './show-command.ts';
+import { defineMerge } from './merge-command.ts';
+import { definePhases } from './phases-command.ts';
+import { definePhase } from './phase-command.ts';
+import { defineDoctor } from './doctor-command.ts';
+import { defineCompletion } from './completion-command.ts';
+import { fail } from './failure.ts';
+
+const EXAMPLES = `
+Examples:
+  callgate trace -- ls -l                       what does ls call?
+  callgate show ls.callgate.json                read the profile
+  callgate trace --ready listen:6379 --workload 'redis-benchmark -q -n 10000' \\
+      -o redis.json -- redis-server --port 6379  a server under load, ended afterwards
+  callgate doctor                               what works on this machine
+
+Exit codes: 0 done, 1 findings, 2 usage or failure; trace ends as the program did
+(127 not found, 126 not executable).`;
+
+/** The whole command line, for parsing and for completion. */
+export function buildProgram(): Command {
+  const program = new Command('callgate');
+  program
+    .description('Finds out which Linux system calls a program needs.')
+    .version(VERSION, '-V, --version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', EXAMPLES)
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`) })
+    .exitOverride();
+  defineTrace(program);
+  defineShow(program);
+  defineMerge(program);
+  definePhases(program);
+  definePhase(program);
+  defineDoctor(program);
+  defineCompletion(program, buildProgram);
+  return program;
+}
+
+/** Runs one command line; sets the exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end by way of an error with exit code 0.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      fail(error);
+    }
+  }
+}
+
+await main(process.argv);

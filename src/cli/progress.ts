@@ -1,0 +1,60 @@
+import { formatDuration } from '../base/duration.ts';
+import type { RunningTrace } from '../trace/trace.ts';
+
+/** A line on the terminal that is drawn over itself. */
+export interface ProgressLine extends Disposable {
+  /** Removes the line, for something else is about to be printed. */
+  clear(): void;
+}
+
+const INTERVAL = 1000;
+const ERASE = '\r\u001b[K';
+
+/**
+ * Shows elapsed time, tasks, calls, distinct calls and the phase once a second, if stderr is a terminal that the
+ * program does not have to itself (as an editor has).
+ */
+export function showProgress(running: RunningTrace, wanted: boolean): ProgressLine {
+  if (!wanted || !process.stderr.isTTY) return { clear: () => undefined, [Symbol.dispose]: () => undefined };
+  const began = process.hrtime.bigint();
+  let shown = false;
+  let isTaken: (() => boolean) | null = null;
+  // Loading libc takes a moment that a short program should not wait for.
+  const prepare = setTimeout(() => {
+    void Promise.all([import('../sys/libc.ts'), import('../sys/terminal.ts')]).then(([libc, terminal]) => {
+      const opened = libc.openLibc();
+      isTaken = () => terminal.isTerminalTaken(opened, 2);
+    });
+  }, INTERVAL / 2);
+  const clear = (): void => {
+    if (shown) process.stderr.write(ERASE);
+    shown = false;
+  };
+  const timer = setInterval(() => {
+    if (isTaken === null || isTaken()) {
+      clear();
+      return;
+    }
+    process.stderr.write(`${ERASE}${describe(running, Number(process.hrtime.bigint() - began))}`);
+    shown = true;
+  }, INTERVAL);
+  const stop = (): void => {
+    clearTimeout(prepare);
+    clearInterval(timer);
+    clear();
+  };
+  return { clear: stop, [Symbol.dispose]: stop };
+}
+
+function describe(running: RunningTrace, elapsed: number): string {
+  const { tasks, calls, distinct, phase } = running.progress();
+  const name = phase === 0 ? 'setup' : (running.phases[phase - 1]?.name ?? 'setup');
+  const parts = [
+    formatDuration(Math.round(elapsed / 1e9) * 1e9),
+    `${tasks} ${tasks === 1 ? 'task' : 'tasks'}`,
+    `${calls.toLocaleString('en')} calls`,
+    `${distinct} distinct`,
+    `phase ${name}`,
+  ];
+  return `callgate: ${parts.join(', ')}`;
+}

@@ -1,0 +1,112 @@
+import { basename } from 'node:path';
+import { constants } from 'node:os';
+import { UsageError } from '../base/errors.ts';
+import type { ExitStatus } from '../profile/model.ts';
+import { formatProfile } from '../profile/save.ts';
+import { formatSummary } from '../report/summary.ts';
+import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
+import { readExecutable } from '../trace/proc.ts';
+import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
+import { openControlSocket } from './control-socket.ts';
+import { fail } from './failure.ts';
+import { watchKey } from './key.ts';
+import { OutputFile } from './output-file.ts';
+import { showProgress } from './progress.ts';
+import type { TraceArguments } from './trace-command.ts';
+
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+/** Runs `callgate trace` from checked arguments to exit code. */
+export async function runTrace(command: readonly string[], args: TraceArguments): Promise<void> {
+  checkTarget(command, args);
+  // Checked before anything runs: a result that could not be kept is found out now.
+  const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
+  let running: RunningTrace;
+  const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
+  try {
+    running = startTrace(toOptions(command, args, withKey && process.stdin.isTTY));
+  } catch (error) {
+    output.discard();
+    throw error;
+  }
+  using _interrupts = onInterrupt(running);
+  using _control = running.phases.length === 0 ? null : openControlSocket(running);
+  using _key = withKey ? watchKey(running) : null;
+  using progress = showProgress(running, args.quiet !== true && args.progress !== false);
+  try {
+    const { profile, exit, error } = await running.outcome;
+    progress.clear();
+    const written = output.commit(formatProfile(profile));
+    for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
+    if (written !== output.path) say(`warning: ${output.path} could not be written, the profile is in ${written}`);
+    if (args.quiet !== true) process.stderr.write(formatSummary(profile, written));
+    if (error !== null) fail(error);
+    else if (exit !== null) await endAs(exit);
+  } catch (error) {
+    output.discard();
+    throw error;
+  }
+}
+
+function checkTarget(command: readonly string[], args: TraceArguments): void {
+  if (command.length > 0 && args.pid !== undefined) {
+    throw new UsageError('trace: a command and --pid were both given (one of them, please)');
+  }
+  if (command.length === 0 && args.pid === undefined) {
+    throw new UsageError('trace: no program was given (callgate trace -- PROGRAM, or callgate trace --pid PID)');
+  }
+}
+
+function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {
+  // Arguments that are not UTF-8 survive only as bytes.
+  const [, ...rest] = rawArguments(command.length);
+  return {
+    ...(command[0] === undefined
+      ? { pids: args.pid ?? [] }
+      : { command: [command[0], ...rest] as const, env: rawEnvironment() }),
+    ...(args.method === undefined ? {} : { method: args.method }),
+    ...(args.ready === undefined ? {} : { ready: args.ready }),
+    ...(args.readyTimeout === undefined ? {} : { readyTimeout: args.readyTimeout }),
+    ...(args.workload === undefined ? {} : { workload: args.workload }),
+    ...(args.duration === undefined ? {} : { duration: args.duration }),
+    ...(args.grace === undefined ? {} : { grace: args.grace }),
+    phases: args.phase ?? [],
+    autoPhases: args.phases === 'auto',
+    stdin: keyReadsStdin ? 'null' : 'inherit',
+  };
+}
+
+function defaultOutput(command: readonly string[], args: TraceArguments): string {
+  const pid = args.pid?.[0];
+  const program = command[0] ?? (pid === undefined ? null : readExecutable(pid)) ?? 'process';
+  return `${basename(program) || 'program'}.callgate.json`;
+}
+
+function onInterrupt(running: RunningTrace): Disposable {
+  const handlers = INTERRUPTS.map((signal) => [signal, (): void => running.interrupt(signal)] as const);
+  for (const [signal, handler] of handlers) process.on(signal, handler);
+  return {
+    [Symbol.dispose]: () => {
+      for (const [signal, handler] of handlers) process.off(signal, handler);
+    },
+  };
+}
+
+function say(text: string): void {
+  process.stderr.write(`callgate: ${text}\n`);
+}
+
+/** Ends callgate the way the program ended. */
+async function endAs(exit: ExitStatus): Promise<void> {
+  if (exit.kind === 'exited') process.exitCode = exit.code;
+  if (exit.kind !== 'signaled') return;
+  const number =
+    constants.signals[exit.signal as NodeJS.Signals] ??
+    Number(/^SIG(?:RTMIN\+)?([0-9]+)$/.exec(exit.signal)?.[1] ?? 0) + (exit.signal.includes('+') ? 34 : 0);
+  process.exitCode = 128 + number;
+  const [{ openLibc }, { dieBySignal }] = await Promise.all([
+    import('../sys/libc.ts'),
+    import('../sys/die.ts'),
+  ]);
+  dieBySignal(openLibc(), number);
+}

@@ -1,0 +1,1 @@
+export { trace, startTrace } from './trace/trace.ts';

@@ -1,0 +1,161 @@
+import { UsageError } from '../base/errors.ts';
+import {
+  callKey,
+  compareCalls,
+  ORIGINS,
+  uniteArguments,
+  uniteCounts,
+  uniteErrnos,
+  uniteIndices,
+  uniteTimes,
+} from './call-union.ts';
+import { canonicalProfile } from './canonical.ts';
+import {
+  PROFILE_FORMAT,
+  PROFILE_VERSION,
+  type Call,
+  type Phase,
+  type Process,
+  type Profile,
+  type Program,
+} from './model.ts';
+
+/**
+ * One profile with everything that the given ones hold.
+ *
+ * Runs and processes are kept one by one, in the order of the profiles; programs with the same path and build-id
+ * become one, phases with the same name become one. Where triggers of a phase differ, both stay, joined by ` | `.
+ * It does not matter how profiles are grouped: a merge of merges is the merge of all. The generator is that of the first.
+ *
+ * @throws UsageError if there is no profile
+ */
+export function mergeProfiles(profiles: readonly Profile[]): Profile {
+  const [head] = profiles;
+  if (head === undefined) throw new UsageError('merge: needs a profile, got none');
+  const phases = new Slots<Phase>(({ name }) => name);
+  const programs = new Slots<Program>(({ path, buildId }) => JSON.stringify([path, buildId]));
+  const processes: Process[] = [];
+  let runCount = 0;
+  for (const profile of profiles) {
+    const phaseMap = profile.phases.map((phase) => phases.add(phase));
+    const movePhases = (call: Call): Call => ({
+      ...call,
+      phases: uniteIndices([moveAll(call.phases, phaseMap)]),
+    });
+    const programMap = profile.programs.map((program) =>
+      programs.add({ ...program, calls: program.calls.map(movePhases) }),
+    );
+    const offset = processes.length;
+    for (const process of profile.processes) {
+      processes.push({
+        ...process,
+        run: process.run + runCount,
+        parent: process.parent === null ? null : process.parent + offset,
+        program: process.program === null ? null : move(process.program, programMap),
+        transitions: process.transitions.map(({ phase, at }) => ({ phase: move(phase, phaseMap), at })),
+        calls: process.calls.map(movePhases),
+      });
+    }
+    runCount += profile.runs.length;
+  }
+  return canonicalProfile({
+    format: PROFILE_FORMAT,
+    version: PROFILE_VERSION,
+    generator: head.generator,
+    runs: profiles.flatMap(({ runs }) => runs),
+    phases: phases.values().map(unitePhases),
+    programs: programs.values().map(unitePrograms),
+    processes,
+  });
+}
+
+/** Things grouped by identity, in order of first appearance. */
+class Slots<Item> {
+  readonly #key: (item: Item) => string;
+  readonly #places: Map<string, number> = new Map();
+  readonly #groups: [Item, ...Item[]][] = [];
+
+  constructor(key: (item: Item) => string) {
+    this.#key = key;
+  }
+
+  /** Returns the index of the group that the item is in now. */
+  add(item: Item): number {
+    const key = this.#key(item);
+    const place = this.#places.get(key);
+    if (place !== undefined) {
+      this.#groups[place]?.push(item);
+      return place;
+    }
+    this.#places.set(key, this.#groups.length);
+    return this.#groups.push([item]) - 1;
+  }
+
+  values(): readonly (readonly [Item, ...Item[]])[] {
+    return this.#groups;
+  }
+}
+
+function move(index: number, map: readonly number[]): number {
+  return map[index] ?? index;
+}
+
+function moveAll(indices: readonly number[], map: readonly number[]): number[] {
+  return indices.map((index) => move(index, map));
+}
+
+function unitePhases(phases: readonly [Phase, ...Phase[]]): Phase {
+  const sources = phases.map(({ source }) => source);
+  // A phase that somebody asked for somewhere is not callgate's own idea any more.
+  const source = sources.includes('start') ? 'start' : sources.includes('given') ? 'given' : 'auto';
+  return {
+    name: phases[0].name,
+    trigger: joinDistinct(
+      phases.map(({ trigger }) => trigger),
+      ' | ',
+    ),
+    source,
+    reason:
+      source === 'auto'
+        ? joinDistinct(
+            phases.map(({ reason }) => reason),
+            '; ',
+          )
+        : null,
+    entered: phases.some(({ entered }) => entered),
+  };
+}
+
+/** Splits first, so that texts which are joined already keep each part once. */
+function joinDistinct(texts: readonly (string | null)[], separator: string): string | null {
+  const parts = new Set(texts.flatMap((text) => (text === null ? [] : text.split(separator))));
+  return parts.size === 0 ? null : [...parts].join(separator);
+}
+
+function unitePrograms(programs: readonly [Program, ...Program[]]): Program {
+  const groups = new Map<string, [Call, ...Call[]]>();
+  for (const call of programs.flatMap(({ calls }) => calls)) {
+    const group = groups.get(callKey(call));
+    if (group === undefined) groups.set(callKey(call), [call]);
+    else group.push(call);
+  }
+  const { path, buildId } = programs[0];
+  return { path, buildId, calls: [...groups.values()].map(uniteCalls).sort(compareCalls) };
+}
+
+function uniteCalls(calls: readonly [Call, ...Call[]]): Call {
+  const { arch, nr } = calls[0];
+  const errnos = uniteErrnos(calls);
+  const args = uniteArguments(calls);
+  return {
+    arch,
+    nr,
+    name: calls.find(({ name }) => name !== null)?.name ?? null,
+    origin: ORIGINS.find((origin) => calls.some((call) => call.origin === origin)) ?? 'imported',
+    count: uniteCounts(calls),
+    ...uniteTimes(calls),
+    phases: uniteIndices(calls.map(({ phases }) => phases)),
+    ...(errnos === undefined ? {} : { errnos }),
+    ...(args === undefined ? {} : { args }),
+  };
+}

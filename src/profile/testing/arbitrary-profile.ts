@@ -1,0 +1,297 @@
+import fc from 'fast-check';
+import { ARCHES } from '../../abi/arch.ts';
+import type {
+  ArgumentValues,
+  Call,
+  ExitStatus,
+  Listen,
+  Origin,
+  Phase,
+  Process,
+  Profile,
+  Program,
+  Run,
+  Thread,
+} from '../model.ts';
+
+/** Profiles that are valid in every respect, with hostile strings, in canonical order. */
+export function arbitraryProfile(): fc.Arbitrary<Profile> {
+  return fc
+    .record({
+      runs: fc.array(arbitraryRun(), { minLength: 1, maxLength: 3 }),
+      laterPhases: fc.uniqueArray(arbitraryPhase(), { selector: ({ name }) => name, maxLength: 3 }),
+    })
+    .chain(({ runs, laterPhases }) => {
+      const phases: Phase[] = [
+        { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
+        ...laterPhases,
+      ];
+      return fc
+        .record({
+          programs: fc.uniqueArray(arbitraryProgram(phases.length), {
+            selector: ({ path, buildId }) => `${buildId} ${path}`,
+            maxLength: 3,
+          }),
+          seeds: fc.array(arbitrarySeed(runs.length, phases.length), { maxLength: 5 }),
+          generator: fc.record({ name: hostileText(), version: hostileText() }),
+        })
+        .map(({ programs, seeds, generator }) => ({
+          format: 'callgate-profile' as const,
+          version: 1,
+          generator,
+          runs,
+          phases,
+          ...place(programs, seeds),
+        }));
+    });
+}
+
+/** Any string, with what documents and terminals stumble over. */
+export function hostileText(): fc.Arbitrary<string> {
+  return fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 12 }),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.constantFrom(
+      '',
+      '__proto__',
+      'constructor',
+      '\u0000\u001b[2J',
+      '\ud800',
+      '\udfff\u2028',
+      '/a~b',
+      '"\\\n',
+    ),
+  );
+}
+
+interface Seed {
+  readonly process: Omit<Process, 'parent' | 'program' | 'run'>;
+  readonly run: number;
+  readonly parent: number | null;
+  readonly program: number | null;
+}
+
+/** Parents are made earlier processes of the same run, programs numbered by first use. */
+function place(
+  programs: readonly Program[],
+  seeds: readonly Seed[],
+): { programs: readonly Program[]; processes: readonly Process[] } {
+  const order: number[] = [];
+  const processes: Process[] = [];
+  for (const { process, run, parent, program } of seeds) {
+    const wanted = program === null || programs.length === 0 ? null : program % programs.length;
+    if (wanted !== null && !order.includes(wanted)) order.push(wanted);
+    const earlier = parent === null || processes.length === 0 ? null : parent % processes.length;
+    const candidate = earlier === null ? undefined : processes[earlier];
+    const isParent = candidate?.run === run && (process.birth !== 'exec' || candidate.pid === process.pid);
+    const { pid, birth, ...rest } = process;
+    processes.push({
+      run,
+      pid,
+      birth,
+      parent: isParent ? earlier : null,
+      program: wanted === null ? null : order.indexOf(wanted),
+      ...rest,
+    });
+  }
+  const rest = [...programs.keys()].filter((index) => !order.includes(index));
+  return { programs: [...order, ...rest].flatMap((index) => programs[index] ?? []), processes };
+}
+
+function arbitraryRun(): fc.Arbitrary<Run> {
+  return fc
+    .record(
+      {
+        method: fc.constantFrom('seccomp', 'ptrace', 'adaptive', 'ebpf', 'analyze', 'import'),
+        command: fc.array(hostileText(), { maxLength: 3 }),
+        attached: ascending(integer(), 3),
+        workload: fc.record({ command: hostileText(), exit: arbitraryExit() }),
+        start: fc
+          .date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true })
+          .map((date) => date.toISOString()),
+        duration: integer(),
+        incomplete: fc.array(hostileText(), { maxLength: 2 }),
+        lost: integer(),
+        warnings: fc.array(hostileText(), { maxLength: 2 }),
+        host: fc.record({
+          kernel: hostileText(),
+          arch: hostileText(),
+          libc: orNull(hostileText()),
+          distribution: orNull(hostileText()),
+        }),
+      },
+      { requiredKeys: ['method', 'command', 'start', 'duration', 'incomplete', 'lost', 'warnings', 'host'] },
+    )
+    .map((run): Run => {
+      const complete = run.incomplete.length === 0;
+      return { ...run, complete, lost: complete ? 0 : run.lost } as Run;
+    });
+}
+
+function arbitraryExit(): fc.Arbitrary<ExitStatus | null> {
+  return fc.oneof(
+    fc.constant(null),
+    fc.record({ kind: fc.constant('exited' as const), code: fc.nat(255) }),
+    fc.record({
+      kind: fc.constant('signaled' as const),
+      signal: fc.constantFrom('SIGKILL', 'SIGRTMIN+3', 'SIG70'),
+      core: fc.boolean(),
+    }),
+    fc.record({ kind: fc.constantFrom('exec' as const, 'detached' as const) }),
+  );
+}
+
+function arbitraryPhase(): fc.Arbitrary<Phase> {
+  return fc
+    .record({
+      name: fc.constantFrom('main', 'drain', '__proto__', 'x-1'),
+      trigger: orNull(
+        fc.constantFrom('syscall:epoll_wait', 'syscall:poll#2', 'key', 'output:/\u0007 __proto__/'),
+      ),
+      source: fc.constantFrom('given' as const, 'auto' as const),
+      reason: orNull(fc.constantFrom('a waits', 'b waits', '\u001b')),
+      entered: fc.boolean(),
+    })
+    .map((phase) => ({ ...phase, reason: phase.source === 'auto' ? phase.reason : null }));
+}
+
+function arbitraryProgram(phases: number): fc.Arbitrary<Program> {
+  return fc.record({
+    path: hostileText().map((text) => `/${text}`),
+    buildId: orNull(fc.constantFrom('00', 'c0ffee')),
+    calls: arbitraryCalls(phases, ['possible', 'imported']),
+  });
+}
+
+function arbitrarySeed(runs: number, phases: number): fc.Arbitrary<Seed> {
+  return fc
+    .record({
+      pid: fc.constantFrom(0, 7, 4194304),
+      birth: fc.constantFrom('start' as const, 'attach', 'fork', 'vfork', 'clone', 'exec'),
+      argv: orNull(fc.array(hostileText(), { maxLength: 3 })),
+      start: integer(),
+      exit: arbitraryExit(),
+      threads: fc.array(arbitraryThread(), { maxLength: 3 }).map((threads) => threads.sort(byStart)),
+      transitions: fc
+        .array(fc.record({ phase: fc.nat(phases - 1), at: integer() }), { minLength: 1, maxLength: 3 })
+        .map((transitions) => transitions.sort((a, b) => a.at - b.at)),
+      listens: fc.array(arbitraryListen(), { maxLength: 2 }).map((listens) => listens.sort(byAddress)),
+      calls: arbitraryCalls(phases, ['observed', 'imported']),
+      isOpen: fc.boolean(),
+      run: fc.nat(runs - 1),
+      parent: orNull(fc.nat(100)),
+      program: orNull(fc.nat(100)),
+    })
+    .map(({ run, parent, program, isOpen, pid, birth, argv, start, ...rest }) => {
+      const end = isOpen ? null : start;
+      return {
+        run,
+        parent,
+        program,
+        process: { pid, birth: birth as Process['birth'], argv, start, end, ...rest },
+      };
+    });
+}
+
+function arbitraryThread(): fc.Arbitrary<Thread> {
+  return fc
+    .record({ tid: fc.nat(9), creator: orNull(fc.nat(9)), start: integer(), isOpen: fc.boolean() })
+    .map(({ isOpen, ...thread }) => ({ ...thread, end: isOpen ? null : thread.start }));
+}
+
+function arbitraryListen(): fc.Arbitrary<Listen> {
+  return fc.record({ at: integer(), address: hostileText().map((text) => `unix:/${text}`) });
+}
+
+function arbitraryCalls(phases: number, origins: readonly Origin[]): fc.Arbitrary<readonly Call[]> {
+  return fc
+    .uniqueArray(arbitraryCall(phases, origins), {
+      selector: ({ arch, nr }) => `${arch} ${nr}`,
+      maxLength: 4,
+    })
+    .map((calls) => calls.sort((a, b) => ARCHES.indexOf(a.arch) - ARCHES.indexOf(b.arch) || a.nr - b.nr));
+}
+
+function arbitraryCall(phases: number, origins: readonly Origin[]): fc.Arbitrary<Call> {
+  return fc
+    .record(
+      {
+        arch: fc.constantFrom(...ARCHES),
+        nr: fc.oneof(fc.nat(3), fc.constant(0xffffffff)),
+        name: orNull(fc.constantFrom('read', 'write', '_sysctl')),
+        origin: fc.constantFrom(...origins),
+        count: orNull(fc.nat()),
+        times: orNull(ascending(integer(), 2, 2, true)),
+        phases: ascending(fc.nat(phases - 1), phases, 1),
+        launch: fc.constant(true as const),
+        errnos: fc.dictionary(fc.constantFrom('ENOENT', 'EAGAIN', '600'), fc.nat(), {
+          noNullPrototype: true,
+        }),
+        args: arbitraryArguments(),
+        waits: fc.record({ uses: ascending(integer(), 64, 0, true), total: integer() }),
+      },
+      { requiredKeys: ['arch', 'nr', 'name', 'origin', 'count', 'times', 'phases'] },
+    )
+    .map(({ times, ...call }) => {
+      const { arch, nr, name, origin, count, ...rest } = call;
+      return {
+        arch,
+        nr,
+        name,
+        origin,
+        count,
+        first: times?.[0] ?? null,
+        last: times?.[1] ?? null,
+        ...rest,
+      } as Call;
+    });
+}
+
+function arbitraryArguments(): fc.Arbitrary<readonly ArgumentValues[]> {
+  const values = fc.uniqueArray(fc.oneof(integer(), fc.bigInt(2n ** 53n, 2n ** 64n - 1n)), { maxLength: 40 });
+  return fc
+    .uniqueArray(
+      fc.record({
+        index: fc.nat(5),
+        name: hostileText().map((text) => `n${text}`),
+        values: fc.oneof(fc.constant('any' as const), values.map(spellValues)),
+      }),
+      { selector: ({ index, name }) => `${index} ${name}`, maxLength: 2 },
+    )
+    .map((args) => args.sort((a, b) => a.index - b.index || (a.name < b.name ? -1 : 1)));
+}
+
+function spellValues(values: readonly (number | bigint)[]): readonly (number | string)[] {
+  return values
+    .map(BigInt)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map((value) => (value > BigInt(Number.MAX_SAFE_INTEGER) ? `0x${value.toString(16)}` : Number(value)));
+}
+
+function integer(): fc.Arbitrary<number> {
+  return fc.oneof(fc.nat(20), fc.maxSafeNat());
+}
+
+function ascending(
+  item: fc.Arbitrary<number>,
+  maxLength: number,
+  minLength = 0,
+  hasRepetitions = false,
+): fc.Arbitrary<number[]> {
+  const list = hasRepetitions
+    ? fc.array(item, { minLength, maxLength })
+    : fc.uniqueArray(item, { minLength, maxLength });
+  return list.map((numbers) => numbers.sort((a, b) => a - b));
+}
+
+function orNull<Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | null> {
+  return fc.option(value, { nil: null });
+}
+
+function byStart(a: Thread, b: Thread): number {
+  return a.start - b.start || a.tid - b.tid;
+}
+
+function byAddress(a: Listen, b: Listen): number {
+  return a.at - b.at || (a.address < b.address ? -1 : Number(a.address > b.address));
+}

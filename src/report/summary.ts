@@ -1,0 +1,28 @@
+import { formatDuration } from '../base/duration.ts';
+import { callSet } from '../profile/sets.ts';
+import type { Profile } from '../profile/model.ts';
+
+/** What `callgate trace` prints at its end: sizes, phases, whether anything is missing, and where the profile is. */
+export function formatSummary(profile: Profile, path: string): string {
+  const run = profile.runs[0];
+  const threads = profile.processes.reduce((sum, { threads: own }) => sum + own.length, 0);
+  const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
+  const set = callSet(profile);
+  const calls = set.reduce((sum, { count }) => sum + (count ?? 0), 0);
+  const lines = [
+    `${run?.command[0] ?? 'program'}: ${plural(set.length, 'distinct system call')} of ${calls.toLocaleString('en')} made, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
+  ];
+  if (profile.phases.length > 1) {
+    const sizes = profile.phases.map(({ name }) => `${name} ${callSet(profile, { phase: name }).length}`);
+    const [, main] = profile.phases;
+    const source = main?.source === 'auto' ? ` (proposed: ${main.trigger ?? ''})` : '';
+    lines.push(`phases: ${sizes.join(', ')}${source}`);
+  }
+  for (const reason of run?.incomplete ?? []) lines.push(`incomplete: ${reason}`);
+  lines.push(`profile: ${path}`);
+  return lines.map((line) => `callgate: ${line}\n`).join('');
+}
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

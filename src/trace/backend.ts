@@ -1,0 +1,115 @@
+import type { Recorder, Recording } from './recorder.ts';
+import type { PhaseRequest, Trigger } from './trigger.ts';
+import type { ExitStatus, MethodName } from '../profile/model.ts';
+
+/**
+ * What every back end is: a function that watches until there is nothing left to watch, on the thread of its caller.
+ *
+ * It records into `host.recorder`, tells what happens through `host.send`, and looks for commands with
+ * `host.receive` whenever `doorbell` woke it.
+ */
+export type Backend = (request: TraceRequest, host: BackendHost) => BackendResult;
+
+/** The program to start or the processes to attach to, and what to look out for. All plain data. */
+export interface TraceRequest {
+  readonly method: Extract<MethodName, 'seccomp' | 'ptrace'>;
+  readonly target: LaunchTarget | AttachTarget;
+  readonly phases: readonly PhaseRequest[];
+  readonly ready: Trigger | null;
+  /** Whether no_new_privs can be left unset: root, or CAP_SYS_ADMIN. */
+  readonly privileged: boolean;
+}
+
+export interface LaunchTarget {
+  readonly kind: 'launch';
+  readonly path: string;
+  readonly argv: readonly (string | Uint8Array)[];
+  readonly env: readonly (string | Uint8Array)[];
+  readonly cwd: string | null;
+  /** `null`: the program reads from /dev/null, because callgate itself reads the terminal. */
+  readonly stdin: 'inherit' | 'null';
+  readonly inherited: InheritedState;
+}
+
+export interface AttachTarget {
+  readonly kind: 'attach';
+  readonly pids: readonly number[];
+}
+
+/** What a program inherits from whoever started callgate and Node has changed since. */
+export interface InheritedState {
+  /** Bit n-1 set: signal n is to be ignored. */
+  readonly ignoredSignals: bigint;
+  /** Soft limit of open files, or null to leave Node's. */
+  readonly openFiles: number | null;
+  /** Descriptors besides 0, 1 and 2 that it is to have. */
+  readonly descriptors: readonly number[];
+}
+
+/** From the tracing thread to the main one. */
+export type TraceEvent =
+  | { readonly kind: 'doorbell'; readonly pid: number }
+  | { readonly kind: 'started'; readonly pid: number }
+  | { readonly kind: 'ready'; readonly at: number }
+  | { readonly kind: 'phase'; readonly phase: number; readonly pid: number | null; readonly at: number }
+  | { readonly kind: 'warning'; readonly text: string }
+  | { readonly kind: 'root-ended'; readonly exit: ExitStatus }
+  | {
+      readonly kind: 'done';
+      readonly recording: Recording;
+      readonly result: BackendResult;
+      readonly libc: string | null;
+      /** Start of the run, milliseconds since the epoch. */
+      readonly startedAt: number;
+      /** Nanoseconds. */
+      readonly duration: number;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly error: FailureReport;
+      /** What had been seen by then, or null if the program never ran. */
+      readonly recording: Recording | null;
+      readonly startedAt: number;
+      readonly duration: number;
+    };
+
+/** An error that crossed a thread: its class is lost on the way, so what matters is kept by name. */
+export interface FailureReport {
+  readonly name: string;
+  readonly message: string;
+  readonly errno: number | null;
+  readonly exitCode: number | null;
+}
+
+/** From the main thread to the tracing one; each is followed by a ring of the doorbell. */
+export type TraceCommand =
+  /** The whole tree enters a phase, or the program is ready if `phase` is null. */
+  | { readonly kind: 'fire'; readonly phase: number | null }
+  /** A signal for the program: its first process, or once that is gone the processes it left behind. */
+  | { readonly kind: 'signal'; readonly signal: number }
+  /** The same, but only if the terminal has not sent that signal to the program already. */
+  | { readonly kind: 'forward'; readonly signal: number }
+  | { readonly kind: 'kill' }
+  | { readonly kind: 'detach' };
+
+export interface BackendHost {
+  readonly recorder: Recorder;
+  /** Nanoseconds since the start of the run. */
+  now(): number;
+  /** Makes this moment the start of the run. */
+  startClock(): void;
+  send(event: TraceEvent): void;
+  receive(): TraceCommand | null;
+  /** Numbers for a progress display, cheap enough for every stop. */
+  report(tasks: number, phase: number): void;
+}
+
+export interface BackendResult {
+  /** How the program that was started ended; null when attached. */
+  readonly exit: ExitStatus | null;
+  readonly lost: number;
+  readonly detached: boolean;
+  /** Phases that were entered by any process; index 0 is set-up. */
+  readonly entered: readonly boolean[];
+  readonly command: readonly string[];
+}

@@ -1,0 +1,70 @@
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { LaunchError } from '../base/errors.ts';
+
+/**
+ * Finds the file that execve is to be given for a command, as a shell would: PATH is searched unless the name has a `/`.
+ *
+ * Refuses beforehand what the kernel would refuse, so that the reason can be given in words; the
+ * kernel has the last word.
+ *
+ * @throws LaunchError
+ */
+export function resolveCommand(name: string, path: string | undefined, cwd: string): string {
+  if (name === '') throw new LaunchError('trace: the name of the program is empty', 127);
+  if (name.includes('/')) {
+    const file = resolve(cwd, name);
+    checkExecutable(file, name);
+    return name.startsWith('/') ? name : file;
+  }
+  let refused: LaunchError | null = null;
+  for (const directory of (path ?? '/usr/local/bin:/usr/bin:/bin').split(':')) {
+    const file = resolve(cwd, directory === '' ? '.' : directory, name);
+    try {
+      checkExecutable(file, file);
+      return file;
+    } catch (error) {
+      // Like a shell: a file that is there but cannot be executed is worth telling of if nothing better turns up.
+      if (error instanceof LaunchError && error.exitCode === 126 && !error.message.includes('directory')) {
+        refused ??= error;
+      }
+    }
+  }
+  throw refused ?? new LaunchError(`trace: ${name}: not found in PATH (give its path, or install it)`, 127);
+}
+
+function checkExecutable(file: string, shown: string): void {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) throw new LaunchError(`trace: ${shown}: no such file`, 127);
+  if (stat.isDirectory()) throw new LaunchError(`trace: ${shown}: is a directory, not a program`, 126);
+  try {
+    accessSync(file, constants.X_OK);
+  } catch {
+    throw new LaunchError(`trace: ${shown}: not executable (chmod +x, or run its interpreter with it)`, 126);
+  }
+  const interpreter = missingInterpreter(file);
+  if (interpreter !== null) {
+    throw new LaunchError(`trace: ${shown}: its interpreter ${interpreter} does not exist`, 127);
+  }
+}
+
+/** The interpreter of a #! line if that file does not exist. */
+function missingInterpreter(file: string): string | null {
+  const bytes = Buffer.alloc(256);
+  let length: number;
+  try {
+    const fd = openSync(file, 'r');
+    try {
+      length = readSync(fd, bytes);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Execute permission without read permission is enough for the kernel.
+    return null;
+  }
+  const match = /^#![ \t]*([^ \t\n]+)/.exec(bytes.toString('latin1', 0, length));
+  const interpreter = match?.[1];
+  if (interpreter === undefined) return null;
+  return statSync(interpreter, { throwIfNoEntry: false }) === undefined ? interpreter : null;
+}

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import type { InheritedState } from './backend.ts';
+
+/** Variable in which the `callgate` command notes what Node is about to change; programs never see it. */
+export const LAUNCH_VARIABLE = 'CALLGATE_LAUNCH';
+
+const DEFAULT_OPEN_FILES = 1024;
+
+/**
+ * What a program started from here is to inherit.
+ *
+ * Exact when the `callgate` command noted it. In a library the original values are gone: no signal is ignored, the soft
+ * limit of open files is that of the parent process, or 1024 where that cannot be read.
+ */
+export function inheritedState(note: string | undefined): InheritedState {
+  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)$/.exec(note ?? '');
+  if (match === null) {
+    return { ignoredSignals: 0n, openFiles: parentOpenFiles(), descriptors: [] };
+  }
+  const openFiles = Number(match[2]);
+  return {
+    ignoredSignals: BigInt(`0x${match[1]}`),
+    openFiles: Number.isNaN(openFiles) ? null : openFiles,
+    descriptors: (match[3] as string).split(',').filter(Boolean).map(Number),
+  };
+}
+
+/** The environment as the kernel gave it to this process: bytes that are not UTF-8, duplicates and order intact. */
+export function rawEnvironment(): Uint8Array[] {
+  const prefix = Buffer.from(`${LAUNCH_VARIABLE}=`);
+  return splitAtNul(readFileSync('/proc/self/environ')).filter(
+    (entry) => !Buffer.from(entry.subarray(0, prefix.length)).equals(prefix),
+  );
+}
+
+/** The last `count` arguments of this process as bytes, which may not be UTF-8. */
+export function rawArguments(count: number): Uint8Array[] {
+  return count === 0 ? [] : splitAtNul(readFileSync('/proc/self/cmdline')).slice(-count);
+}
+
+function splitAtNul(bytes: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0, at);
+    const stop = end === -1 ? bytes.length : end;
+    parts.push(bytes.subarray(at, stop));
+    at = stop + 1;
+  }
+  return parts;
+}
+
+function parentOpenFiles(): number {
+  try {
+    const limits = readFileSync(`/proc/${process.ppid}/limits`, 'latin1');
+    const soft = /^Max open files\s+([0-9]+)/m.exec(limits)?.[1];
+    return soft === undefined ? DEFAULT_OPEN_FILES : Number(soft);
+  } catch {
+    return DEFAULT_OPEN_FILES;
+  }
+}

@@ -1,0 +1,143 @@
+import { readFileSync, readlinkSync, readdirSync, statSync } from 'node:fs';
+import { textOf } from '../base/text.ts';
+
+/** Fields of /proc/PID/status by name, or null if the process is gone or hidden. */
+export function readStatus(pid: number | 'self'): Map<string, string> | null {
+  try {
+    const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
+    return new Map(
+      lines.map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon), line.slice(colon + 1).trim()];
+      }),
+    );
+  } catch {
+    return null;
+  }
+}
+
+/** argv of a process, at most 256 strings of 4096 characters; empty if it is gone. */
+export function readArgv(pid: number): string[] {
+  try {
+    const bytes = readFileSync(`/proc/${pid}/cmdline`);
+    const parts: string[] = [];
+    for (let at = 0; at < bytes.length && parts.length < 256; ) {
+      const end = bytes.indexOf(0, at);
+      const stop = end === -1 ? bytes.length : end;
+      parts.push(textOf(bytes.subarray(at, stop)).slice(0, 4096));
+      at = stop + 1;
+    }
+    return parts;
+  } catch {
+    return [];
+  }
+}
+
+/** Resolved path of the executable, or null if it cannot be read. */
+export function readExecutable(pid: number): string | null {
+  try {
+    return textOf(readlinkSync(`/proc/${pid}/exe`, { encoding: 'buffer' }));
+  } catch {
+    return null;
+  }
+}
+
+/** Thread ids of a process, ascending; empty if it is gone. */
+export function listThreads(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map(Number)
+      .sort((a, b) => a - b);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether `tid` is a thread of `pid` other than its leader. */
+export function isThreadOf(pid: number, tid: number): boolean {
+  try {
+    statSync(`/proc/${pid}/task/${tid}`);
+    return tid !== pid;
+  } catch {
+    return false;
+  }
+}
+
+/** Identity of the file behind a descriptor, or null: the same for all duplicates of it. */
+export function fileIdentity(pid: number, fd: number): string | null {
+  try {
+    const { dev, ino } = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Address on which a socket listens, as the profile writes it (`tcp:PORT`, `unix:PATH`), or null for other sockets.
+ *
+ * Source of the columns: proc(5), /proc/net/tcp and /proc/net/unix.
+ */
+export function listenAddress(pid: number, fd: number): string | null {
+  let inode: string;
+  try {
+    inode = /^socket:\[([0-9]+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? '';
+  } catch {
+    return null;
+  }
+  if (inode === '') return null;
+  for (const table of ['tcp', 'tcp6']) {
+    for (const line of netTable(pid, table)) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[9] !== inode) continue;
+      const port = parseInt((columns[1] as string).split(':')[1] as string, 16);
+      return `tcp:${port}`;
+    }
+  }
+  for (const line of netTable(pid, 'unix')) {
+    const match = /^\S+ \S+ \S+ \S+ \S+ \S+ +([0-9]+)(?: (.*))?$/.exec(line);
+    if (match?.[1] === inode) return match[2] === undefined ? null : `unix:${match[2]}`;
+  }
+  return null;
+}
+
+function netTable(pid: number, table: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n').slice(1);
+  } catch {
+    return [];
+  }
+}
+
+/** A file-backed mapping of a process. */
+export interface Mapping {
+  readonly start: number;
+  readonly end: number;
+  readonly executable: boolean;
+  /** Offset into the file, bytes. */
+  readonly offset: number;
+  readonly path: string;
+}
+
+/** File-backed mappings in order of address; empty if the process is gone. */
+export function readMappings(pid: number): Mapping[] {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/maps`, 'utf8');
+  } catch {
+    return [];
+  }
+  const mappings: Mapping[] = [];
+  for (const line of text.split('\n')) {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ [0-9]+ +(\/.*)$/.exec(line);
+    if (match === null) continue;
+    mappings.push({
+      start: parseInt(match[1] as string, 16),
+      end: parseInt(match[2] as string, 16),
+      executable: (match[3] as string)[2] === 'x',
+      offset: parseInt(match[4] as string, 16),
+      path: match[5] as string,
+    });
+  }
+  return mappings;
+}

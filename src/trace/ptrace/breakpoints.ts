@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { parseElf } from '../../elf/header.ts';
+import { vaddrToFileOffset } from '../../elf/address.ts';
+import { findFunction } from '../../elf/function.ts';
+import { REG } from '../../sys/ptrace.ts';
+import { readExecutable, readMappings, type Mapping } from '../proc.ts';
+import type { Watch } from '../watches.ts';
+import type { AddressSpace } from './address-space.ts';
+import type { Context } from './context.ts';
+import type { Task } from './task.ts';
+
+/** si_code of a signal that the kernel sent for itself, as for int3; source: include/uapi/asm-generic/siginfo.h. */
+const SI_KERNEL = 0x80;
+
+const INT3 = new Uint8Array([0xcc]);
+
+/** Puts a breakpoint on every function that a symbol trigger waits for, and takes it out when it has been hit. */
+export class Breakpoints {
+  readonly #context: Context;
+  /** File offset of a function by file and name; null if the file does not have it. */
+  readonly #offsets: Map<string, number | null> = new Map();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Whether a trigger waits for a function that this task's memory does not have yet. */
+  wanted(task: Task): boolean {
+    return this.#armed(task).length > 0;
+  }
+
+  /** Looks for the functions in everything that is mapped now. The task need not be stopped. */
+  place(task: Task): void {
+    const armed = this.#armed(task);
+    if (armed.length === 0) return;
+    const pid = task.process.pid;
+    const mappings = readMappings(pid).filter((mapping) => mapping.executable);
+    const executable = readExecutable(pid);
+    for (const watch of armed) {
+      if (watch.trigger.kind !== 'symbol') continue;
+      const { object, name } = watch.trigger;
+      const wanted =
+        object === null
+          ? [...mappings].sort((a, b) => Number(b.path === executable) - Number(a.path === executable))
+          : mappings.filter((mapping) => isObject(mapping.path, object));
+      for (const mapping of wanted) {
+        const offset = this.#functionOffset(pid, mapping.path, name);
+        if (offset === null || offset < mapping.offset) continue;
+        const address = mapping.start + (offset - mapping.offset);
+        if (address >= mapping.end) continue;
+        if (this.#insert(task, address, watch)) task.space.placed.add(watch);
+        break;
+      }
+    }
+  }
+
+  /**
+   * Looks into a SIGTRAP that is about to be delivered.
+   *
+   * @returns whether it came from one of these breakpoints; the task may then go on at the function's first instruction
+   */
+  hit(task: Task, at: number): boolean {
+    const { ptrace, watches } = this.#context;
+    if (task.space.breakpoints.size === 0 && task.space.removed.size === 0) return false;
+    if (ptrace.signalCode(task.tid) !== SI_KERNEL || !ptrace.getRegisters(task.tid)) return false;
+    const address = Number(ptrace.registers[REG.rip]) - 1;
+    const breakpoint = task.space.breakpoints.get(address);
+    const original = breakpoint?.original ?? task.space.removed.get(address);
+    if (original === undefined) return false;
+    this.#context.memory.write(task.tid, BigInt(address), new Uint8Array([original]));
+    task.space.breakpoints.delete(address);
+    task.space.removed.set(address, original);
+    ptrace.registers[REG.rip] = BigInt(address);
+    ptrace.setRegisters(task.tid);
+    for (const watch of breakpoint?.watches ?? []) watches.fireProcess(watch, task.process, at);
+    return true;
+  }
+
+  /** Takes every breakpoint out of a memory. */
+  clear(tid: number, space: AddressSpace): void {
+    for (const { address, original } of space.breakpoints.values()) {
+      this.#context.memory.write(tid, BigInt(address), new Uint8Array([original]));
+      space.removed.set(address, original);
+    }
+    space.breakpoints.clear();
+  }
+
+  #armed(task: Task): Watch[] {
+    const { watches } = this.#context;
+    return watches
+      .pending('symbol')
+      .filter((watch) => watches.armedFor(watch, task.process) && !task.space.placed.has(watch));
+  }
+
+  #insert(task: Task, address: number, watch: Watch): boolean {
+    const { memory } = this.#context;
+    const present = task.space.breakpoints.get(address);
+    if (present !== undefined) {
+      task.space.breakpoints.set(address, { ...present, watches: [...present.watches, watch] });
+      return true;
+    }
+    const byte = memory.read(task.tid, BigInt(address), 1)?.[0];
+    if (byte === undefined || !memory.write(task.tid, BigInt(address), INT3)) return false;
+    task.space.breakpoints.set(address, { address, original: byte, watches: [watch] });
+    return true;
+  }
+
+  #functionOffset(pid: number, path: string, name: string): number | null {
+    const key = `${path}\0${name}`;
+    const known = this.#offsets.get(key);
+    if (known !== undefined) return known;
+    let offset: number | null = null;
+    try {
+      const elf = parseElf(readFileSync(`/proc/${pid}/root${path}`));
+      const symbol = findFunction(elf, name);
+      offset = symbol === null ? null : vaddrToFileOffset(elf, symbol.value);
+    } catch {
+      // A mapped file that is gone or no ELF has no functions to stop at; a trigger that never fires is reported.
+    }
+    this.#offsets.set(key, offset);
+    return offset;
+  }
+}
+
+/** Whether a mapped file is the object that was named: by path, by file name, or by what comes before `.so`. */
+function isObject(path: Mapping['path'], object: string): boolean {
+  const file = basename(path);
+  return path === object || file === object || file.startsWith(`${object}.so`);
+}

@@ -1,0 +1,23 @@
+import type { Libc } from '../../sys/libc.ts';
+import type { TraceeMemory } from '../../sys/memory.ts';
+import type { Ptrace } from '../../sys/ptrace.ts';
+import type { Waiter } from '../../sys/wait.ts';
+import type { BackendHost, TraceRequest } from '../backend.ts';
+import type { Recorder } from '../recorder.ts';
+import type { Watches } from '../watches.ts';
+import type { Task } from './task.ts';
+
+/** What the parts of the ptrace back end share during one run. */
+export interface Context {
+  readonly request: TraceRequest;
+  readonly host: BackendHost;
+  readonly recorder: Recorder;
+  readonly libc: Libc;
+  readonly ptrace: Ptrace;
+  readonly memory: TraceeMemory;
+  readonly waiter: Waiter;
+  readonly watches: Watches;
+  readonly tasks: Map<number, Task>;
+  /** Options that PTRACE_SEIZE sets on every tracee; children inherit them. */
+  readonly options: number;
+}

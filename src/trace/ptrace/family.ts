@@ -1,0 +1,232 @@
+import { signalName } from '../../abi/signals.ts';
+import {
+  PTRACE_EVENT_CLONE,
+  PTRACE_EVENT_VFORK,
+} from '../../sys/ptrace.ts';
+import type { WaitStatus } from '../../sys/wait.ts';
+import type { ExitStatus } from '../../profile/model.ts';
+import { isThreadOf, readStatus } from '../proc.ts';
+import type { Programs } from '../programs.ts';
+import type { ProcessRecord } from '../recorder.ts';
+import { copyAddressSpace, newAddressSpace } from './address-space.ts';
+import type { Context } from './context.ts';
+import { newTask, type Task } from './task.ts';
+
+const CLONE_VM = 0x100;
+
+type Ended = Exclude<WaitStatus, { kind: 'stopped' }>;
+
+/** Births, execs and deaths: who is whose child, and which task belongs to which process. */
+export class Family {
+  readonly #context: Context;
+  readonly #programs: Programs;
+  /** Live processes by pid. */
+  readonly #processes: Map<number, ProcessRecord> = new Map();
+  /** Children that stopped before their parent's event told of them, with the time of that stop. */
+  readonly #strangers: Map<number, number> = new Map();
+  /** Ends that came before the birth was told of. */
+  readonly #early: Map<number, { status: Ended; at: number }> = new Map();
+  #root: number | null = null;
+  /** How the program that was started ended, across its execs. */
+  rootExit: ExitStatus | null = null;
+
+  constructor(context: Context, programs: Programs) {
+    this.#context = context;
+    this.#programs = programs;
+  }
+
+  get processes(): ReadonlyMap<number, ProcessRecord> {
+    return this.#processes;
+  }
+
+  get root(): number | null {
+    return this.#root;
+  }
+
+  /** The first process, at its exec (started) or as it is found (attached). */
+  begin(pid: number, birth: 'start' | 'attach', at: number): ProcessRecord {
+    const { program, path, argv, privilege } = this.#programs.of(pid);
+    if (birth === 'start') {
+      this.#root = pid;
+      this.#warnPrivilege(path, privilege);
+    }
+    const phase = 0;
+    const process = this.#context.recorder.startProcess({ pid, birth, parent: null, program, argv, at, phase });
+    this.#processes.set(pid, process);
+    return process;
+  }
+
+  /** The parent's event: makes the child's task. Returns it if it has stopped already and waits to be resumed. */
+  born(parent: Task, event: number, tid: number, at: number): Task | null {
+    const early = this.#early.get(tid);
+    const seen = this.#context.tasks.get(tid);
+    if (seen !== undefined) {
+      // It was adopted on its own word because its parent seemed to have died; now the parent says more.
+      this.#correct(seen, parent, event);
+      return null;
+    }
+    const stopped = this.#strangers.has(tid);
+    this.#strangers.delete(tid);
+    const isThread = event === PTRACE_EVENT_CLONE && this.#isThread(parent, tid, early !== undefined);
+    const task = isThread ? this.#newThread(parent, tid, at) : this.#newProcess(parent, event, tid, at);
+    task.syscallStops = parent.syscallStops;
+    if (early !== undefined) {
+      this.#early.delete(tid);
+      this.ended(tid, early.status, early.at);
+      return null;
+    }
+    return stopped ? task : null;
+  }
+
+  /** A task that stopped and is not known: its birth will be told of, unless its parent has died. */
+  stranger(tid: number, at: number): void {
+    this.#strangers.set(tid, at);
+  }
+
+  /** Tasks that were held and whose parent can no longer tell of them; to be resumed by the caller. */
+  adoptStrangers(): Task[] {
+    const adopted: Task[] = [];
+    for (const [tid, at] of this.#strangers) {
+      const status = readStatus(tid);
+      const pid = Number(status?.get('Tgid') ?? tid);
+      const parent = this.#processes.get(pid === tid ? Number(status?.get('PPid') ?? 0) : pid);
+      const relative = parent === undefined ? undefined : this.#anyTask(parent);
+      if (relative === undefined && this.#mayStillBeTold(tid)) continue;
+      this.#strangers.delete(tid);
+      if (relative !== undefined && pid !== tid) {
+        adopted.push(this.#newThread(relative, tid, at));
+      } else {
+        adopted.push(this.#newOrphan(tid, parent ?? null, at));
+      }
+    }
+    return adopted;
+  }
+
+  /** execve succeeded in `tid`, which was `former` before: all other threads are gone. */
+  exec(tid: number, former: number, at: number): Task | null {
+    const { tasks, recorder } = this.#context;
+    const task = tasks.get(former) ?? tasks.get(tid);
+    if (task === undefined) return null;
+    const old = task.process;
+    for (const other of [...tasks.values()]) {
+      if (other.process === old && other !== task) tasks.delete(other.tid);
+    }
+    tasks.delete(task.tid);
+    const { program, path, argv, privilege } = this.#programs.of(tid);
+    const process = recorder.exec(old, program, argv, at);
+    this.#processes.set(tid, process);
+    const next = newTask(tid, process, newAddressSpace());
+    next.syscallStops = task.syscallStops;
+    tasks.set(tid, next);
+    this.#warnPrivilege(path, privilege);
+    return next;
+  }
+
+  /** A task ended. */
+  ended(tid: number, status: Ended, at: number): void {
+    const { tasks, recorder, host } = this.#context;
+    const task = tasks.get(tid);
+    if (task === undefined) {
+      if (!this.#strangers.delete(tid)) this.#early.set(tid, { status, at });
+      return;
+    }
+    tasks.delete(tid);
+    if (tid !== task.process.pid) {
+      recorder.endThread(task.process, tid, at);
+      return;
+    }
+    const exit = toExit(status);
+    recorder.endProcess(task.process, exit, at);
+    this.#processes.delete(tid);
+    if (tid === this.#root) {
+      this.rootExit = exit;
+      host.send({ kind: 'root-ended', exit });
+    }
+  }
+
+  #newThread(parent: Task, tid: number, at: number): Task {
+    const task = newTask(tid, parent.process, parent.space);
+    this.#context.tasks.set(tid, task);
+    this.#context.recorder.startThread(parent.process, tid, parent.tid, at);
+    return task;
+  }
+
+  #newProcess(parent: Task, event: number, tid: number, at: number): Task {
+    const vfork = event === PTRACE_EVENT_VFORK;
+    const birth = vfork ? 'vfork' : event === PTRACE_EVENT_CLONE ? 'clone' : 'fork';
+    const { program, phase } = parent.process;
+    const process = this.#context.recorder.startProcess({
+      pid: tid,
+      birth,
+      parent: parent.process,
+      program,
+      argv: null,
+      at,
+      phase,
+    });
+    this.#processes.set(tid, process);
+    const shares = vfork || (parent.cloneFlags !== -1 && (parent.cloneFlags & CLONE_VM) !== 0);
+    const task = newTask(tid, process, shares ? parent.space : copyAddressSpace(parent.space));
+    this.#context.tasks.set(tid, task);
+    return task;
+  }
+
+  /** A child whose parent died before it could tell: /proc says who it is, but not how it was made. */
+  #newOrphan(tid: number, parent: ProcessRecord | null, at: number): Task {
+    const { program } = this.#programs.of(tid);
+    const phase = parent?.phase ?? 0;
+    const process = this.#context.recorder.startProcess({
+      pid: tid,
+      birth: 'fork',
+      parent,
+      program,
+      argv: null,
+      at,
+      phase,
+    });
+    this.#processes.set(tid, process);
+    const task = newTask(tid, process, newAddressSpace());
+    task.syscallStops = this.#context.request.method === 'ptrace';
+    this.#context.tasks.set(tid, task);
+    return task;
+  }
+
+  #correct(task: Task, parent: Task, event: number): void {
+    if (task.process.pid !== task.tid) return;
+    task.process.parent = parent.process;
+    task.process.birth =
+      event === PTRACE_EVENT_VFORK ? 'vfork' : event === PTRACE_EVENT_CLONE ? 'clone' : 'fork';
+  }
+
+  #isThread(parent: Task, tid: number, gone: boolean): boolean {
+    const CLONE_THREAD = 0x10000;
+    if (gone && parent.cloneFlags !== -1) return (parent.cloneFlags & CLONE_THREAD) !== 0;
+    return isThreadOf(parent.process.pid, tid);
+  }
+
+  /** Whether some live task could still report this birth: nobody has died without a word if there is a parent. */
+  #mayStillBeTold(tid: number): boolean {
+    const parent = Number(readStatus(tid)?.get('PPid') ?? 0);
+    return this.#processes.has(parent);
+  }
+
+  #anyTask(process: ProcessRecord): Task | undefined {
+    for (const task of this.#context.tasks.values()) if (task.process === process) return task;
+    return undefined;
+  }
+
+  #warnPrivilege(path: string | null, privilege: 'setuid' | 'setgid' | null): void {
+    if (privilege === null || this.#context.request.privileged || path === null) return;
+    this.#context.host.send({
+      kind: 'warning',
+      text: `${path} is ${privilege} and ran without its privileges, for it is traced by an unprivileged user; run callgate as root to trace it as it is`,
+    });
+  }
+}
+
+/** ExitStatus of a wait status. */
+export function toExit(status: Ended): ExitStatus {
+  return status.kind === 'exited'
+    ? status
+    : { kind: 'signaled', signal: signalName(status.signal) ?? `SIG${status.signal}`, core: status.core };
+}

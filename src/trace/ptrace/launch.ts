@@ -1,0 +1,126 @@
+import { closeSync, openSync } from 'node:fs';
+import { ARCHES } from '../../abi/arch.ts';
+import { errnoName } from '../../abi/errno.ts';
+import { LaunchError, SystemCallError, UnsupportedError } from '../../base/errors.ts';
+import { setOpenFilesLimit } from '../../sys/limits.ts';
+import {
+  PTRACE_CONT,
+  PTRACE_EVENT_EXEC,
+  PTRACE_SYSCALL,
+  PTRACE_SYSCALL_INFO_ENTRY,
+  PTRACE_SYSCALL_INFO_SECCOMP,
+} from '../../sys/ptrace.ts';
+import { spawnImage } from '../../sys/spawn.ts';
+import { assembleTrampoline } from '../../sys/trampoline.ts';
+import { decodeStatus } from '../../sys/wait.ts';
+import type { LaunchTarget } from '../backend.ts';
+import { newAddressSpace } from './address-space.ts';
+import type { Context } from './context.ts';
+import type { Family } from './family.ts';
+import { newTask, type Task } from './task.ts';
+
+/** struct sock_filter { BPF_RET | BPF_K, SECCOMP_RET_TRACE }: one stop for every call of every arch. */
+const TRACE_EVERYTHING = new Uint8Array([0x06, 0, 0, 0, 0, 0, 0xf0, 0x7f]);
+
+const SIGCONT = 18;
+const SIGKILL = 9;
+const SYS_execve = 59;
+const X86_64 = ARCHES.indexOf('x86_64');
+
+/**
+ * Starts the program under the tracer and returns its task, stopped before its first instruction.
+ *
+ * The clock of the run starts with the execve, which is recorded as the launcher's; nothing else of the launcher is.
+ *
+ * @throws LaunchError if execve fails; the launcher is gone then
+ * @throws UnsupportedError if no_new_privs or the filter is refused
+ */
+export function launch(context: Context, family: Family, target: LaunchTarget): Task {
+  const { libc, ptrace, waiter, host, request, recorder } = context;
+  const filtered = request.method === 'seccomp';
+  const image = assembleTrampoline({
+    ignoredSignals: target.inherited.ignoredSignals,
+    blockedSignals: 0n,
+    noNewPrivs: filtered && !request.privileged,
+    filter: filtered ? TRACE_EVERYTHING : null,
+  });
+  const pid = spawnLauncher(context, target, image);
+  try {
+    waiter.child(pid);
+    if (target.inherited.openFiles !== null) setOpenFilesLimit(libc, pid, target.inherited.openFiles);
+    ptrace.seize(pid, context.options);
+  } catch (error) {
+    libc.kill(pid, SIGKILL);
+    throw explainSeize(error);
+  }
+  // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
+  libc.kill(pid, SIGCONT);
+  const resume = filtered ? PTRACE_CONT : PTRACE_SYSCALL;
+  for (;;) {
+    waiter.tracee(pid);
+    const status = decodeStatus(waiter.status);
+    if (status.kind !== 'stopped') throw explainEnd(target, status);
+    if (status.event === PTRACE_EVENT_EXEC) break;
+    if (ptrace.fetchSyscallInfo(pid) && isExecve(ptrace.op, ptrace.nr)) host.startClock();
+    ptrace.resume(resume, pid, 0);
+  }
+  const process = family.begin(pid, 'start', 0);
+  recorder.call(process, X86_64, SYS_execve, 0).launch = true;
+  const task = newTask(pid, process, newAddressSpace());
+  task.syscallStops = !filtered;
+  context.tasks.set(pid, task);
+  host.send({ kind: 'started', pid });
+  return task;
+}
+
+function spawnLauncher({ libc }: Context, target: LaunchTarget, image: Uint8Array): number {
+  const kept = [1, 2, ...target.inherited.descriptors].map((fd) => ({ from: fd, to: fd }));
+  const stdin = target.stdin === 'null' ? openSync('/dev/null', 'r') : 0;
+  try {
+    return spawnImage(libc, image, {
+      argv: ['callgate', target.path, ...target.argv],
+      env: target.env,
+      descriptors: [{ from: stdin, to: 0 }, ...kept],
+      cwd: target.cwd,
+    });
+  } finally {
+    if (stdin !== 0) closeSync(stdin);
+  }
+}
+
+function isExecve(op: number, nr: number): boolean {
+  return (op === PTRACE_SYSCALL_INFO_ENTRY || op === PTRACE_SYSCALL_INFO_SECCOMP) && nr === SYS_execve;
+}
+
+function explainSeize(error: unknown): unknown {
+  if (!(error instanceof SystemCallError) || error.request !== 'PTRACE_SEIZE') return error;
+  return new UnsupportedError(
+    'trace: the kernel does not let this process trace its own child, PTRACE_SEIZE gave EPERM (see callgate doctor)',
+    { feature: 'ptrace', cause: error },
+  );
+}
+
+function explainEnd(
+  target: LaunchTarget,
+  status: { kind: 'exited'; code: number } | { kind: 'signaled'; signal: number },
+): Error {
+  if (status.kind === 'signaled') {
+    return new LaunchError(`trace: ${target.path} was killed by signal ${status.signal} as it was started`, 126);
+  }
+  if (status.code > 128) {
+    const name = errnoName(status.code - 128) ?? `errno ${status.code - 128}`;
+    return new UnsupportedError(
+      `trace: the seccomp filter that reports calls was refused, ${name} (try --method ptrace, which needs none)`,
+      { feature: 'seccomp' },
+    );
+  }
+  const name = errnoName(status.code) ?? `errno ${status.code}`;
+  const advice =
+    name === 'ENOEXEC'
+      ? ' (not a program: a script begins with #!, such as #!/bin/sh; or run its interpreter with the script as argument)'
+      : '';
+  return new LaunchError(
+    `trace: cannot execute ${target.path}: ${name}${advice}`,
+    name === 'ENOENT' ? 127 : 126,
+  );
+}

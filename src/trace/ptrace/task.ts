@@ -1,0 +1,44 @@
+import type { CallRecord, ProcessRecord } from '../recorder.ts';
+import type { AddressSpace } from './address-space.ts';
+
+/** What the tracer knows of one traced thread. */
+export interface Task {
+  readonly tid: number;
+  process: ProcessRecord;
+  space: AddressSpace;
+  /** Resumed with PTRACE_SYSCALL always: entry and exit stops for every call. */
+  syscallStops: boolean;
+  /** The call between its entry stop and its exit stop; only with syscall stops. */
+  call: CallRecord | null;
+  /** Wants the exit stop of the current call, for its return value. */
+  onExit: ((returnValue: number) => void) | null;
+  /** The waiting call that this thread made last, until its next stop. */
+  wait: CallRecord | null;
+  waitSince: number;
+  /** Flags of the last clone or clone3 of this thread; -1 if they could not be read. */
+  cloneFlags: number;
+  /** In a group-stop, left there with PTRACE_LISTEN. */
+  stopped: boolean;
+  /** Seized but not yet seen to stop: attached a moment ago. */
+  attaching: boolean;
+  /** The next restart_syscall was caused by attaching: the call it resumes has been recorded. */
+  skipRestart: boolean;
+}
+
+/** A task with nothing going on. */
+export function newTask(tid: number, process: ProcessRecord, space: AddressSpace): Task {
+  return {
+    tid,
+    process,
+    space,
+    syscallStops: false,
+    call: null,
+    onExit: null,
+    wait: null,
+    waitSince: 0,
+    cloneFlags: 0,
+    stopped: false,
+    attaching: false,
+    skipRestart: false,
+  };
+}

@@ -1,0 +1,333 @@
+import { openLibc } from '../../sys/libc.ts';
+import { TraceeMemory } from '../../sys/memory.ts';
+import * as pt from '../../sys/ptrace.ts';
+import { spawnImage } from '../../sys/spawn.ts';
+import { assembleDoorbell } from '../../sys/trampoline.ts';
+import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
+import type { BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
+import { Programs } from '../programs.ts';
+import { Watches } from '../watches.ts';
+import { attach } from './attach.ts';
+import { Breakpoints } from './breakpoints.ts';
+import { CallHandler } from './calls.ts';
+import type { Context } from './context.ts';
+import { Family } from './family.ts';
+import { launch } from './launch.ts';
+import { hideInterrupt } from './restart.ts';
+import type { Task } from './task.ts';
+
+const SIGKILL = 9;
+const SIGTRAP = 5;
+const SIGTRAP_SYSCALL = SIGTRAP | 0x80;
+/** si_code of a signal from the kernel, as those of the terminal are. */
+const SI_KERNEL = 0x80;
+/** SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU. */
+const STOP_SIGNALS: ReadonlySet<number> = new Set([19, 20, 21, 22]);
+
+/** How long a signal from the terminal counts as the one that callgate got as well; nanoseconds. */
+const SAME_SIGNAL = 1e9;
+
+const FOLLOW =
+  pt.PTRACE_O_TRACESYSGOOD |
+  pt.PTRACE_O_TRACEFORK |
+  pt.PTRACE_O_TRACEVFORK |
+  pt.PTRACE_O_TRACECLONE |
+  pt.PTRACE_O_TRACEEXEC;
+
+/** Traces by ptrace until no tracee is left; the back end for the methods `seccomp` and `ptrace`. */
+export function tracePtrace(request: TraceRequest, host: BackendHost): BackendResult {
+  return new PtraceTracer(request, host).run();
+}
+
+class PtraceTracer {
+  readonly #context: Context;
+  readonly #family: Family;
+  readonly #breakpoints: Breakpoints;
+  readonly #calls: CallHandler;
+  readonly #terminalSignals: Map<number, number> = new Map();
+  #doorbell = 0;
+  #detaching = false;
+  #detached = false;
+  #command: readonly string[] = [];
+
+  constructor(request: TraceRequest, host: BackendHost) {
+    const libc = openLibc();
+    const started = request.target.kind === 'launch';
+    const watches = new Watches(
+      request.phases,
+      request.ready,
+      host.recorder,
+      () => this.#family.processes.values(),
+      (phase, process, at) => this.#fired(phase, process?.pid ?? null, at),
+    );
+    this.#context = {
+      request,
+      host,
+      recorder: host.recorder,
+      libc,
+      ptrace: new pt.Ptrace(libc),
+      memory: new TraceeMemory(libc),
+      waiter: new Waiter(libc),
+      watches,
+      tasks: new Map(),
+      options:
+        FOLLOW |
+        (started ? pt.PTRACE_O_EXITKILL : 0) |
+        (request.method === 'seccomp' ? pt.PTRACE_O_TRACESECCOMP : 0),
+    };
+    this.#family = new Family(this.#context, new Programs(host.recorder));
+    this.#breakpoints = new Breakpoints(this.#context);
+    this.#calls = new CallHandler(this.#context, this.#breakpoints);
+  }
+
+  run(): BackendResult {
+    const { request, host, libc } = this.#context;
+    this.#doorbell = this.#installDoorbell();
+    try {
+      host.send({ kind: 'doorbell', pid: this.#doorbell });
+      if (request.target.kind === 'launch') {
+        const task = launch(this.#context, this.#family, request.target);
+        this.#begin(task);
+        this.#resume(task, 0);
+      } else {
+        for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
+      }
+      this.#loop();
+    } finally {
+      // SAFETY: no memory is passed; the doorbell is our own child and reaped only here.
+      libc.kill(this.#doorbell, SIGKILL);
+      this.#context.waiter.child(this.#doorbell);
+    }
+    return {
+      exit: this.#family.rootExit,
+      lost: 0,
+      detached: this.#detached,
+      entered: this.#context.watches.entered,
+      command: this.#command,
+    };
+  }
+
+  #begin(task: Task): void {
+    if (this.#command.length === 0) this.#command = task.process.argv ?? [];
+    this.#calls.noteStreams(task.process.pid);
+    this.#breakpoints.place(task);
+  }
+
+  /** A process that does nothing: a signal sent to it makes the wait below return. */
+  #installDoorbell(): number {
+    const { libc, ptrace } = this.#context;
+    const pid = spawnImage(libc, assembleDoorbell(), { argv: ['callgate'], env: [], descriptors: [], cwd: null });
+    try {
+      ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
+    } catch (error) {
+      libc.kill(pid, SIGKILL);
+      throw error;
+    }
+    return pid;
+  }
+
+  #loop(): void {
+    const { tasks, waiter, host, watches } = this.#context;
+    while (tasks.size > 0) {
+      const tid = waiter.next();
+      if (tid === 0) return;
+      const status = decodeStatus(waiter.status);
+      if (tid === this.#doorbell) this.#ring(status);
+      else this.#news(tid, status);
+      host.report(tasks.size, watches.phase);
+    }
+  }
+
+  #ring(status: WaitStatus): void {
+    const { host, ptrace } = this.#context;
+    for (let command = host.receive(); command !== null; command = host.receive()) this.#obey(command);
+    if (status.kind === 'stopped') ptrace.resume(pt.PTRACE_CONT, this.#doorbell, 0);
+  }
+
+  #obey(command: TraceCommand): void {
+    const { host, watches, tasks, ptrace, libc } = this.#context;
+    switch (command.kind) {
+      case 'fire':
+        watches.fireTree(command.phase, host.now());
+        return;
+      case 'signal':
+        this.#signal(command.signal);
+        return;
+      case 'forward': {
+        const seen = this.#terminalSignals.get(command.signal);
+        if (seen === undefined || host.now() - seen > SAME_SIGNAL) this.#signal(command.signal);
+        return;
+      }
+      case 'kill':
+        for (const pid of this.#family.processes.keys()) libc.kill(pid, SIGKILL);
+        return;
+      case 'detach':
+        this.#detaching = true;
+        for (const task of tasks.values()) ptrace.interrupt(task.tid);
+        return;
+    }
+  }
+
+  /** To the program, or once that is gone to what it left behind. */
+  #signal(signal: number): void {
+    const { libc } = this.#context;
+    const { root, processes } = this.#family;
+    // SAFETY: no memory is passed; pids of tracees cannot be reused before this thread has waited for them.
+    if (root !== null && processes.has(root)) {
+      libc.kill(root, signal);
+      return;
+    }
+    for (const process of processes.values()) {
+      if (process.parent === null || !processes.has(process.parent.pid)) libc.kill(process.pid, signal);
+    }
+  }
+
+  #news(tid: number, status: WaitStatus): void {
+    const { tasks, host } = this.#context;
+    const at = host.now();
+    if (status.kind !== 'stopped') {
+      const task = tasks.get(tid);
+      if (task !== undefined) this.#endWait(task, at);
+      this.#family.ended(tid, status, at);
+      for (const adopted of this.#family.adoptStrangers()) this.#resume(adopted, 0);
+      return;
+    }
+    const task = tasks.get(tid);
+    if (status.event === pt.PTRACE_EVENT_EXEC) {
+      this.#exec(tid, at);
+    } else if (task === undefined) {
+      this.#family.stranger(tid, at);
+    } else {
+      this.#endWait(task, at);
+      this.#stop(task, status.signal, status.event, at);
+    }
+  }
+
+  #stop(task: Task, signal: number, event: number, at: number): void {
+    switch (event) {
+      case pt.PTRACE_EVENT_SECCOMP:
+        // With syscall stops the entry stop, which comes first, has recorded the call.
+        if (task.call === null && this.#context.ptrace.fetchSyscallInfo(task.tid)) this.#calls.enter(task, at);
+        this.#resume(task, 0);
+        return;
+      case pt.PTRACE_EVENT_FORK:
+      case pt.PTRACE_EVENT_VFORK:
+      case pt.PTRACE_EVENT_CLONE:
+        this.#birth(task, event, at);
+        return;
+      case pt.PTRACE_EVENT_STOP:
+        this.#eventStop(task, signal);
+        return;
+      default:
+        if (signal === SIGTRAP_SYSCALL) this.#syscallStop(task, at);
+        else this.#delivery(task, signal, at);
+    }
+  }
+
+  #syscallStop(task: Task, at: number): void {
+    const { ptrace } = this.#context;
+    if (ptrace.fetchSyscallInfo(task.tid)) {
+      if (ptrace.op === pt.PTRACE_SYSCALL_INFO_ENTRY) {
+        task.onExit = null;
+        this.#calls.enter(task, at);
+      } else if (ptrace.op === pt.PTRACE_SYSCALL_INFO_EXIT) {
+        this.#exitStop(task);
+        if (this.#detaching) hideInterrupt(this.#context, task);
+      }
+    }
+    this.#resume(task, 0);
+  }
+
+  #exitStop(task: Task): void {
+    const { ptrace, recorder } = this.#context;
+    const { call, onExit } = task;
+    task.call = null;
+    task.onExit = null;
+    const value = ptrace.returnValue;
+    // 512 and above are the kernel's own restart codes: the call is not over.
+    if (call !== null && ptrace.isError && value > -512) recorder.errno(call, -value);
+    onExit?.(value);
+  }
+
+  #eventStop(task: Task, signal: number): void {
+    const { ptrace, host } = this.#context;
+    if (task.attaching) {
+      task.attaching = false;
+      const interrupted = hideInterrupt(this.#context, task);
+      if (interrupted !== null && ptrace.fetchSyscallInfo(task.tid)) {
+        this.#calls.enterInterrupted(task, interrupted, ptrace.auditArch, host.now());
+      }
+    }
+    if (this.#detaching) hideInterrupt(this.#context, task);
+    task.stopped = STOP_SIGNALS.has(signal);
+    this.#resume(task, 0);
+  }
+
+  #delivery(task: Task, signal: number, at: number): void {
+    const { ptrace } = this.#context;
+    if (signal === SIGTRAP && this.#breakpoints.hit(task, at)) {
+      this.#resume(task, 0);
+      return;
+    }
+    if (signal === 2 || signal === 3 || signal === 20) {
+      if (ptrace.signalCode(task.tid) === SI_KERNEL) this.#terminalSignals.set(signal, at);
+    }
+    this.#resume(task, signal);
+  }
+
+  #birth(task: Task, event: number, at: number): void {
+    const child = this.#context.ptrace.eventMessage(task.tid);
+    if (child !== null) {
+      const waiting = this.#family.born(task, event, child, at);
+      if (waiting !== null) this.#resume(waiting, 0);
+    }
+    this.#resume(task, 0);
+  }
+
+  #exec(tid: number, at: number): void {
+    const former = this.#context.ptrace.eventMessage(tid);
+    const task = this.#family.exec(tid, former ?? tid, at);
+    if (task === null) {
+      // Killed in the middle of it, or a stranger's: its end or its birth is told in a moment.
+      this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
+      return;
+    }
+    this.#breakpoints.place(task);
+    this.#resume(task, 0);
+  }
+
+  #endWait(task: Task, at: number): void {
+    if (task.wait === null) return;
+    task.wait.waited += at - task.waitSince;
+    task.wait = null;
+  }
+
+  #resume(task: Task, signal: number): void {
+    const { ptrace, tasks, recorder, host } = this.#context;
+    if (this.#detaching) {
+      this.#breakpoints.clear(task.tid, task.space);
+      ptrace.resume(pt.PTRACE_DETACH, task.tid, signal);
+      tasks.delete(task.tid);
+      this.#detached = true;
+      const { process } = task;
+      if (![...tasks.values()].some((other) => other.process === process)) {
+        recorder.endProcess(process, { kind: 'detached' }, host.now());
+      }
+      return;
+    }
+    if (task.stopped) {
+      task.stopped = false;
+      ptrace.resume(pt.PTRACE_LISTEN, task.tid, 0);
+      return;
+    }
+    const request = task.syscallStops || task.onExit !== null ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
+    ptrace.resume(request, task.tid, signal);
+  }
+
+  #fired(phase: number | null, pid: number | null, at: number): void {
+    const { host, tasks } = this.#context;
+    host.send(phase === null ? { kind: 'ready', at } : { kind: 'phase', phase, pid, at });
+    // The next phase's function may be armed now.
+    for (const task of tasks.values()) if (this.#breakpoints.wanted(task)) this.#breakpoints.place(task);
+  }
+}

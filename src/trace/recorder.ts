@@ -1,0 +1,313 @@
+import { ARCHES, type Arch } from '../abi/arch.ts';
+import { errnoName } from '../abi/errno.ts';
+import { selectingArguments, type SelectingArgument } from '../abi/selecting-arguments.ts';
+import { syscallName } from '../abi/syscalls.ts';
+import { isWaitingCall } from '../abi/waiting-calls.ts';
+import type {
+  ArgumentValues,
+  Birth,
+  Call,
+  ExitStatus,
+  Listen,
+  Process,
+  Program,
+  Thread,
+  Transition,
+} from '../profile/model.ts';
+
+/** Distinct values of one selecting argument that are kept; one more makes it `any`. */
+export const ARGUMENT_CAP = 32;
+
+/** Times of first uses that are kept of a waiting call. */
+export const USES_CAP = 64;
+
+/** Numbers below this are kept in a dense array, all others in a map. */
+const DENSE = 1024;
+
+/** What is known of one (process, arch, nr). */
+export interface CallRecord {
+  readonly arch: number;
+  readonly nr: number;
+  count: number;
+  first: number;
+  last: number;
+  /** Bit k: used in phase k. */
+  phases: number;
+  launch: boolean;
+  readonly selectors: readonly SelectingArgument[];
+  /** One entry a selector; null once there were more than ARGUMENT_CAP values. */
+  readonly values: (Set<number | string> | null)[];
+  /** Whether the times of first uses and the time spent waiting are kept. */
+  readonly waits: boolean;
+  readonly uses: number[];
+  waited: number;
+  errnos: Map<number, number> | null;
+}
+
+/** A process between birth or exec and exit or the next exec. */
+export interface ProcessRecord {
+  readonly index: number;
+  readonly pid: number;
+  birth: Birth;
+  parent: ProcessRecord | null;
+  program: number | null;
+  readonly argv: readonly string[] | null;
+  readonly start: number;
+  end: number | null;
+  exit: ExitStatus | null;
+  readonly threads: Map<number, ThreadRecord>;
+  readonly ended: ThreadRecord[];
+  phase: number;
+  readonly transitions: Transition[];
+  readonly listens: Listen[];
+  /** By arch index; dense numbers. */
+  readonly dense: (CallRecord | undefined)[][];
+  readonly sparse: Map<string, CallRecord>;
+}
+
+interface ThreadRecord {
+  readonly tid: number;
+  readonly creator: number | null;
+  readonly start: number;
+  end: number | null;
+}
+
+/** The part of a profile that one run fills. */
+export interface Recording {
+  readonly programs: readonly Program[];
+  readonly processes: readonly Process[];
+}
+
+export interface NewProcess {
+  readonly pid: number;
+  readonly birth: Birth;
+  readonly parent: ProcessRecord | null;
+  readonly program: number | null;
+  readonly argv: readonly string[] | null;
+  readonly at: number;
+  readonly phase: number;
+}
+
+/**
+ * Collects what a back end sees. Times are nanoseconds since the start of the run.
+ *
+ * Memory grows with distinct things (processes, threads, numbers, argument values), never with the number of calls.
+ */
+export class Recorder {
+  readonly #programs: { path: string; buildId: string | null }[] = [];
+  readonly #programIndex: Map<string, number> = new Map();
+  readonly #processes: ProcessRecord[] = [];
+  readonly #distinct: Set<number> = new Set();
+  /** Calls recorded so far. */
+  calls = 0;
+
+  /** Distinct (arch, nr) seen so far. */
+  get distinct(): number {
+    return this.#distinct.size;
+  }
+
+  get processCount(): number {
+    return this.#processes.length;
+  }
+
+  program(path: string, buildId: string | null): number {
+    const key = `${buildId ?? ''} ${path}`;
+    let index = this.#programIndex.get(key);
+    if (index === undefined) {
+      index = this.#programs.push({ path, buildId }) - 1;
+      this.#programIndex.set(key, index);
+    }
+    return index;
+  }
+
+  startProcess(born: NewProcess): ProcessRecord {
+    const record: ProcessRecord = {
+      index: this.#processes.length,
+      pid: born.pid,
+      birth: born.birth,
+      parent: born.parent,
+      program: born.program,
+      argv: born.argv,
+      start: born.at,
+      end: null,
+      exit: null,
+      threads: new Map(),
+      ended: [],
+      phase: born.phase,
+      transitions: [{ phase: born.phase, at: born.at }],
+      listens: [],
+      dense: ARCHES.map(() => []),
+      sparse: new Map(),
+    };
+    this.#processes.push(record);
+    return record;
+  }
+
+  /** `process` replaced its program: ends the record and returns the one that goes on. */
+  exec(process: ProcessRecord, program: number | null, argv: readonly string[], at: number): ProcessRecord {
+    this.endProcess(process, { kind: 'exec' }, at);
+    const { pid, phase } = process;
+    return this.startProcess({ pid, birth: 'exec', parent: process, program, argv, at, phase });
+  }
+
+  endProcess(process: ProcessRecord, exit: ExitStatus, at: number): void {
+    for (const tid of [...process.threads.keys()]) this.endThread(process, tid, at);
+    process.end = at;
+    process.exit = exit;
+  }
+
+  startThread(process: ProcessRecord, tid: number, creator: number | null, at: number): void {
+    process.threads.set(tid, { tid, creator, start: at, end: null });
+  }
+
+  endThread(process: ProcessRecord, tid: number, at: number): void {
+    const thread = process.threads.get(tid);
+    if (thread === undefined) return;
+    thread.end = at;
+    process.threads.delete(tid);
+    process.ended.push(thread);
+  }
+
+  enterPhase(process: ProcessRecord, phase: number, at: number): void {
+    if (process.end !== null || process.phase >= phase) return;
+    process.phase = phase;
+    process.transitions.push({ phase, at });
+  }
+
+  /** Records one call; `arch` indexes ARCHES. */
+  call(process: ProcessRecord, arch: number, nr: number, at: number): CallRecord {
+    this.calls++;
+    const record = this.#record(process, arch, nr, at);
+    record.count++;
+    record.last = at;
+    record.phases |= 1 << process.phase;
+    if (record.waits && record.uses.length < USES_CAP) record.uses.push(at);
+    return record;
+  }
+
+  /** Adds a value of selector `which` of the call. */
+  value(record: CallRecord, which: number, value: number | string): void {
+    const values = record.values[which];
+    if (values === null || values === undefined || values.has(value)) return;
+    values.add(value);
+    if (values.size > ARGUMENT_CAP) record.values[which] = null;
+  }
+
+  errno(record: CallRecord, errno: number): void {
+    record.errnos ??= new Map();
+    record.errnos.set(errno, (record.errnos.get(errno) ?? 0) + 1);
+  }
+
+  finish(): Recording {
+    return {
+      programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
+      processes: this.#processes.map(toProcess),
+    };
+  }
+
+  #record(process: ProcessRecord, arch: number, nr: number, at: number): CallRecord {
+    if (nr >= 0 && nr < DENSE) {
+      const calls = process.dense[arch] as (CallRecord | undefined)[];
+      const found = calls[nr];
+      if (found !== undefined) return found;
+      const made = this.#create(arch, nr, at);
+      calls[nr] = made;
+      return made;
+    }
+    const key = `${arch} ${nr}`;
+    let found = process.sparse.get(key);
+    if (found === undefined) {
+      found = this.#create(arch, nr, at);
+      process.sparse.set(key, found);
+    }
+    return found;
+  }
+
+  #create(arch: number, nr: number, at: number): CallRecord {
+    this.#distinct.add(arch * 2 ** 33 + nr);
+    const name = ARCHES[arch] as Arch;
+    const selectors = selectingArguments(name, nr);
+    return {
+      arch,
+      nr,
+      count: 0,
+      first: at,
+      last: at,
+      phases: 0,
+      launch: false,
+      selectors,
+      values: selectors.map(() => new Set()),
+      waits: isWaitingCall(name, nr),
+      uses: [],
+      waited: 0,
+      errnos: null,
+    };
+  }
+}
+
+function toProcess(record: ProcessRecord): Process {
+  const threads = [...record.ended, ...record.threads.values()].sort(
+    (a, b) => a.start - b.start || a.tid - b.tid,
+  );
+  return {
+    run: 0,
+    pid: record.pid,
+    birth: record.birth,
+    parent: record.parent?.index ?? null,
+    program: record.program,
+    argv: record.argv,
+    start: record.start,
+    end: record.end,
+    exit: record.exit,
+    threads: threads.map((thread): Thread => ({ ...thread })),
+    transitions: record.transitions,
+    listens: record.listens,
+    calls: [...record.dense.flat(), ...record.sparse.values()]
+      .filter((call) => call !== undefined)
+      .map(toCall),
+  };
+}
+
+function toCall(record: CallRecord): Call {
+  const arch = ARCHES[record.arch] as Arch;
+  const call: { -readonly [K in keyof Call]: Call[K] } = {
+    arch,
+    nr: record.nr,
+    name: syscallName(arch, record.nr),
+    origin: 'observed',
+    count: record.count,
+    first: record.first,
+    last: record.last,
+    phases: bits(record.phases),
+  };
+  if (record.launch && record.count === 1) call.launch = true;
+  if (record.errnos !== null) {
+    const sorted = [...record.errnos].sort(([a], [b]) => a - b);
+    call.errnos = Object.fromEntries(sorted.map(([errno, count]) => [errnoName(errno) ?? `${errno}`, count]));
+  }
+  const args = record.selectors.flatMap((selector, which) => toValues(selector, record.values[which]));
+  if (args.length > 0) call.args = args;
+  if (record.waits) call.waits = { uses: record.uses, total: record.waited };
+  return call;
+}
+
+/** Nothing for a selector of which no value was seen: a structure that could not be read, for instance. */
+function toValues(
+  selector: SelectingArgument,
+  values: Set<number | string> | null | undefined,
+): ArgumentValues[] {
+  if (values === undefined || values?.size === 0) return [];
+  const sorted = values === null ? 'any' : [...values].sort(compareValues);
+  return [{ index: selector.index, name: selector.name, values: sorted }];
+}
+
+function compareValues(a: number | string, b: number | string): number {
+  const difference = BigInt(a) - BigInt(b);
+  return difference < 0n ? -1 : Number(difference > 0n);
+}
+
+function bits(mask: number): number[] {
+  const result: number[] = [];
+  for (let bit = 0; bit < 31; bit++) if ((mask & (1 << bit)) !== 0) result.push(bit);
+  return result;
+}

@@ -1,0 +1,133 @@
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
+import type { ExitStatus } from '../profile/model.ts';
+import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import { PROGRESS_FIELDS, type WorkerInput } from './worker.ts';
+
+const SIGUSR1 = 'SIGUSR1';
+
+/** How far a trace has come. */
+export interface TraceProgress {
+  readonly tasks: number;
+  readonly processes: number;
+  readonly calls: number;
+  readonly distinct: number;
+  /** Index of the phase that the tree has reached. */
+  readonly phase: number;
+}
+
+type Done = Extract<TraceEvent, { kind: 'done' }>;
+type Failed = Extract<TraceEvent, { kind: 'failed' }>;
+
+/** How the tracing thread ended: normally, or by an error with what it had recorded until then. */
+export type SessionEnd = Done | Failed;
+
+/**
+ * The main thread's side of one trace: starts the tracing thread, sends it commands and hands on its events.
+ *
+ * The thread is blocked in the kernel most of the time. A command is put into its port and the doorbell, a process
+ * that it traces, gets a signal: that ends the wait.
+ */
+export class TraceSession {
+  readonly #worker: Worker;
+  readonly #commands: MessagePort;
+  readonly #progress: Float64Array;
+  readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
+  /** Resolves when the last tracee is gone; never rejects. */
+  readonly end: Promise<SessionEnd>;
+  #doorbell: number | null = null;
+  #over = false;
+  /** How the first process ended, as soon as that is known. */
+  rootExit: ExitStatus | null = null;
+
+  constructor(request: TraceRequest) {
+    const { port1, port2 } = new MessageChannel();
+    this.#commands = port1;
+    port1.unref();
+    this.#progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
+    const input: WorkerInput = { request, commands: port2, progress: this.#progress };
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: input,
+      transferList: [port2],
+      // Descriptors come from libc as well as from Node, and each has its owner here.
+      trackUnmanagedFds: false,
+    });
+    this.end = new Promise((resolve) => {
+      const finish = (end: SessionEnd): void => {
+        this.#over = true;
+        this.#commands.close();
+        resolve(end);
+      };
+      this.#worker.on('message', (event: TraceEvent) => {
+        this.#note(event);
+        for (const listener of this.#listeners) listener(event);
+        if (event.kind === 'done' || event.kind === 'failed') finish(event);
+      });
+      this.#worker.on('error', (error) => finish(crashed(error)));
+      this.#worker.on('exit', () => {
+        if (!this.#over) finish(crashed(new Error('the tracing thread ended without a result')));
+      });
+    });
+  }
+
+  get progress(): TraceProgress {
+    const [tasks = 0, processes = 0, calls = 0, distinct = 0, phase = 0] = this.#progress;
+    return { tasks, processes, calls, distinct, phase };
+  }
+
+  /** Calls `listener` for every event until the trace is over. */
+  onEvent(listener: (event: TraceEvent) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Sends a command; after the end it does nothing. */
+  command(command: TraceCommand): void {
+    if (this.#over) return;
+    this.#commands.postMessage(command);
+    this.#ring();
+  }
+
+  #note(event: TraceEvent): void {
+    if (event.kind === 'doorbell') {
+      this.#doorbell = event.pid;
+      // Commands that came before there was a doorbell are in the port.
+      this.#ring();
+    } else if (event.kind === 'root-ended') {
+      this.rootExit = event.exit;
+    }
+  }
+
+  #ring(): void {
+    if (this.#doorbell === null || this.#over) return;
+    try {
+      process.kill(this.#doorbell, SIGUSR1);
+    } catch {
+      // The tracing thread has let go of the doorbell: its result is on the way.
+    }
+  }
+}
+
+/** The error that a failure report stands for. */
+export function toError(report: FailureReport): Error {
+  switch (report.name) {
+    case 'LaunchError':
+      return new LaunchError(report.message, report.exitCode === 127 ? 127 : 126);
+    case 'UsageError':
+      return new UsageError(report.message);
+    case 'UnsupportedError':
+      return new UnsupportedError(report.message, { feature: 'ptrace' });
+    default:
+      return new TracerError(`tracer: ${report.message}`);
+  }
+}
+
+/** The tracer itself failed, by a fault of its own or of the machine. */
+export class TracerError extends CallgateError {
+  readonly code = 'ERR_TRACER';
+}
+
+function crashed(error: Error): Failed {
+  const { name, message } = error;
+  const report = { name, message, errno: null, exitCode: null };
+  return { kind: 'failed', error: report, recording: null, startedAt: Date.now(), duration: 0 };
+}

@@ -1,0 +1,373 @@
+import { constants } from 'node:os';
+import { VERSION } from '../base/version.ts';
+import { formatDuration, parseDuration } from '../base/duration.ts';
+import { UsageError } from '../base/errors.ts';
+import {
+  PROFILE_FORMAT,
+  PROFILE_VERSION,
+  type ExitStatus,
+  type Phase,
+  type Profile,
+  type Run,
+} from '../profile/model.ts';
+import { applyAuto } from '../profile/phase-proposals.ts';
+import { canonicalProfile } from '../profile/canonical.ts';
+import type { AttachTarget, LaunchTarget, TraceEvent, TraceRequest } from './backend.ts';
+import { resolveCommand } from './command.ts';
+import { describeHost, isPrivileged } from './host.ts';
+import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
+import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
+import { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trigger.ts';
+import { startWorkload, type Workload } from './workload.ts';
+
+/** What to trace and how. Exactly one of `command` and `pids` is given. */
+export interface TraceOptions {
+  /** Program and arguments; the program is searched for in PATH. Bytes where text cannot carry an argument. */
+  readonly command?: readonly [string, ...(string | Uint8Array)[]];
+  /** Processes to attach to; they go on when the trace ends. */
+  readonly pids?: readonly number[];
+  /** `seccomp` (default when starting) has one stop a call; `ptrace` has two and sees outcomes. */
+  readonly method?: 'seccomp' | 'ptrace';
+  /** Phases after `setup`, each as `NAME@TRIGGER` or parsed, in the order in which they follow one another. */
+  readonly phases?: readonly (string | PhaseRequest)[];
+  /** Propose phases after the run if none are given; default true. */
+  readonly autoPhases?: boolean;
+  /** When the workload is to begin; default at once. */
+  readonly ready?: string | Trigger;
+  /** How long to wait for `ready`, as a duration; default `60s`. */
+  readonly readyTimeout?: string;
+  /** Shell command to run against the program, untraced; when it ends the program gets SIGTERM. */
+  readonly workload?: string;
+  /** How long to trace once ready, as a duration; then the program gets SIGTERM, or is detached from. */
+  readonly duration?: string;
+  /** Time between SIGTERM and SIGKILL, as a duration; default `10s`. */
+  readonly grace?: string;
+  /** Environment; default this process's. Entries are `NAME=value`. */
+  readonly env?: readonly (string | Uint8Array)[];
+  readonly cwd?: string;
+  /** `null` gives the program /dev/null to read from. */
+  readonly stdin?: 'inherit' | 'null';
+  /** Called for everything that happens while tracing. */
+  readonly onEvent?: (event: TraceEvent) => void;
+}
+
+/** What came of a trace. */
+export interface TraceOutcome {
+  readonly profile: Profile;
+  /** How the started program ended; null if it was attached to. */
+  readonly exit: ExitStatus | null;
+  /** The error that ended the trace early, if one did; the profile holds what was seen until then. */
+  readonly error: Error | null;
+}
+
+/** A trace that is going on. */
+export interface RunningTrace {
+  /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError */
+  readonly outcome: Promise<TraceOutcome>;
+  readonly phases: readonly PhaseRequest[];
+  progress(): TraceProgress;
+  /** Enters a phase by name, whatever its trigger. @throws UsageError if there is no such phase */
+  enterPhase(name: string): void;
+  /**
+   * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
+   * it already), or is detached from, and the profile says that it is incomplete.
+   */
+  interrupt(signal: NodeJS.Signals): void;
+  /** Ends everything that is traced by SIGKILL. */
+  kill(): void;
+}
+
+/** Runs or attaches to a program and returns its profile. See TraceOptions. */
+export async function trace(options: TraceOptions): Promise<TraceOutcome> {
+  return await startTrace(options).outcome;
+}
+
+/**
+ * Begins a trace that the caller can influence.
+ *
+ * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
+ */
+export function startTrace(options: TraceOptions): RunningTrace {
+  return new Trace(options);
+}
+
+const INTERRUPT_WINDOW = 5e9;
+
+class Trace implements RunningTrace {
+  readonly outcome: Promise<TraceOutcome>;
+  readonly phases: readonly PhaseRequest[];
+  readonly #options: TraceOptions;
+  readonly #request: TraceRequest;
+  readonly #session: TraceSession;
+  readonly #warnings: string[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #grace: number;
+  #workload: Workload | null = null;
+  #workloadExit: ExitStatus | null = null;
+  #interrupted: { signal: string; at: bigint } | null = null;
+  #rootEnded: bigint | null = null;
+  #readySeen = false;
+  #stopping = false;
+  #failure: Error | null = null;
+
+  constructor(options: TraceOptions) {
+    this.#options = options;
+    this.phases = (options.phases ?? []).map((phase) => (typeof phase === 'string' ? parsePhase(phase) : phase));
+    checkPhases(this.phases);
+    this.#grace = parseDuration(options.grace ?? '10s', 'grace') / 1e6;
+    const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
+    const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
+    this.#request = buildRequest(options, this.phases);
+    this.#session = new TraceSession(this.#request);
+    this.#session.onEvent((event) => {
+      this.#onEvent(event, duration, readyTimeout);
+      options.onEvent?.(event);
+    });
+    this.outcome = this.#session.end.then((end) => this.#finish(end));
+  }
+
+  progress(): TraceProgress {
+    return this.#session.progress;
+  }
+
+  enterPhase(name: string): void {
+    const index = this.phases.findIndex((phase) => phase.name === name);
+    if (index === -1) {
+      const known = this.phases.map((phase) => phase.name).join(', ') || 'none was given with --phase';
+      throw new UsageError(`phase: there is no phase ${JSON.stringify(name)} (phases: ${known})`);
+    }
+    this.#session.command({ kind: 'fire', phase: index + 1 });
+  }
+
+  interrupt(signal: NodeJS.Signals): void {
+    const again = this.#interrupted !== null;
+    this.#interrupted = { signal, at: process.hrtime.bigint() };
+    this.#workload?.stop();
+    if (this.#request.target.kind === 'attach') {
+      this.#session.command({ kind: 'detach' });
+    } else if (again && signal === 'SIGTERM') {
+      this.kill();
+    } else if (this.#rootEnded !== null) {
+      // Only what the program left behind is there still, which a terminal does not reach.
+      this.#stop();
+    } else {
+      const number = constants.signals[signal];
+      // The terminal sends its signals to the program as well: give that a moment to arrive.
+      this.#after(150, () => this.#session.command({ kind: 'forward', signal: number }));
+    }
+  }
+
+  kill(): void {
+    this.#session.command({ kind: 'kill' });
+  }
+
+  #onEvent(event: TraceEvent, duration: number | null, readyTimeout: number): void {
+    switch (event.kind) {
+      case 'doorbell':
+        if (this.#request.target.kind === 'attach') this.#begin(duration, readyTimeout);
+        return;
+      case 'started':
+        this.#begin(duration, readyTimeout);
+        return;
+      case 'ready':
+        this.#ready(duration);
+        return;
+      case 'warning':
+        if (!this.#warnings.includes(event.text)) this.#warnings.push(event.text);
+        return;
+      case 'root-ended':
+        this.#rootEnded = process.hrtime.bigint();
+        if (this.#stopping) this.#after(this.#grace, () => this.kill());
+        return;
+      case 'phase':
+      case 'done':
+      case 'failed':
+        return;
+    }
+  }
+
+  #begin(duration: number | null, readyTimeout: number): void {
+    for (const [index, { trigger }] of this.phases.entries()) {
+      if (trigger.kind !== 'after') continue;
+      this.#after(trigger.delay / 1e6, () => this.#session.command({ kind: 'fire', phase: index + 1 }));
+    }
+    const ready = this.#request.ready;
+    if (ready === null) {
+      this.#ready(duration);
+    } else if (ready.kind === 'after') {
+      this.#after(ready.delay / 1e6, () => this.#session.command({ kind: 'fire', phase: null }));
+    } else {
+      this.#after(readyTimeout / 1e6, () => {
+        if (this.#readySeen) return;
+        this.#failure = new UsageError(
+          `trace: the program was not ready within ${formatDuration(readyTimeout)}, for ${ready.text} did not fire; it has been ended (a longer --ready-timeout, or another --ready)`,
+        );
+        this.#stop();
+      });
+    }
+  }
+
+  #ready(duration: number | null): void {
+    if (this.#readySeen) return;
+    this.#readySeen = true;
+    if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
+    if (this.#options.workload === undefined) return;
+    const workload = startWorkload(this.#options.workload);
+    this.#workload = workload;
+    void workload.end.then((exit) => {
+      this.#workloadExit = exit;
+      this.#stop();
+    });
+  }
+
+  /** The planned end: SIGTERM, and SIGKILL after the grace time; processes that were attached to go on. */
+  #stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#request.target.kind === 'attach') {
+      this.#session.command({ kind: 'detach' });
+      return;
+    }
+    this.#session.command({ kind: 'signal', signal: constants.signals.SIGTERM });
+    this.#after(this.#grace, () => this.kill());
+  }
+
+  #after(milliseconds: number, action: () => void): void {
+    this.#timers.push(setTimeout(action, milliseconds));
+  }
+
+  async #finish(end: SessionEnd): Promise<TraceOutcome> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    if (this.#workload !== null) {
+      this.#workload.stop();
+      await this.#workload.end;
+    }
+    if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
+    const profile = this.#profile(end);
+    const exit = end.kind === 'done' ? end.result.exit : this.#session.rootExit;
+    const error = end.kind === 'failed' ? toError(end.error) : this.#failure;
+    return { profile, exit, error };
+  }
+
+  #profile(end: SessionEnd): Profile {
+    const entered = end.kind === 'done' ? end.result.entered : [];
+    const missed = this.phases.filter((_, index) => entered[index + 1] !== true);
+    for (const { name, trigger } of missed) {
+      this.#warnings.push(`phase ${name} never began: ${trigger.text} did not fire`);
+    }
+    const profile: Profile = {
+      format: PROFILE_FORMAT,
+      version: PROFILE_VERSION,
+      generator: { name: 'callgate', version: VERSION },
+      runs: [this.#run(end)],
+      phases: [
+        { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
+        ...this.phases.map(
+          ({ name, trigger }, index): Phase => ({
+            name,
+            trigger: trigger.text,
+            source: 'given',
+            reason: null,
+            entered: entered[index + 1] === true,
+          }),
+        ),
+      ],
+      programs: end.recording?.programs ?? [],
+      processes: end.recording?.processes ?? [],
+    };
+    const auto = this.phases.length === 0 && this.#options.autoPhases !== false;
+    return canonicalProfile(auto ? applyAuto(profile) : profile);
+  }
+
+  #run(end: SessionEnd): Run {
+    const { target, method } = this.#request;
+    const incomplete = this.#incompleteness(end);
+    const run: { -readonly [K in keyof Run]: Run[K] } = {
+      method,
+      command: end.kind === 'done' ? end.result.command : [],
+      start: new Date(end.startedAt).toISOString(),
+      duration: end.duration,
+      complete: incomplete.length === 0,
+      incomplete,
+      lost: 0,
+      warnings: this.#warnings,
+      host: describeHost(end.kind === 'done' ? end.libc : null),
+    };
+    if (target.kind === 'attach') run.attached = target.pids;
+    const command = this.#options.workload;
+    if (command !== undefined) run.workload = { command, exit: this.#workloadExit };
+    return run;
+  }
+
+  #incompleteness(end: SessionEnd): string[] {
+    const reasons: string[] = [];
+    if (end.kind === 'failed') reasons.push(`the tracer failed: ${end.error.message}`);
+    if (this.#request.target.kind === 'attach') {
+      reasons.push('attached to a running process: what it did before was not seen');
+    }
+    if (end.kind === 'done' && end.result.detached) reasons.push('detached while the program was running');
+    const interrupted = this.#interrupted;
+    if (interrupted !== null && this.#endedBy(interrupted)) reasons.push(`interrupted by ${interrupted.signal}`);
+    if (this.#failure !== null) reasons.push(this.#failure.message);
+    return reasons;
+  }
+
+  /** A program that handled the signal and lived on, as a shell or an editor does with SIGINT, was not ended by it. */
+  #endedBy(interrupted: { signal: string; at: bigint }): boolean {
+    const exit = this.#session.rootExit;
+    if (exit?.kind === 'signaled' && exit.signal === interrupted.signal) return true;
+    return (this.#rootEnded ?? process.hrtime.bigint()) - interrupted.at < INTERRUPT_WINDOW;
+  }
+}
+
+function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): TraceRequest {
+  const { command, pids } = options;
+  if ((command === undefined) === (pids === undefined)) {
+    throw new UsageError('trace: give either a program to start or processes to attach to');
+  }
+  if (pids !== undefined && options.method === 'seccomp') {
+    throw new UsageError('trace: a running process cannot be given a filter, so --pid needs --method ptrace');
+  }
+  if (process.arch !== 'x64') {
+    throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
+  }
+  const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
+  return {
+    method: options.method ?? (pids === undefined ? 'seccomp' : 'ptrace'),
+    target: command === undefined ? attachTarget(pids ?? []) : launchTarget(command, options),
+    phases,
+    ready,
+    privileged: isPrivileged(),
+  };
+}
+
+function attachTarget(pids: readonly number[]): AttachTarget {
+  for (const pid of pids) {
+    if (!Number.isSafeInteger(pid) || pid < 1) throw new UsageError(`trace: ${pid} is not a process id`);
+    if (pid === process.pid) throw new UsageError('trace: callgate cannot trace itself');
+  }
+  return { kind: 'attach', pids: [...new Set(pids)] };
+}
+
+function launchTarget(command: readonly [string, ...(string | Uint8Array)[]], options: TraceOptions): LaunchTarget {
+  const env = options.env ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+  const clean = env.filter((entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`));
+  return {
+    kind: 'launch',
+    path: resolveCommand(command[0], process.env['PATH'], options.cwd ?? process.cwd()),
+    argv: command,
+    env: clean,
+    cwd: options.cwd ?? null,
+    stdin: options.stdin ?? 'inherit',
+    inherited: inheritedState(process.env[LAUNCH_VARIABLE]),
+  };
+}
+
+function checkPhases(phases: readonly PhaseRequest[]): void {
+  if (phases.length > 30) throw new UsageError(`phase: ${phases.length} phases were given (30 at most)`);
+  const names = new Set<string>();
+  for (const { name } of phases) {
+    if (names.has(name)) throw new UsageError(`phase: ${name} is given twice`);
+    names.add(name);
+  }
+}

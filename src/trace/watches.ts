@@ -1,0 +1,148 @@
+import { ARCHES } from '../abi/arch.ts';
+import { syscallNumber } from '../abi/syscalls.ts';
+import type { Recorder, ProcessRecord } from './recorder.ts';
+import type { PhaseRequest, Trigger } from './trigger.ts';
+
+/** A trigger that is still waited for; `phase` is the phase it begins, or null if it means that the program is ready. */
+export interface Watch {
+  readonly phase: number | null;
+  readonly trigger: Trigger;
+}
+
+/** Longest line that an output trigger looks at, in bytes; the rest of a longer one is passed over. */
+const LINE_CAP = 65536;
+
+/**
+ * Knows which triggers are armed and what happens when one fires.
+ *
+ * Phases follow one another in the order in which they were given: the trigger of phase k counts for a process once
+ * it is in phase k-1. System calls and symbols switch the process that hits them, and so its later children;
+ * everything else switches the whole tree.
+ */
+export class Watches {
+  readonly #recorder: Recorder;
+  readonly #live: () => Iterable<ProcessRecord>;
+  readonly #fired: (phase: number | null, process: ProcessRecord | null, at: number) => void;
+  readonly #watches: Watch[];
+  /** arch index and number to the watches on that call. */
+  readonly #calls: Map<number, Watch[]> = new Map();
+  readonly #counts: WeakMap<ProcessRecord, Map<Watch, number>> = new WeakMap();
+  readonly #partial: Map<string, string> = new Map();
+  readonly entered: boolean[];
+  #ready = false;
+
+  constructor(
+    phases: readonly PhaseRequest[],
+    ready: Trigger | null,
+    recorder: Recorder,
+    live: () => Iterable<ProcessRecord>,
+    fired: (phase: number | null, process: ProcessRecord | null, at: number) => void,
+  ) {
+    this.#recorder = recorder;
+    this.#live = live;
+    this.#fired = fired;
+    this.#watches = phases.map(({ trigger }, index) => ({ phase: index + 1, trigger }));
+    if (ready !== null) this.#watches.push({ phase: null, trigger: ready });
+    this.entered = [true, ...phases.map(() => false)];
+    for (const watch of this.#watches) {
+      if (watch.trigger.kind === 'syscall') this.#indexCall(watch, watch.trigger.name);
+    }
+  }
+
+  /** Phase that the tree as a whole has reached: the highest that any process entered. */
+  get phase(): number {
+    return this.entered.lastIndexOf(true);
+  }
+
+  /** Whether calls of this number matter to a trigger. */
+  watchesCall(arch: number, nr: number): boolean {
+    return this.#calls.size > 0 && this.#calls.has(callKey(arch, nr));
+  }
+
+  /** Triggers of a kind that may still fire for some process. */
+  pending(kind: Trigger['kind']): Watch[] {
+    return this.#watches.filter((watch) => watch.trigger.kind === kind && this.#mayFire(watch));
+  }
+
+  onCall(process: ProcessRecord, arch: number, nr: number, at: number): void {
+    for (const watch of this.#calls.get(callKey(arch, nr)) ?? []) {
+      if (watch.trigger.kind !== 'syscall' || !this.armedFor(watch, process)) continue;
+      const counts = this.#counts.get(process) ?? new Map<Watch, number>();
+      this.#counts.set(process, counts);
+      const count = (counts.get(watch) ?? 0) + 1;
+      counts.set(watch, count);
+      if (count === watch.trigger.n) this.fireProcess(watch, process, at);
+    }
+  }
+
+  onListen(address: string, at: number): void {
+    for (const watch of this.pending('listen')) {
+      if (watch.trigger.kind === 'listen' && watch.trigger.address === address) this.fireTree(watch.phase, at);
+    }
+  }
+
+  /** Bytes written to stdout or stderr; `stream` tells the files apart. */
+  onOutput(stream: string, bytes: Uint8Array, at: number): void {
+    const text = (this.#partial.get(stream) ?? '') + Buffer.from(bytes).toString('latin1');
+    const lines = text.split('\n');
+    this.#partial.set(stream, (lines.pop() as string).slice(0, LINE_CAP));
+    for (const raw of lines) {
+      const line = Buffer.from(raw.slice(0, LINE_CAP), 'latin1').toString('utf8').replace(/\r$/, '');
+      for (const watch of this.pending('output')) {
+        if (watch.trigger.kind === 'output' && new RegExp(watch.trigger.pattern, 'u').test(line)) {
+          this.fireTree(watch.phase, at);
+        }
+      }
+    }
+  }
+
+  /** Whether the trigger counts for this process now. */
+  armedFor(watch: Watch, process: ProcessRecord): boolean {
+    return watch.phase === null ? !this.#ready : process.phase === watch.phase - 1;
+  }
+
+  /** A symbol was reached, or a system call counted up. */
+  fireProcess(watch: Watch, process: ProcessRecord, at: number): void {
+    if (watch.phase === null) {
+      this.fireTree(null, at);
+      return;
+    }
+    if (!this.armedFor(watch, process)) return;
+    this.entered[watch.phase] = true;
+    this.#recorder.enterPhase(process, watch.phase, at);
+    this.#fired(watch.phase, process, at);
+  }
+
+  /** The whole tree enters a phase, or the program is ready. */
+  fireTree(phase: number | null, at: number): void {
+    if (phase === null) {
+      if (this.#ready) return;
+      this.#ready = true;
+    } else {
+      if (this.entered[phase] !== false) return;
+      this.entered[phase] = true;
+      for (const process of this.#live()) this.#recorder.enterPhase(process, phase, at);
+    }
+    this.#fired(phase, null, at);
+  }
+
+  #indexCall(watch: Watch, name: string): void {
+    for (const [arch, archName] of ARCHES.entries()) {
+      const nr = syscallNumber(archName, name);
+      if (nr === null) continue;
+      const key = callKey(arch, nr);
+      this.#calls.set(key, [...(this.#calls.get(key) ?? []), watch]);
+    }
+  }
+
+  #mayFire(watch: Watch): boolean {
+    if (watch.phase === null) return !this.#ready;
+    if (this.entered[watch.phase - 1] !== true) return false;
+    // A symbol stays interesting for other processes of the tree after the first has reached it.
+    return watch.trigger.kind === 'symbol' || this.entered[watch.phase] !== true;
+  }
+}
+
+function callKey(arch: number, nr: number): number {
+  return arch * 2 ** 33 + nr;
+}
