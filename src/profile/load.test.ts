@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DocumentError, type Problem } from '../base/errors.ts';
 import { createProfileParser, parseProfile } from './load.ts';
@@ -58,8 +58,8 @@ describe('parseProfile', () => {
       name: 'an exit status of two kinds',
       change: (d) => (d.processes[0].exit = { kind: 'exited', code: 256, core: true }),
       want: [
-        '/processes/0/exit/code must be <= 255, is 256',
         '/processes/0/exit/core field does not belong here, true',
+        '/processes/0/exit/code must be <= 255, is 256',
       ],
     },
     {
@@ -73,7 +73,7 @@ describe('parseProfile', () => {
         d.runs[0].lost = -1;
         d.programs = null;
       },
-      want: ['/programs must be array, is null', '/runs/0/lost must be >= 0, is -1'],
+      want: ['/runs/0/lost must be >= 0, is -1', '/programs must be array, is null'],
     },
     {
       name: 'an errno that is none',
@@ -167,7 +167,7 @@ describe('parseProfile', () => {
     },
     {
       name: 'uses that do not ascend',
-      change: (d) => d.processes[0].calls[1].waits.uses.reverse(),
+      change: (d) => d.processes[0].calls[1].waits.uses.sort((a: number, b: number) => b - a),
       want: ['/processes/0/calls/1/waits/uses/1 not ascending, 1000000'],
     },
     {
@@ -272,7 +272,7 @@ describe('parseProfile', () => {
   });
 
   it('shows twenty problems in its message and keeps all', () => {
-    const text = change((d) => (d.processes[0].argv = Array.from({ length: 30 }, () => 1)));
+    const text = edited((d) => (d.processes[0].argv = Array.from({ length: 30 }, () => 1)));
     const error = refusal(text);
     expect(error.problems).toHaveLength(30);
     expect(error.message.split('\n')).toHaveLength(22);
@@ -303,7 +303,7 @@ describe('parseProfile', () => {
   });
 });
 
-function change(edit: (document: Loose) => void): string {
+function edited(edit: (document: Loose) => void): string {
   const document = JSON.parse(SAMPLE) as Loose;
   edit(document);
   return JSON.stringify(document);
@@ -321,7 +321,7 @@ function refusal(text: string): DocumentError {
 
 function problemsOf(edit: (document: Loose) => void): string[] {
   const lines = ({ path, message }: Problem): string => `${path === '' ? 'document' : path} ${message}`;
-  return refusal(change(edit)).problems.map(lines);
+  return refusal(edited(edit)).problems.map(lines);
 }
 
 function* placesIn(holder: Loose): Generator<{ holder: Loose; key: string }> {

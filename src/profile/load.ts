@@ -7,7 +7,7 @@ import { PROFILE_FORMAT, type Profile } from './model.ts';
 import { profileSchema } from './schema.ts';
 
 /** Problems that the message of a DocumentError lists; its `problems` has them all. */
-export const PROBLEM_CAP = 20;
+const PROBLEM_CAP = 20;
 
 /** Reads the text of one profile; `source` names it in errors. */
 export type ProfileParser = (text: string, source?: string) => Profile;

@@ -19,11 +19,9 @@ describe('migrateProfile', () => {
   });
 
   it('refuses a newer version', () => {
+    const message = 'profile version 2 is newer than this callgate understands (1); upgrade callgate';
     expect(() => migrateProfile({ version: 2 }, 'a.json')).toThrow(
-      new DocumentError(
-        'a.json: profile version 2 is newer than this callgate understands (1); upgrade callgate',
-        [],
-      ),
+      new DocumentError(`a.json: ${message}`, [{ path: '/version', message }]),
     );
   });
 

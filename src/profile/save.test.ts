@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createProfileParser } from './load.ts';
 import { formatProfile } from './save.ts';
@@ -25,10 +25,10 @@ describe('formatProfile', () => {
     const [first, second] = profile.processes;
     const shuffled = {
       processes: [
-        { ...first, program: 1, calls: [...(first?.calls ?? [])].reverse() },
+        { ...first, program: 1, calls: [...(first?.calls ?? [])].toReversed() },
         { ...second, program: 0 },
       ],
-      programs: [...profile.programs].reverse(),
+      programs: [...profile.programs].toReversed(),
       phases: profile.phases,
       runs: profile.runs,
       generator: profile.generator,

@@ -1,6 +1,14 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Arch } from '../../src/abi/arch.ts';
-import { ALLOW, KILL_PROCESS, KILL_THREAD, LOG, TRAP, USER_NOTIF, type Action } from '../../src/policy/filter/action.ts';
+import {
+  ALLOW,
+  KILL_PROCESS,
+  KILL_THREAD,
+  LOG,
+  TRAP,
+  USER_NOTIF,
+  type Action,
+} from '../../src/policy/filter/action.ts';
 import {
   COMPARISONS,
   createFilter,
@@ -25,12 +33,20 @@ const half = fc.oneof(
 );
 
 /** An argument value; both halves like to be 0, 1 or all ones, where comparisons go wrong. */
-export const arbitraryValue: fc.Arbitrary<bigint> = fc.tuple(half, half).map(([high, low]) => (high << 32n) | low);
+export const arbitraryValue: fc.Arbitrary<bigint> = fc
+  .tuple(half, half)
+  .map(([high, low]) => (high << 32n) | low);
 
 /** A condition that `createFilter` accepts; `args` limits the arguments to the first few. */
 export function arbitraryCondition(args = 6): fc.Arbitrary<Condition> {
   return fc
-    .tuple(fc.nat(args - 1), fc.constantFrom(32, 64), fc.constantFrom(...COMPARISONS), arbitraryValue, arbitraryValue)
+    .tuple(
+      fc.nat(args - 1),
+      fc.constantFrom(32, 64),
+      fc.constantFrom(...COMPARISONS),
+      arbitraryValue,
+      arbitraryValue,
+    )
     .map(([arg, width, op, value, mask]): Condition => {
       const fit = (operand: bigint): bigint => BigInt.asUintN(width, operand);
       if (op !== 'masked_eq') return { arg, width: width as 32 | 64, op, value: fit(value) };
@@ -42,7 +58,10 @@ export function arbitraryCondition(args = 6): fc.Arbitrary<Condition> {
 /** Rules over few numbers, so that alternatives for one number are frequent. */
 export function arbitraryRule(maxNr = 24): fc.Arbitrary<RuleSpec> {
   return fc.record({
-    nr: fc.oneof({ weight: 9, arbitrary: fc.nat(maxNr) }, { weight: 1, arbitrary: fc.constantFrom(425, 600, 0x3fffffff) }),
+    nr: fc.oneof(
+      { weight: 9, arbitrary: fc.nat(maxNr) },
+      { weight: 1, arbitrary: fc.constantFrom(425, 600, 0x3fffffff) },
+    ),
     action: arbitraryAction,
     conditions: fc.oneof(
       { weight: 2, arbitrary: fc.constant([]) },
@@ -56,10 +75,18 @@ export function arbitraryRule(maxNr = 24): fc.Arbitrary<RuleSpec> {
 export const arbitraryFilter: fc.Arbitrary<Filter> = fc
   .tuple(
     fc.subarray<Arch>(['x86_64', 'i386', 'x32', 'aarch64'], { minLength: 1 }),
-    fc.array(fc.tuple(fc.array(arbitraryRule(), { maxLength: 30 }), arbitraryAction, fc.option(fc.nat(30)), arbitraryAction), {
-      minLength: 4,
-      maxLength: 4,
-    }),
+    fc.array(
+      fc.tuple(
+        fc.array(arbitraryRule(), { maxLength: 30 }),
+        arbitraryAction,
+        fc.option(fc.nat(30)),
+        arbitraryAction,
+      ),
+      {
+        minLength: 4,
+        maxLength: 4,
+      },
+    ),
     fc.record({ mismatch: arbitraryAction, foreign: arbitraryAction, skipped: arbitraryAction }),
   )
   .map(([arches, sections, rest]) =>
@@ -87,7 +114,11 @@ export function arbitraryLargeFilter(maxRules: number): fc.Arbitrary<Filter> {
             arch: 'x86_64',
             rules: [
               ...rules,
-              ...alternatives.map((condition): RuleSpec => ({ nr: 16, action: ALLOW, conditions: [condition] })),
+              ...alternatives.map((condition): RuleSpec => ({
+                nr: 16,
+                action: ALLOW,
+                conditions: [condition],
+              })),
             ],
             default: otherwise,
             newestKnown: 460,

@@ -30,11 +30,22 @@ export function numbersOf(filter: Filter): number[] {
 /** Values of one argument at which a condition may change: neighbours, halves swapped, each half kept, bits flipped. */
 export function boundaryValues({ value, mask }: Condition): bigint[] {
   const swapped = (value >> 32n) | (value << 32n);
-  const values = [value, value - 1n, value + 1n, swapped, value ^ (1n << 32n), value ^ (1n << 63n), ~value, 0n, ~0n];
+  const values = [
+    value,
+    value - 1n,
+    value + 1n,
+    swapped,
+    value ^ (1n << 32n),
+    value ^ (1n << 63n),
+    ~value,
+    0n,
+    ~0n,
+  ];
   values.push(value - (1n << 32n), value + (1n << 32n), value | 0xffffffffn, value & ~0xffffffffn);
   if (mask !== undefined) {
     values.push(value | ~mask, value ^ mask, mask, ~mask);
-    for (let bit = 0n; bit < 64n; bit += 1n) if (((mask >> bit) & 1n) === 1n) values.push(value ^ (1n << bit));
+    for (let bit = 0n; bit < 64n; bit += 1n)
+      if (((mask >> bit) & 1n) === 1n) values.push(value ^ (1n << bit));
   }
   return [...new Set(values.map((each) => BigInt.asUintN(64, each)))];
 }
@@ -60,7 +71,8 @@ export function* probeFilter(filter: Filter, numbers: readonly number[]): Genera
   for (const section of filter.sections) {
     for (const rule of section.rules) {
       const nr = section.arch === 'x32' ? rule.nr + 0x40000000 : rule.nr;
-      for (const args of argumentVectors(rule)) yield { arch: AUDIT_ARCH[section.arch], nr, instructionPointer, args };
+      for (const args of argumentVectors(rule))
+        yield { arch: AUDIT_ARCH[section.arch], nr, instructionPointer, args };
     }
   }
 }

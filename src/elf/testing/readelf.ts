@@ -57,13 +57,18 @@ export function readSymbolRows(program: string, table: 'symtab' | 'dynsym'): str
   return rows.slice(1);
 }
 
-/** The relocations as `offset type symbol addend`, sorted; the addend is empty for REL and RELR, where readelf shows none. */
+/**
+ * The relocations as `offset type symbol addend`, sorted; the addend is empty for REL and RELR, where readelf shows none.
+ *
+ * Only the sections that are loaded count: readelf also shows what is for the linker.
+ */
 export function readRelocationRows(program: string, is64: boolean): string[] {
   const rows: string[] = [];
-  let isRelr = false;
+  let section = '';
   for (const line of runReadelf('--relocs', program).split('\n')) {
-    if (line.startsWith('Relocation section')) isRelr = line.includes('.relr.');
-    const relr = isRelr && /^([0-9a-f]{8,16})$/.exec(line);
+    section = /^Relocation section '(.*)' at/.exec(line)?.[1] ?? section;
+    if (!/^\.rel[ar]?\.(?:dyn|plt)$/.test(section)) continue;
+    const relr = section === '.relr.dyn' && /^([0-9a-f]{8,16})$/.exec(line);
     if (relr) rows.push(`${fromHex(relr[1])} 8 0 `);
     const match = /^([0-9a-f]{8,16}) +([0-9a-f]{8,16}) R_\w+ *(.*)$/.exec(line);
     if (!match) continue;

@@ -139,7 +139,8 @@ function summarizeSpan(
       waiting.push(...parts.toReversed());
       continue;
     }
-    const outcome = result.kind === 'many' ? possibleOutcome(program, arch, part) : pathsOutcome(result.paths);
+    const outcome =
+      result.kind === 'many' ? possibleOutcome(program, arch, part) : pathsOutcome(result.paths);
     const key = outcomeKey(outcome);
     const last = ranges.at(-1);
     if (last !== undefined && key === previous) ranges[ranges.length - 1] = { ...last, last: part.last };

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ARCHES } from '../../abi/arch.ts';
 import type {
   ArgumentValues,

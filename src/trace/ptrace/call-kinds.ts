@@ -1,4 +1,4 @@
-import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT } from '../../abi/arch.ts';
+import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { selectingArguments } from '../../abi/selecting-arguments.ts';
 import { syscallNumber } from '../../abi/syscalls.ts';
 import { isWaitingCall } from '../../abi/waiting-calls.ts';
@@ -35,22 +35,20 @@ const NAMES: readonly (readonly [number, readonly string[]])[] = [
   [KIND_EXEC, ['execve', 'execveat']],
 ];
 
-/** Bit sets by arch index and number. */
-export function buildCallKinds(): readonly Uint16Array[] {
-  return ARCHES.map((arch) => {
-    const kinds = new Uint16Array(SIZE);
-    for (let nr = 0; nr < SIZE; nr++) {
-      if (selectingArguments(arch, nr).length > 0) kinds[nr] = KIND_ARGUMENTS;
-      if (isWaitingCall(arch, nr)) kinds[nr] = (kinds[nr] as number) | KIND_WAIT;
+/** Bit set of every number of one arch; built when the first call of that arch is seen. */
+export function buildCallKinds(arch: Arch): Uint16Array {
+  const kinds = new Uint16Array(SIZE);
+  for (let nr = 0; nr < SIZE; nr++) {
+    if (selectingArguments(arch, nr).length > 0) kinds[nr] = KIND_ARGUMENTS;
+    if (isWaitingCall(arch, nr)) kinds[nr] = (kinds[nr] as number) | KIND_WAIT;
+  }
+  for (const [kind, names] of NAMES) {
+    for (const name of names) {
+      const nr = syscallNumber(arch, name);
+      if (nr !== null) kinds[nr] = (kinds[nr] as number) | kind;
     }
-    for (const [kind, names] of NAMES) {
-      for (const name of names) {
-        const nr = syscallNumber(arch, name);
-        if (nr !== null) kinds[nr] = (kinds[nr] as number) | kind;
-      }
-    }
-    return kinds;
-  });
+  }
+  return kinds;
 }
 
 const X86_64 = ARCHES.indexOf('x86_64');

@@ -1,4 +1,4 @@
-import { ARCHES, X32_SYSCALL_BIT } from '../../abi/arch.ts';
+import { ARCHES, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { fileIdentity, listenAddress } from '../proc.ts';
 import type { CallRecord } from '../recorder.ts';
 import type { Context } from './context.ts';
@@ -23,7 +23,8 @@ const OUTPUT_CAP = 65536;
 export class CallHandler {
   readonly #context: Context;
   readonly #breakpoints: Breakpoints;
-  readonly #kinds: readonly Uint16Array[] = kind.buildCallKinds();
+  /** By arch index. */
+  readonly #kinds: Uint16Array[] = [];
   /** stdout and stderr of the program, by identity; looked at only while an output trigger waits. */
   #streams: ReadonlySet<string> = new Set();
   #strictWarned = false;
@@ -46,7 +47,8 @@ export class CallHandler {
     const arch = kind.archIndex(ptrace.auditArch, rawNr);
     if (arch === -1) throw new Error(`tracer: unknown audit arch 0x${ptrace.auditArch.toString(16)}`);
     const nr = ARCHES[arch] === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr;
-    const kinds = nr >= 0 ? (this.#kinds[arch]?.[nr] ?? 0) : 0;
+    const table = (this.#kinds[arch] ??= kind.buildCallKinds(ARCHES[arch] as Arch));
+    const kinds = nr >= 0 ? (table[nr] ?? 0) : 0;
     if ((kinds & kind.KIND_RESTART) !== 0 && task.skipRestart) {
       task.skipRestart = false;
       return;

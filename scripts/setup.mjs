@@ -1,0 +1,110 @@
+// Sets this checkout up: Debian packages (installed when root and missing, else named), npm packages, build.
+// Runs before anything is installed, so it uses nothing but Node.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Debian packages by purpose. */
+const PACKAGES = {
+  demo: ['redis-server', 'redis-tools', 'sqlite3'],
+  test: [
+    'bash',
+    'curl',
+    'dash',
+    'gcc',
+    'gcc-multilib',
+    'git',
+    'less',
+    'libc6-dev',
+    'libseccomp-dev',
+    'linux-libc-dev',
+    'linux-libc-dev-arm64-cross',
+    'make',
+    'memcached',
+    'musl-tools',
+    'nginx-light',
+    'procps',
+    'python3-minimal',
+    'redis-server',
+    'redis-tools',
+    'sqlite3',
+    'strace',
+    'tmux',
+    'vim-tiny',
+    'zsh',
+  ],
+  bench: ['redis-server', 'redis-tools', 'strace'],
+};
+
+const purpose = process.argv[2] ?? 'demo';
+installDebian(PACKAGES[purpose] ?? fail(`setup: unknown purpose ${purpose}`));
+installNpm();
+build();
+
+function installDebian(wanted) {
+  if (spawnSync('dpkg-query', ['--version']).error !== undefined) {
+    say(`not a Debian system: make sure that these are installed: ${wanted.join(' ')}`);
+    return;
+  }
+  const query = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\n', ...wanted], { encoding: 'utf8' });
+  const installed = new Set(
+    query.stdout
+      .split('\n')
+      .filter((line) => line.endsWith(' installed'))
+      .map((line) => line.split(' ')[0]),
+  );
+  const missing = wanted.filter((name) => !installed.has(name));
+  if (missing.length === 0) return;
+  if (process.getuid() !== 0) {
+    fail(`setup: these Debian packages are missing; run as root, then try again:\n  apt-get install --no-install-recommends ${missing.join(' ')}`);
+  }
+  say(`installing Debian packages: ${missing.join(' ')}`);
+  // The servers are wanted as programs to trace, not as services that hold their ports.
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) {
+    writeFileSync(policy, '#!/bin/sh\nexit 101\n');
+    chmodSync(policy, 0o755);
+  }
+  try {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
+    if (spawnSync('apt-get', install, { env, stdio: ['ignore', 2, 2] }).status === 0) return;
+    run('apt-get', ['update', '-qq'], env);
+    run('apt-get', install, env);
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+}
+
+function installNpm() {
+  const stamp = join(root, 'node_modules', '.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  say('installing npm packages');
+  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], process.env);
+}
+
+function build() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  say(`building callgate ${version}`);
+  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'tsconfig.build.json')], process.env);
+}
+
+function run(command, args, env) {
+  const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
+  if (error !== undefined) fail(`setup: cannot run ${command}: ${error.message}`);
+  if (status !== 0) fail(`setup: ${command} ${args.join(' ')} failed`);
+}
+
+function say(text) {
+  process.stderr.write(`setup: ${text}\n`);
+}
+
+function fail(text) {
+  process.stderr.write(`${text}\n`);
+  process.exit(2);
+}

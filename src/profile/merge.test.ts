@@ -1,0 +1,138 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../base/errors.ts';
+import { createProfileParser } from './load.ts';
+import { mergeProfiles } from './merge.ts';
+import type { Phase, Profile } from './model.ts';
+import { formatProfile } from './save.ts';
+import { arbitraryProfile } from './testing/arbitrary-profile.ts';
+import { sampleCall, sampleProfile, sampleRun } from './testing/sample-profile.ts';
+
+describe('mergeProfiles', () => {
+  it('does not depend on how profiles are grouped', () => {
+    fc.assert(
+      fc.property(arbitraryProfile(), arbitraryProfile(), arbitraryProfile(), (a, b, c) => {
+        const all = mergeProfiles([a, b, c]);
+        expect(mergeProfiles([mergeProfiles([a, b]), c])).toEqual(all);
+        expect(mergeProfiles([a, mergeProfiles([b, c])])).toEqual(all);
+      }),
+    );
+  });
+
+  it('gives a valid document', () => {
+    const parse = createProfileParser();
+    fc.assert(
+      fc.property(fc.array(arbitraryProfile(), { minLength: 1, maxLength: 3 }), (profiles) => {
+        const merged = mergeProfiles(profiles);
+        expect(parse(formatProfile(merged))).toEqual(merged);
+      }),
+    );
+  });
+
+  it('keeps every run and process and moves their indices', () => {
+    const one = sampleProfile([
+      { pid: 1, program: '/bin/a', calls: { read: [1, 2] } },
+      { pid: 2, birth: 'fork', parent: 0, program: '/bin/a', calls: { read: [1, 2] } },
+    ]);
+    const two = sampleProfile([
+      { pid: 1, program: '/bin/b', calls: { read: [1, 2] } },
+      { pid: 1, birth: 'exec', parent: 0, program: '/bin/a', calls: { read: [1, 2] } },
+    ]);
+    const merged = mergeProfiles([one, two]);
+    expect(merged.runs).toHaveLength(2);
+    expect(merged.programs.map(({ path }) => path)).toEqual(['/bin/a', '/bin/b']);
+    expect(merged.processes.map(({ run, parent, program }) => [run, parent, program])).toEqual([
+      [0, null, 0],
+      [0, 0, 0],
+      [1, null, 1],
+      [1, 2, 0],
+    ]);
+  });
+
+  it('takes programs with the same path but another build-id for two', () => {
+    const merged = mergeProfiles(
+      ['aa', 'bb', 'aa'].map((buildId) => withPrograms([{ path: '/bin/a', buildId, calls: [] }])),
+    );
+    expect(merged.programs.map(({ buildId }) => buildId)).toEqual(['aa', 'bb']);
+  });
+
+  it('unites what is known of the calls of a program', () => {
+    const merged = mergeProfiles([
+      withPrograms([
+        {
+          path: '/a',
+          buildId: null,
+          calls: [sampleCall(1, 'write', { origin: 'imported' }), sampleCall(0, 'read')],
+        },
+      ]),
+      withPrograms([{ path: '/a', buildId: null, calls: [sampleCall(1, 'write')] }]),
+    ]);
+    expect(merged.programs[0]?.calls).toEqual([sampleCall(0, 'read'), sampleCall(1, 'write')]);
+  });
+
+  it('makes phases with one name one, with all their triggers', () => {
+    const merged = mergeProfiles([
+      withMain({ trigger: 'syscall:poll', entered: false }),
+      withPrograms([]),
+      withMain({ trigger: 'listen:80' }),
+      withMain({ trigger: 'syscall:poll' }),
+    ]);
+    expect(merged.phases).toEqual([
+      { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
+      { name: 'main', trigger: 'syscall:poll | listen:80', source: 'given', reason: null, entered: true },
+    ]);
+  });
+
+  it('keeps the reasons of automatic phases, but not next to a given one', () => {
+    const auto = (reason: string): Profile => withMain({ source: 'auto', reason });
+    expect(mergeProfiles([auto('a waits'), auto('b waits; a waits')]).phases[1]?.reason).toBe(
+      'a waits; b waits',
+    );
+    expect(mergeProfiles([auto('a waits'), withMain({})]).phases[1]).toMatchObject({
+      source: 'given',
+      reason: null,
+    });
+  });
+
+  it('gives phases one order and moves their indices', () => {
+    const drain: Phase = { name: 'drain', trigger: 'key', source: 'given', reason: null, entered: true };
+    const base = sampleProfile([{ pid: 1, calls: { read: [1, 2] } }]);
+    const [setup] = base.phases as [Phase];
+    const main = { ...drain, name: 'main' };
+    const processes = base.processes.map((process) => ({
+      ...process,
+      transitions: [{ phase: 1, at: 0 }],
+      calls: process.calls.map((call) => ({ ...call, phases: [1, 2] })),
+    }));
+    const merged = mergeProfiles([
+      { ...base, phases: [setup, main] },
+      { ...base, phases: [setup, drain, main], processes },
+    ]);
+    expect(merged.phases.map(({ name }) => name)).toEqual(['setup', 'main', 'drain']);
+    expect(merged.processes[1]).toMatchObject({
+      transitions: [{ phase: 2, at: 0 }],
+      calls: [{ phases: [1, 2] }],
+    });
+  });
+
+  it('refuses to merge nothing', () => {
+    expect(() => mergeProfiles([])).toThrow(new UsageError('merge: needs a profile, got none'));
+  });
+});
+
+function withPrograms(programs: Profile['programs']): Profile {
+  return { ...sampleProfile([]), runs: [sampleRun({ method: 'analyze' })], programs };
+}
+
+function withMain(fields: Partial<Phase>): Profile {
+  const base = withPrograms([]);
+  const main: Phase = {
+    name: 'main',
+    trigger: 'key',
+    source: 'given',
+    reason: null,
+    entered: true,
+    ...fields,
+  };
+  return { ...base, phases: [...base.phases, main] };
+}
