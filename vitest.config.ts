@@ -9,5 +9,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     reporters: process.env['CI'] === undefined ? ['default'] : ['dot'],
     passWithNoTests: false,
+    globalSetup: ['test/support/global-setup.ts'],
   },
 });

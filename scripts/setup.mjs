@@ -91,7 +91,7 @@ function installNpm() {
 function build() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   say(`building callgate ${version}`);
-  run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', join(root, 'tsconfig.build.json')], process.env);
+  run('npm', ['run', '--silent', 'build'], process.env);
 }
 
 function run(command, args, env) {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { TracingThread } from '../trace/tracing-thread.ts';
 import { VERSION } from '../base/version.ts';
 import { defineTrace } from './trace-command.ts';
 import { defineShow } from './show-command.ts';
@@ -21,7 +22,7 @@ Exit codes: 0 done, 1 findings, 2 usage or failure; trace ends as the program di
 (127 not found, 126 not executable).`;
 
 /** The whole command line, for parsing and for completion. */
-export function buildProgram(): Command {
+export function buildProgram(thread: TracingThread | null = null): Command {
   const program = new Command('callgate');
   program
     .description('Finds out which Linux system calls a program needs.')
@@ -33,20 +34,22 @@ export function buildProgram(): Command {
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`) })
     .exitOverride();
-  defineTrace(program);
+  defineTrace(program, thread);
   defineShow(program);
   defineMerge(program);
   definePhases(program);
   definePhase(program);
   defineDoctor(program);
-  defineCompletion(program, buildProgram);
+  defineCompletion(program, () => buildProgram());
   return program;
 }
 
 /** Runs one command line; sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // The tracing thread comes up while the command line is read.
+  const thread = argv[2] === 'trace' ? new TracingThread() : null;
   try {
-    await buildProgram().parseAsync([...argv]);
+    await buildProgram(thread).parseAsync([...argv]);
   } catch (error) {
     if (error instanceof CommanderError) {
       // Help and version end by way of an error with exit code 0.
@@ -57,4 +60,4 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-await main(process.argv);
+void main(process.argv);

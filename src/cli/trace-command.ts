@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { TracingThread } from '../trace/tracing-thread.ts';
 
 /** Options of `callgate trace` as commander hands them over. */
 export interface TraceArguments {
@@ -39,8 +40,8 @@ Examples:
 The program ends as it would alone, and callgate ends as the program did: by its exit code, or by the
 same signal. 127: not found; 126: not executable; 2: callgate itself failed.`;
 
-/** Registers `callgate trace`. */
-export function defineTrace(program: Command): void {
+/** Registers `callgate trace`; `thread` is the one it traces on, if it has been started already. */
+export function defineTrace(program: Command, thread: TracingThread | null): void {
   program
     .command('trace')
     .description('run a program, or attach to one, and record the system calls it makes')
@@ -71,7 +72,7 @@ export function defineTrace(program: Command): void {
     .passThroughOptions()
     .action(async (command: string[], options: TraceArguments) => {
       const { runTrace } = await import('./trace-run.ts');
-      await runTrace(command, options);
+      await runTrace(command, options, thread ?? undefined);
     });
 }
 

@@ -6,6 +6,7 @@ import { formatProfile } from '../profile/save.ts';
 import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
+import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { openControlSocket } from './control-socket.ts';
 import { fail } from './failure.ts';
@@ -17,14 +18,18 @@ import type { TraceArguments } from './trace-command.ts';
 const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Runs `callgate trace` from checked arguments to exit code. */
-export async function runTrace(command: readonly string[], args: TraceArguments): Promise<void> {
+export async function runTrace(
+  command: readonly string[],
+  args: TraceArguments,
+  thread: TracingThread | undefined,
+): Promise<void> {
   checkTarget(command, args);
   // Checked before anything runs: a result that could not be kept is found out now.
   const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
   let running: RunningTrace;
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   try {
-    running = startTrace(toOptions(command, args, withKey && process.stdin.isTTY));
+    running = startTrace(toOptions(command, args, withKey && process.stdin.isTTY), thread);
   } catch (error) {
     output.discard();
     throw error;

@@ -3,6 +3,8 @@ import { signalName } from '../abi/signals.ts';
 import type { Answer } from '../sys/probe-facts.ts';
 import { supported, undetermined, unsupported, type Check, type Question } from './check.ts';
 
+const UNTRIED = 'first do what the checks above say';
+
 /** What an answer says, in words. */
 export function describeAnswer(answer: Answer): string {
   switch (answer.kind) {
@@ -28,8 +30,13 @@ export function judgeAnswer(question: Question, answer: Answer, detail: string, 
     case 'killed':
       return unsupported(question, describeAnswer(answer), advice);
     case 'timeout':
+      return undetermined(
+        question,
+        describeAnswer(answer),
+        'run callgate doctor again when the machine is less busy',
+      );
     case 'untried':
-      return undetermined(question, describeAnswer(answer), advice);
+      return undetermined(question, describeAnswer(answer), UNTRIED);
   }
 }
 

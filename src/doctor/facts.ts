@@ -76,3 +76,15 @@ export function isRelease(release: string, minimum: string): boolean | null {
   }
   return true;
 }
+
+/** The value, or why there is none. */
+export function describeSetting(setting: Setting): string {
+  switch (setting.kind) {
+    case 'value':
+      return setting.text;
+    case 'absent':
+      return 'absent';
+    case 'unreadable':
+      return `unreadable (${setting.reason})`;
+  }
+}

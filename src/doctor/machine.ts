@@ -1,7 +1,7 @@
-import type { Facts, Setting } from './facts.ts';
-import { isRelease } from './facts.ts';
+import { I386_EXIT_CODE } from '../sys/probe-facts.ts';
 import { judgeAnswer } from './answer.ts';
 import { supported, TRACING, undetermined, unsupported, type Check, type Question } from './check.ts';
+import { describeSetting, isRelease, type Facts } from './facts.ts';
 
 const NODE_MINIMUM = '20.19.0';
 const KERNEL_MINIMUM = '5.3';
@@ -42,7 +42,8 @@ function checkArch({ machine }: Facts): Check {
 function checkKernel({ kernel, native }: Facts): Check {
   const question: Question = { ...ask('kernel', KERNEL_MINIMUM), neededFor: [] };
   if (isRelease(kernel, KERNEL_MINIMUM) === true) return supported(question, kernel);
-  if (native.ptrace.syscallInfo.kind === 'value') return supported(question, `${kernel}, with what tracing needs`);
+  if (native.ptrace.syscallInfo.kind === 'value')
+    return supported(question, `${kernel}, with what tracing needs`);
   return unsupported(question, kernel, `boot Linux ${KERNEL_MINIMUM} or newer`);
 }
 
@@ -66,48 +67,37 @@ function checkProc({ self, procOptions }: Facts): Check {
   return supported(ask('/proc'), hidden ? `mounted, ${limits.join(',')}` : 'mounted');
 }
 
-function checkLauncher({ native, memfdNoexec }: Facts): Check {
-  const question = ask('exec from memory', '3.17');
-  const setting = describeNoexec(memfdNoexec);
+function checkLauncher({ native, memfdNoexec, self }: Facts): Check {
+  const setting = describeSetting(memfdNoexec);
   return judgeAnswer(
-    question,
+    ask('exec from memory', '3.17'),
     native.launcher,
     setting === '2' ? 'by a temporary file (vm.memfd_noexec=2)' : `memfd_create, vm.memfd_noexec=${setting}`,
-    `programs are started through a small launcher that is kept in memory: set vm.memfd_noexec to 0 or 1 (it is ${setting}), or point TMPDIR at a directory whose file system is not mounted noexec`,
+    self === null
+      ? 'see /proc'
+      : `the launcher of programs is kept in memory: set vm.memfd_noexec to 0 or 1 (it is ${setting}), or point TMPDIR at a directory that is not on a noexec file system`,
   );
 }
 
-function describeNoexec(setting: Setting): string {
-  switch (setting.kind) {
-    case 'value':
-      return setting.text;
-    case 'absent':
-      return 'absent';
-    case 'unreadable':
-      return 'unreadable';
-  }
-}
-
 /** Checks of what other than x86-64 programs can run, and so be traced. */
-export function checkArchitectures({ native }: Facts, i386ExitCode: number): Check[] {
+export function checkArchitectures({ native }: Facts): Check[] {
   const i386: Question = { area: 'architectures', name: 'i386', since: null, neededFor: ['i386 programs'] };
   const x32: Question = { area: 'architectures', name: 'x32', since: '3.4', neededFor: ['x32 programs'] };
-  const nothing = 'nothing, unless you trace';
-  const odd = native.i386.kind === 'value' && native.i386.value !== i386ExitCode;
+  const odd = native.i386.kind === 'value' && native.i386.value !== I386_EXIT_CODE;
   return [
     odd
-      ? undetermined(i386, 'the probe ran, but not as written', `${nothing} i386 programs`)
+      ? undetermined(i386, 'the probe ran, but not as written', 'if such programs are to be traced, try one')
       : judgeAnswer(
           i386,
           native.i386,
           'a 32-bit program runs',
-          `${nothing} i386 programs: those need CONFIG_IA32_EMULATION and not ia32_emulation=0 on the kernel command line`,
+          'nothing, unless such programs are to be traced: then boot a kernel with CONFIG_IA32_EMULATION, and without ia32_emulation=0',
         ),
     judgeAnswer(
       x32,
       native.x32,
       'system calls with bit 30 are taken',
-      `${nothing} x32 programs: those need CONFIG_X86_X32_ABI`,
+      'nothing, unless such programs are to be traced: then boot a kernel with CONFIG_X86_X32_ABI (Debian: with syscall.x32=y)',
     ),
   ];
 }

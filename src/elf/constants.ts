@@ -144,7 +144,10 @@ export const DT_FLAGS_BITS = {
 export const DT_FLAGS_1_BITS = {
   DF_1_NOW: 1,
   DF_1_NODELETE: 8,
+  DF_1_INITFIRST: 0x20,
   DF_1_NOOPEN: 0x40,
+  DF_1_ORIGIN: 0x80,
+  DF_1_INTERPOSE: 0x400,
   DF_1_NODEFLIB: 0x800,
   DF_1_PIE: 0x0800_0000,
 } as const;

@@ -19,7 +19,7 @@ export interface FrameRange {
 }
 
 /**
- * The ranges of all FDEs in `.eh_frame`, in file order; empty when the file has none.
+ * The ranges of all FDEs in `.eh_frame`, in file order; empty when the file has none, or nothing says where they are.
  *
  * Without section headers the table is found through PT_GNU_EH_FRAME, and read up to its terminator or the number of
  * FDEs given there. Source: Linux Standard Base Core, "Exception Frames"; DWARF 5, section 6.4.1.

@@ -74,8 +74,8 @@ function callTable(
     { title: 'COUNT', align: 'right', cell: ({ count }) => (count === null ? '-' : `${count}`) },
     ...(hasTimes
       ? ([
-          { title: 'FIRST', align: 'right', cell: ({ first }) => formatTime(first) },
-          { title: 'LAST', align: 'right', cell: ({ last }) => formatTime(last) },
+          { title: 'FIRST', align: 'right', cell: ({ first }: MergedCall) => formatTime(first) },
+          { title: 'LAST', align: 'right', cell: ({ last }: MergedCall) => formatTime(last) },
         ] as const)
       : []),
     ...(profile.phases.length > 1

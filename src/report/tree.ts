@@ -124,10 +124,8 @@ function describeFacts(profile: Profile, process: Process): readonly string[] {
 
 function describeLife({ start, end, exit }: Process): string {
   const ending = describeExit(exit);
-  const until = end === null ? 'end not seen' : `${formatDuration(start)} to ${formatDuration(end)}`;
-  return [end === null ? `from ${formatDuration(start)}` : null, until, ending === '' ? null : ending]
-    .filter((part) => part !== null)
-    .join(', ');
+  if (end === null) return `from ${formatDuration(start)}, end not seen`;
+  return `${formatDuration(start)} to ${formatDuration(end)}${ending === '' ? '' : `, ${ending}`}`;
 }
 
 /** Tids in ascending order, neighbours joined: `1235-1238, 1240`. */

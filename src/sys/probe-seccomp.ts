@@ -65,8 +65,7 @@ export function probeTraceStop(libc: Libc, noNewPrivs: boolean): Answer {
     libc.kill(child.pid, SIGCONT);
     for (let stop = 0; stop < STOPS; stop++) {
       const status = child.next();
-      if (status?.kind === 'exited' && status.code > 128)
-        return { kind: 'error', errno: status.code - 128 };
+      if (status?.kind === 'exited' && status.code > 128) return { kind: 'error', errno: status.code - 128 };
       if (status?.kind === 'exited') return { kind: 'value', value: -1 };
       if (status?.kind !== 'stopped') return endOf(status);
       if (status.event === PTRACE_EVENT_SECCOMP) {

@@ -43,27 +43,28 @@ export function probeNative(options: ProbeOptions): NativeFacts {
     return { ...untriedFacts('the probes are x86-64 programs'), unavailable: null, glibc };
   }
   const launcher = runInChild(libc, assembleCall(SYS_getpid, []));
-  if (launcher.kind !== 'value') {
-    return { ...untriedFacts('no child could be started'), unavailable: null, glibc, launcher };
-  }
+  const noChild: Answer | null =
+    launcher.kind === 'value' ? null : { kind: 'untried', reason: 'no child could be started' };
+  const guard = (nr: number): Answer | null => (options.filtered ? (noChild ?? killedFor(libc, nr)) : null);
+  const ptraceBar = noChild ?? guard(SYS_ptrace) ?? guard(SYS_process_vm_readv);
+  const seccompBar = guard(SYS_seccomp);
   const probes = openProbeLibc();
-  const guard = (nr: number): Answer | null => (options.filtered ? killedFor(libc, nr) : null);
-  const ptraceKilled = guard(SYS_ptrace) ?? guard(SYS_process_vm_readv);
-  const seccompKilled = guard(SYS_seccomp);
   const offers =
-    seccompKilled === null
+    seccompBar === null
       ? { actions: probeActions(libc, probes), flags: probeFlags(libc, probes) }
-      : everySeccomp(seccompKilled);
+      : everySeccomp(seccompBar);
+  const call = (nr: number, args: readonly number[]): Answer =>
+    noChild ?? callInChild(libc, assembleCall(nr, args));
   return {
     unavailable: null,
     glibc,
     launcher,
-    ptrace: ptraceKilled === null ? probePtrace(libc) : everyPtrace(ptraceKilled),
-    seccomp: { ...offers, traceStop: ptraceKilled ?? probeTraceStop(libc, !options.privileged) },
-    getNoNewPrivs: callInChild(libc, assembleCall(SYS_prctl, [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0])),
-    setNoNewPrivs: callInChild(libc, assembleCall(SYS_prctl, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0])),
-    i386: runInChild(libc, assembleI386Exit()),
-    x32: callInChild(libc, assembleCall(SYS_getpid | X32_SYSCALL_BIT, [])),
+    ptrace: ptraceBar === null ? probePtrace(libc) : everyPtrace(ptraceBar),
+    seccomp: { ...offers, traceStop: ptraceBar ?? probeTraceStop(libc, !options.privileged) },
+    getNoNewPrivs: call(SYS_prctl, [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0]),
+    setNoNewPrivs: call(SYS_prctl, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]),
+    i386: noChild ?? runInChild(libc, assembleI386Exit()),
+    x32: call(SYS_getpid | X32_SYSCALL_BIT, []),
     bpf: guard(SYS_bpf) ?? probeBpf(libc, probes),
   };
 }

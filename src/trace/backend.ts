@@ -1,3 +1,4 @@
+import type { Libc } from '../sys/libc.ts';
 import type { Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
 import type { ExitStatus, MethodName } from '../profile/model.ts';
@@ -8,7 +9,7 @@ import type { ExitStatus, MethodName } from '../profile/model.ts';
  * It records into `host.recorder`, tells what happens through `host.send`, and looks for commands with
  * `host.receive` whenever `doorbell` woke it.
  */
-export type Backend = (request: TraceRequest, host: BackendHost) => BackendResult;
+export type Backend = (request: TraceRequest, host: BackendHost, libc: Libc) => BackendResult;
 
 /** The program to start or the processes to attach to, and what to look out for. All plain data. */
 export interface TraceRequest {

@@ -151,7 +151,7 @@ export class Recorder {
   }
 
   endProcess(process: ProcessRecord, exit: ExitStatus, at: number): void {
-    for (const tid of [...process.threads.keys()]) this.endThread(process, tid, at);
+    for (const tid of process.threads.keys()) this.endThread(process, tid, at);
     process.end = at;
     process.exit = exit;
   }

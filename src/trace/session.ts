@@ -1,8 +1,8 @@
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
 import type { ExitStatus } from '../profile/model.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
-import { PROGRESS_FIELDS, type WorkerInput } from './worker.ts';
+import type { TracingThread } from './tracing-thread.ts';
 
 const SIGUSR1 = 'SIGUSR1';
 
@@ -29,7 +29,6 @@ export type SessionEnd = Done | Failed;
  * that it traces, gets a signal: that ends the wait.
  */
 export class TraceSession {
-  readonly #worker: Worker;
   readonly #commands: MessagePort;
   readonly #progress: Float64Array;
   readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
@@ -40,34 +39,27 @@ export class TraceSession {
   /** How the first process ended, as soon as that is known. */
   rootExit: ExitStatus | null = null;
 
-  constructor(request: TraceRequest) {
-    const { port1, port2 } = new MessageChannel();
-    this.#commands = port1;
-    port1.unref();
-    this.#progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
-    const input: WorkerInput = { request, commands: port2, progress: this.#progress };
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: input,
-      transferList: [port2],
-      // Descriptors come from libc as well as from Node, and each has its owner here.
-      trackUnmanagedFds: false,
-    });
+  constructor(request: TraceRequest, thread: TracingThread) {
+    const { worker } = thread;
+    this.#commands = thread.commands;
+    this.#progress = thread.progress;
     this.end = new Promise((resolve) => {
       const finish = (end: SessionEnd): void => {
         this.#over = true;
         this.#commands.close();
         resolve(end);
       };
-      this.#worker.on('message', (event: TraceEvent) => {
+      worker.on('message', (event: TraceEvent) => {
         this.#note(event);
         for (const listener of this.#listeners) listener(event);
         if (event.kind === 'done' || event.kind === 'failed') finish(event);
       });
-      this.#worker.on('error', (error) => finish(crashed(error)));
-      this.#worker.on('exit', () => {
+      worker.on('error', (error) => finish(crashed(error)));
+      worker.on('exit', () => {
         if (!this.#over) finish(crashed(new Error('the tracing thread ended without a result')));
       });
     });
+    thread.begin(request);
   }
 
   get progress(): TraceProgress {

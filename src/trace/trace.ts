@@ -17,6 +17,7 @@ import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
+import { TracingThread } from './tracing-thread.ts';
 import { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trigger.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
@@ -83,12 +84,12 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 }
 
 /**
- * Begins a trace that the caller can influence.
+ * Begins a trace that the caller can influence; `thread` may have been started earlier.
  *
  * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
  */
-export function startTrace(options: TraceOptions): RunningTrace {
-  return new Trace(options);
+export function startTrace(options: TraceOptions, thread?: TracingThread): RunningTrace {
+  return new Trace(options, thread);
 }
 
 const INTERRUPT_WINDOW = 5e9;
@@ -110,7 +111,7 @@ class Trace implements RunningTrace {
   #stopping = false;
   #failure: Error | null = null;
 
-  constructor(options: TraceOptions) {
+  constructor(options: TraceOptions, thread: TracingThread | undefined) {
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) => (typeof phase === 'string' ? parsePhase(phase) : phase));
     checkPhases(this.phases);
@@ -118,7 +119,7 @@ class Trace implements RunningTrace {
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
     this.#request = buildRequest(options, this.phases);
-    this.#session = new TraceSession(this.#request);
+    this.#session = new TraceSession(this.#request, thread ?? new TracingThread());
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
       options.onEvent?.(event);

@@ -1,26 +1,21 @@
-import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { LaunchError, SystemCallError } from '../base/errors.ts';
-import { openLibc } from '../sys/libc.ts';
+import { openLibc, type Libc } from '../sys/libc.ts';
 import type { BackendHost, FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { tracePtrace } from './ptrace/tracer.ts';
 import { Recorder } from './recorder.ts';
-
-/** What the main thread gives the tracing thread. */
-export interface WorkerInput {
-  readonly request: TraceRequest;
-  readonly commands: MessagePort;
-  /** PROGRESS_FIELDS numbers. */
-  readonly progress: Float64Array;
-}
-
-/** What the tracing thread keeps up to date in shared memory: tasks, processes, calls, distinct calls, phase. */
-export const PROGRESS_FIELDS = 5;
+import type { WorkerInput } from './worker-input.ts';
 
 if (parentPort !== null && workerData !== null) {
-  run(workerData as WorkerInput, (event) => parentPort?.postMessage(event));
+  const port = parentPort;
+  // Loading libc takes a while: it is done while the main thread still reads the command line.
+  const libc = openLibc();
+  port.once('message', (request: TraceRequest) => {
+    run(libc, request, workerData as WorkerInput, (event) => port.postMessage(event));
+  });
 }
 
-function run(input: WorkerInput, send: (event: TraceEvent) => void): void {
+function run(libc: Libc, request: TraceRequest, input: WorkerInput, send: (event: TraceEvent) => void): void {
   const recorder = new Recorder();
   let origin = performance.now();
   let startedAt = Date.now();
@@ -43,9 +38,10 @@ function run(input: WorkerInput, send: (event: TraceEvent) => void): void {
     },
   };
   try {
-    const result = tracePtrace(input.request, host);
-    const libc = openLibc().glibcVersion();
-    send({ kind: 'done', recording: recorder.finish(), result, libc, startedAt, duration: host.now() });
+    const result = tracePtrace(request, host, libc);
+    const duration = host.now();
+    const version = libc.glibcVersion();
+    send({ kind: 'done', recording: recorder.finish(), result, libc: version, startedAt, duration });
   } catch (error) {
     const partial = recorder.processCount > 0 ? recorder.finish() : null;
     send({ kind: 'failed', error: report(error), recording: partial, startedAt, duration: host.now() });

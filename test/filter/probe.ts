@@ -3,7 +3,7 @@ import type { Condition, Filter, Rule } from '../../src/policy/filter/ir.ts';
 import type { SeccompData } from '../../src/policy/filter/seccomp-data.ts';
 
 /** AUDIT_ARCH values to try: those that callgate knows, 32-bit ARM, none at all. */
-export const PROBED_ARCHES: readonly number[] = [...new Set(Object.values(AUDIT_ARCH)), 0x40000028, 0];
+const PROBED_ARCHES: readonly number[] = [...new Set(Object.values(AUDIT_ARCH)), 0x40000028, 0];
 
 const EDGES = [0x3fffffff, 0x40000000, 0x7fffffff, 0x80000000, 0xbfffffff, 0xfffffffe, 0xffffffff];
 
@@ -51,7 +51,7 @@ export function boundaryValues({ value, mask }: Condition): bigint[] {
 }
 
 /** Argument vectors around one rule: one that satisfies it as far as can be, then each argument moved. */
-export function argumentVectors(rule: Rule): bigint[][] {
+function argumentVectors(rule: Rule): bigint[][] {
   const base = Array.from({ length: 6 }, () => 0n);
   for (const condition of rule.conditions) base[condition.arg] = satisfying(condition);
   const vectors = [base];

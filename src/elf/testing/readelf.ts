@@ -82,7 +82,7 @@ export function readRelocationRows(program: string, is64: boolean): string[] {
 
 /** The strings and numbers of the dynamic section by tag name, in order: `NEEDED libc.so.6`, `INIT 0x1000`, `INIT_ARRAYSZ 8`. */
 export function readDynamicRows(program: string): string[] {
-  const row = /^ 0x[0-9a-f]+ \((\w+)\) +(?:.*\[(.*)\]|Flags: (.*?)|(\S+)(?: \(bytes\))?) *$/gm;
+  const row = /^ 0x[0-9a-f]+ \((\w+)\) +(?:.*\[(.*)\]|Flags: (.*?)|(\S.*?)(?: \(bytes\))?) *$/gm;
   return [...runReadelf('--dynamic', program).matchAll(row)].map((match) => {
     const [, tag, text, flags, value] = match;
     return `${tag} ${text ?? flags ?? value}`;

@@ -24,10 +24,10 @@ export const SECCOMP_RET = {
 } as const;
 
 /** Mask of the action in a return value; source: include/uapi/linux/seccomp.h. */
-export const SECCOMP_RET_ACTION_FULL = 0xffff0000;
+const SECCOMP_RET_ACTION_FULL = 0xffff0000;
 
 /** Mask of the data in a return value; source: include/uapi/linux/seccomp.h. */
-export const SECCOMP_RET_DATA = 0x0000ffff;
+const SECCOMP_RET_DATA = 0x0000ffff;
 
 /** Largest error number that a filter can give; the kernel lowers larger ones to it (include/linux/err.h). */
 export const MAX_ERRNO = 4095;

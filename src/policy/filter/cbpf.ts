@@ -67,7 +67,7 @@ export const BPF_MAXINSNS = 4096;
 export const BPF_MEMWORDS = 16;
 
 /** sizeof(struct sock_filter), in bytes. */
-export const INSTRUCTION_SIZE = 8;
+const INSTRUCTION_SIZE = 8;
 
 /** An instruction that does not jump: BPF_STMT. */
 export function statement(code: number, k: number): Instruction {

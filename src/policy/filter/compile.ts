@@ -11,6 +11,7 @@ import { writePlainProgram } from './plain-program.ts';
 import { PolicyError } from './policy-error.ts';
 import { WORD } from './seccomp-data.ts';
 
+/** How to compile. */
 export interface CompileOptions {
   /** False keeps the order of the rules and shares nothing: longer and slower, easy to read. Default true. */
   readonly optimise?: boolean;
@@ -119,7 +120,7 @@ function tooLong(length: number, blocks: readonly Block[]): PolicyError {
     .sort((a, b) => b.tests - a.tests)
     .slice(0, CULPRITS_NAMED)
     .map(
-      ({ block, tests }) => `${block.section.arch} ${block.nr} with ${block.rules} rules (${tests} tests)`,
+      ({ block, tests }) => `${block.section.arch} ${block.nr} with ${block.rules} rules in ${tests} tests`,
     );
   const most = culprits.length === 0 ? ' to tell the numbers apart' : `, most for ${culprits.join(', ')}`;
   return new PolicyError(`filter: ${length} instructions${most} (${BPF_MAXINSNS})`, '');

@@ -22,6 +22,7 @@ export interface Test {
   readonly whenFalse: Decision;
 }
 
+/** What is left to decide: the rest of the way through the program. */
 export type Decision = Return | Test;
 
 const WORD_MAX = 0xffffffff;
@@ -37,6 +38,7 @@ export class DecisionGraph {
   readonly #tests = new Map<string, Test>();
   #nextId = 0;
 
+  /** The end that returns `value`. */
   return(value: number): Return {
     let node = this.#returns.get(value);
     if (node === undefined) {

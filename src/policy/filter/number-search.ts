@@ -7,17 +7,18 @@ export interface NumberRange {
   readonly decision: Decision;
 }
 
-/** Ascending ranges that cover all 32-bit numbers, from exceptions to a decision that holds elsewhere. */
+/** Ascending ranges of numbers; neighbours that are decided alike become one. */
 export class NumberLine {
   readonly #ranges: NumberRange[] = [];
 
-  /** Ranges must come in ascending order; one that goes on like its neighbour becomes part of it. */
+  /** Numbers from `first` on; not below the last one appended, which it replaces if it is the same. */
   append(first: number, decision: Decision): void {
     const previous = this.#ranges.at(-1);
     if (previous?.first === first) this.#ranges.pop();
     if (this.#ranges.at(-1)?.decision !== decision) this.#ranges.push({ first, decision });
   }
 
+  /** What has been appended so far. */
   get ranges(): readonly NumberRange[] {
     return this.#ranges;
   }

@@ -52,6 +52,7 @@ export interface ProgramSummary {
   readonly mismatch: Outcome;
 }
 
+/** How thorough a summary is. */
 export interface SummarizeOptions {
   /** Ways through the program that are told apart for one range of numbers; beyond, `rules` is null. Default 512. */
   readonly maxPaths?: number;
@@ -160,31 +161,37 @@ function pathsOutcome(paths: readonly Path[]): Outcome {
   return { kind: 'depends', actions, rules: computed ? null : rulesOfPaths(paths), computed };
 }
 
-/** Paths exclude each other, so the action of those that cannot be expressed may be the one that is left. */
+/** Paths exclude each other, so one action needs no conditions: that of the paths that cannot be expressed. */
 function rulesOfPaths(paths: readonly Path[]): ConditionalAction[] | null {
+  if (paths.some(({ exact }) => !exact)) return null;
   const expressed = paths.map((path) => ({
     value: encodeAction(decodeAction(path.value!)),
-    conditions: path.exact ? expressConstraints(path.constraints) : null,
+    conditions: expressConstraints(path.constraints),
   }));
-  if (paths.some(({ exact }) => !exact)) return null;
-  const inexpressible = [
-    ...new Set(expressed.filter((path) => path.conditions === null).map(({ value }) => value)),
-  ];
-  if (inexpressible.length > 1) return null;
-  const rest = inexpressible[0] ?? mostFrequent(expressed.map(({ value }) => value));
-  const rules = expressed
-    .filter(({ value }) => value !== rest)
-    .map(({ value, conditions }): ConditionalAction => ({
-      conditions: conditions!,
-      action: decodeAction(value),
-    }));
-  return [...rules, { conditions: [], action: decodeAction(rest) }];
+  const values = new Set(expressed.map(({ value }) => value));
+  const inexpressible = new Set(
+    expressed.filter((path) => path.conditions === null).map(({ value }) => value),
+  );
+  if (inexpressible.size > 1) return null;
+  let best: ConditionalAction[] | undefined;
+  for (const rest of inexpressible.size === 1 ? inexpressible : values) {
+    const rules = expressed
+      .filter(({ value }) => value !== rest)
+      .map(({ value, conditions }): ConditionalAction => ({
+        conditions: conditions!,
+        action: decodeAction(value),
+      }));
+    rules.push({ conditions: [], action: decodeAction(rest) });
+    if (best === undefined || isSimpler(rules, best)) best = rules;
+  }
+  return best!;
 }
 
-function mostFrequent(values: readonly number[]): number {
-  const counts = new Map<number, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
+/** Many rules of few conditions are a list; few rules of many conditions are what such a list leaves over. */
+function isSimpler(rules: readonly ConditionalAction[], others: readonly ConditionalAction[]): boolean {
+  const longest = (some: readonly ConditionalAction[]): number =>
+    Math.max(...some.map(({ conditions }) => conditions.length));
+  return (longest(rules) - longest(others) || rules.length - others.length) < 0;
 }
 
 /** What can be said when there are too many ways to tell apart. */

@@ -18,9 +18,10 @@ export interface Path {
   readonly exact: boolean;
 }
 
+/** What came of a symbolic run. */
 export type SymbolicResult =
   | { readonly kind: 'paths'; readonly paths: readonly Path[] }
-  /** The program treats the numbers differently: try each part. Both starts lie inside the span, ascending. */
+  /** The program treats the numbers differently: try each part. The starts lie inside the span, ascending. */
   | { readonly kind: 'split'; readonly starts: readonly number[] }
   /** More paths than asked for. */
   | { readonly kind: 'many' };

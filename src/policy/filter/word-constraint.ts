@@ -7,6 +7,7 @@ export interface WordTest {
   readonly k: number;
 }
 
+/** How a word stands to a constant, unsigned. */
 export type Relation = '==' | '!=' | '<' | '<=' | '>' | '>=';
 
 /** Range and exceptions of one masked word: what a path has found out about it. */

@@ -108,7 +108,7 @@ export class Family {
     const task = tasks.get(former) ?? tasks.get(tid);
     if (task === undefined) return null;
     const old = task.process;
-    for (const other of [...tasks.values()]) {
+    for (const other of tasks.values()) {
       if (other.process === old && other !== task) tasks.delete(other.tid);
     }
     tasks.delete(task.tid);

@@ -1,4 +1,4 @@
-import { openLibc } from '../../sys/libc.ts';
+import type { Libc } from '../../sys/libc.ts';
 import { TraceeMemory } from '../../sys/memory.ts';
 import * as pt from '../../sys/ptrace.ts';
 import { spawnImage } from '../../sys/spawn.ts';
@@ -35,8 +35,8 @@ const FOLLOW =
   pt.PTRACE_O_TRACEEXEC;
 
 /** Traces by ptrace until no tracee is left; the back end for the methods `seccomp` and `ptrace`. */
-export function tracePtrace(request: TraceRequest, host: BackendHost): BackendResult {
-  return new PtraceTracer(request, host).run();
+export function tracePtrace(request: TraceRequest, host: BackendHost, libc: Libc): BackendResult {
+  return new PtraceTracer(request, host, libc).run();
 }
 
 class PtraceTracer {
@@ -50,8 +50,7 @@ class PtraceTracer {
   #detached = false;
   #command: readonly string[] = [];
 
-  constructor(request: TraceRequest, host: BackendHost) {
-    const libc = openLibc();
+  constructor(request: TraceRequest, host: BackendHost, libc: Libc) {
     const started = request.target.kind === 'launch';
     const watches = new Watches(
       request.phases,

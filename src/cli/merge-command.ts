@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+
+const HELP = `
+Runs and processes stay as they are, one beside the other; programs and phases of the same name become one.
+How many calls were seen in every run, and how many in just one, tells whether the runs had enough variety.
+
+Examples:
+  callgate merge run1.json run2.json run3.json -o all.json
+  callgate merge *.callgate.json | callgate show -`;
+
+/** Registers `callgate merge`. */
+export function defineMerge(program: Command): void {
+  program
+    .command('merge')
+    .description('join profiles into one that holds all their runs')
+    .argument('<file...>', 'profiles to read; - for stdin')
+    .option('-o, --output <file>', 'write the profile there; - for stdout', '-')
+    .addHelpText('after', HELP)
+    .action(async (files: readonly string[], options: { readonly output: string }) => {
+      const [
+        { mergeProfiles },
+        { readProfiles },
+        { writeProfile },
+        { describeUnlikePhases, formatMergeSummary },
+      ] = await Promise.all([
+        import('../profile/merge.ts'),
+        import('./profile-input.ts'),
+        import('./profile-output.ts'),
+        import('../report/merge-summary.ts'),
+      ]);
+      const profiles = await readProfiles(files);
+      const merged = mergeProfiles(profiles);
+      await writeProfile(merged, options.output);
+      process.stderr.write(`callgate: merged ${formatMergeSummary(merged)}\n`);
+      const warning = describeUnlikePhases(profiles);
+      if (warning !== null) process.stderr.write(`callgate: warning: ${warning}\n`);
+    });
+}

@@ -1,0 +1,24 @@
+import type { Profile } from '../profile/model.ts';
+import { formatProfile } from '../profile/save.ts';
+import { escapeText } from '../report/escape.ts';
+import { OutputFile } from './output-file.ts';
+import { printResult } from './standard-output.ts';
+
+/**
+ * Writes a profile to a file, which it replaces as a whole, or to stdout for `-`.
+ *
+ * @throws UsageError if it cannot be written
+ */
+export async function writeProfile(profile: Profile, path: string): Promise<void> {
+  const text = formatProfile(profile);
+  if (path === '-') {
+    await printResult(text);
+    return;
+  }
+  const written = OutputFile.prepare(path).commit(text);
+  if (written !== path) {
+    process.stderr.write(
+      `callgate: warning: ${escapeText(path)} could not be written, the profile is in ${escapeText(written)}\n`,
+    );
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Writes a result to stdout and waits until it is there.
+ *
+ * A reader that has seen enough and closed the pipe, such as head(1), is no failure.
+ *
+ * @throws Error of Node's for everything else, such as a full disk
+ */
+export async function printResult(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    // Without a listener, Node makes an uncaught exception of the error, beside calling back.
+    process.stdout.on('error', () => undefined);
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE')
+        resolve();
+      else reject(error);
+    });
+  });
+}
+
+/** Columns of the terminal that stdout is, or `otherwise`: 120 for a pipe or a file, which have none. */
+export function outputWidth(otherwise: number = 120): number {
+  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : otherwise;
+}

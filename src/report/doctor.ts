@@ -1,0 +1,107 @@
+import { TRACING, type Check, type Status } from '../doctor/check.ts';
+import type { Diagnosis } from '../doctor/diagnosis.ts';
+import type { MethodVerdict } from '../doctor/verdict.ts';
+
+const MARKS: Readonly<Record<Status, string>> = { supported: 'ok', unsupported: 'no', undetermined: '?' };
+
+const MARGIN = 6;
+const WIDTH = 100;
+
+/**
+ * A diagnosis as text: the machine, a table a subject, what to do beneath whatever is not supported, and a last line that
+ * says what can be traced. Ends with a line feed.
+ */
+export function renderDoctor(diagnosis: Diagnosis): string {
+  const { host, checks, notes } = diagnosis;
+  const width = Math.max(...[...checks, ...notes].map(({ name }) => name.length));
+  const glibc = host.glibc === null ? '' : `, glibc ${host.glibc}`;
+  const lines = [`Linux ${host.kernel}, ${host.arch}, Node.js ${host.node}${glibc}`];
+  for (const [area, members] of groupByArea(checks)) {
+    lines.push('', area);
+    for (const [index, check] of members.entries()) {
+      lines.push(renderRow(MARKS[check.status], check.name, check.detail, width));
+      const advice = describeAdvice(check);
+      const next = members[index + 1];
+      // Checks that share a cause share its cure: once beneath the last of them.
+      if (advice !== null && (next === undefined || describeAdvice(next) !== advice))
+        lines.push(...wrap(advice));
+    }
+  }
+  if (notes.length > 0) lines.push('', 'surroundings');
+  for (const note of notes) {
+    lines.push(renderRow('-', note.name, note.detail, width));
+    if (note.meaning !== null) lines.push(...wrap(note.meaning));
+  }
+  lines.push('', summarize(diagnosis.methods));
+  return `${lines.join('\n')}\n`;
+}
+
+function groupByArea(checks: readonly Check[]): Map<string, Check[]> {
+  const areas = new Map<string, Check[]>();
+  for (const check of checks) {
+    const members = areas.get(check.area);
+    if (members === undefined) areas.set(check.area, [check]);
+    else members.push(check);
+  }
+  return areas;
+}
+
+function describeAdvice(check: Check): string | null {
+  if (check.status !== 'unsupported' || check.neededFor.length === 0) return check.advice;
+  const purposes = TRACING.every((purpose) => check.neededFor.includes(purpose))
+    ? ['all tracing']
+    : check.neededFor;
+  const since = check.since === null ? '' : ` (Linux ${check.since})`;
+  return `for ${purposes.join(', ')}${since}: ${check.advice}`;
+}
+
+function renderRow(mark: string, name: string, detail: string, width: number): string {
+  return `  ${mark.padEnd(MARGIN - 4)}  ${name.padEnd(width)}  ${detail}`.trimEnd();
+}
+
+/** Breaks text at spaces into indented lines. */
+function wrap(text: string): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > WIDTH - MARGIN - 2) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  lines.push(line);
+  return lines.map((part) => `${' '.repeat(MARGIN + 2)}${part}`);
+}
+
+function summarize(methods: readonly MethodVerdict[]): string {
+  return `${summarizeStart(methods)}; ${summarizeAttach(methods)}.`;
+}
+
+function summarizeStart(methods: readonly MethodVerdict[]): string {
+  const start = methods.filter(({ command }) => command === 'start');
+  const what = 'callgate trace -- PROGRAM';
+  const working = start.filter(({ status }) => status === 'supported');
+  const blocked = start.filter(({ status }) => status !== 'supported');
+  if (working.length === 0) return `${what} ${describeFailure(start)}`;
+  const names = working.map(({ method, isDefault }) => (isDefault ? `${method} (the default)` : method));
+  const hint = working.some(({ isDefault }) => isDefault)
+    ? ''
+    : `, so give --method ${working[0]?.method} (seccomp: see ${blocked.flatMap(({ missing }) => missing).join(', ')})`;
+  return `${what} works by ${names.join(' and ')}${hint}`;
+}
+
+function summarizeAttach(methods: readonly MethodVerdict[]): string {
+  const attach = methods.filter(({ command }) => command === 'attach');
+  const working = attach.find(({ status }) => status === 'supported');
+  return working === undefined
+    ? `--pid ${describeFailure(attach)}`
+    : `--pid works by ${working.method} for ${working.reach ?? 'any process'}`;
+}
+
+function describeFailure(methods: readonly MethodVerdict[]): string {
+  const names = [...new Set(methods.flatMap(({ missing }) => missing))].join(', ');
+  const possible = methods.some(({ status }) => status === 'undetermined');
+  return possible ? `may work (see ${names})` : `does not work here (see ${names})`;
+}

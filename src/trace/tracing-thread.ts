@@ -1,0 +1,35 @@
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import type { TraceRequest } from './backend.ts';
+import { PROGRESS_FIELDS, type WorkerInput } from './worker-input.ts';
+
+/**
+ * The thread on which tracing happens, started before it is known what is to be traced: it needs as long to come
+ * up as reading a command line takes.
+ *
+ * It keeps the process alive only once it has been given a request.
+ */
+export class TracingThread {
+  readonly worker: Worker;
+  readonly commands: MessagePort;
+  readonly progress: Float64Array;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.commands = port1;
+    port1.unref();
+    this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
+    const input: WorkerInput = { commands: port2, progress: this.progress };
+    this.worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
+      workerData: input,
+      transferList: [port2],
+      // Descriptors come from libc as well as from Node, and each has its owner here.
+      trackUnmanagedFds: false,
+    });
+    this.worker.unref();
+  }
+
+  begin(request: TraceRequest): void {
+    this.worker.ref();
+    this.worker.postMessage(request);
+  }
+}
