@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { printResult } from './standard-output.ts';
 
 const EXAMPLES = `
 Examples:
@@ -21,10 +22,10 @@ export function defineDoctor(program: Command): void {
       const { isTracingSupported, judgeFacts } = await import('../doctor/diagnosis.ts');
       const diagnosis = judgeFacts(await gatherFacts());
       if (options.json === true) {
-        process.stdout.write(`${JSON.stringify(diagnosis, null, 2)}\n`);
+        await printResult(`${JSON.stringify(diagnosis, null, 2)}\n`);
       } else {
         const { renderDoctor } = await import('../report/doctor.ts');
-        process.stdout.write(renderDoctor(diagnosis));
+        await printResult(renderDoctor(diagnosis));
       }
       process.exitCode = isTracingSupported(diagnosis) ? 0 : 1;
     });

@@ -41,14 +41,17 @@ export type Check =
 /** What is fixed about a check, whatever it finds. */
 export type Question = Omit<CheckBase, 'detail'>;
 
+/** A check that found what it looked for. */
 export function supported(question: Question, detail: string): Check {
   return { ...question, detail, status: 'supported', advice: null };
 }
 
+/** A check that found that it is not there; `advice` says what to do. */
 export function unsupported(question: Question, detail: string, advice: string): Check {
   return { ...question, detail, status: 'unsupported', advice };
 }
 
+/** A check that could not find out; `advice` says what to do. */
 export function undetermined(question: Question, detail: string, advice: string): Check {
   return { ...question, detail, status: 'undetermined', advice };
 }

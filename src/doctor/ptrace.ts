@@ -44,7 +44,8 @@ export function checkPtrace(facts: Facts): Check[] {
       'see PTRACE_SEIZE',
     ),
     judgeAnswer(
-      ask('process_vm_readv', '3.2', ['reading arguments']),
+      // Where it kills, it kills the tracer.
+      ask('process_vm_readv', '3.2', ptrace.readMemory.kind === 'killed' ? TRACING : ['reading arguments']),
       ptrace.readMemory,
       'memory of the child was read',
       'needs CONFIG_CROSS_MEMORY_ATTACH, and a container whose seccomp profile allows it',

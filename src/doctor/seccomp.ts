@@ -6,7 +6,6 @@ import type { Facts } from './facts.ts';
 const EACCES = 13;
 const EFAULT = 14;
 const EINVAL = 22;
-const ENOSYS = 38;
 const EOPNOTSUPP = 95;
 
 const SYS_execve = 59;
@@ -20,7 +19,7 @@ const ACTIONS: Readonly<Record<keyof typeof PROBED_ACTIONS, readonly [string, re
   USER_NOTIF: ['5.0', ['supervising a filter']],
   TRACE: ['3.5', ['trace --method seccomp']],
   LOG: ['4.14', ['enforcing a filter']],
-  ALLOW: ['3.5', ['trace --method seccomp', 'enforcing a filter']],
+  ALLOW: ['3.5', ['enforcing a filter']],
 };
 
 /** First release and use of each flag; source: seccomp(2), include/uapi/linux/seccomp.h. */
@@ -43,6 +42,7 @@ export function checkSeccomp(facts: Facts): Check[] {
     ),
     ...Object.entries(FLAGS).map(([name, [since, neededFor]]) =>
       checkFlag(
+        facts,
         { area: 'seccomp', name: `SECCOMP_FILTER_FLAG_${name}`, since, neededFor },
         facts.native.seccomp.flags[name] as Answer,
       ),
@@ -63,12 +63,12 @@ function checkTraceStop(facts: Facts): Check {
     return unsupported(question, 'the filter was installed, but stopped nothing', instead);
   }
   let advice = `see PTRACE_SEIZE; ${instead}`;
-  if (facts.self?.seccompMode === null || isError(answer, ENOSYS) || isError(answer, EINVAL)) {
-    advice = `boot a kernel with CONFIG_SECCOMP_FILTER; ${instead}`;
+  if (facts.native.ptrace.seize.kind !== 'value') {
+    advice = 'see PTRACE_SEIZE';
   } else if (isError(answer, EACCES)) {
     advice = `no_new_privs could not be set; ${instead}`;
-  } else if (facts.self?.seccompMode === 2) {
-    advice = `a seccomp filter that is on this process forbids another one (container, service manager); ${instead}`;
+  } else if (answer.kind === 'error' || answer.kind === 'killed') {
+    advice = `${explainRefusal(facts)}; ${instead}`;
   }
   return judgeAnswer(question, answer, 'a filter with SECCOMP_RET_TRACE stopped a child', advice);
 }
@@ -86,33 +86,37 @@ function checkNoNewPrivs({ native }: Facts): Check {
     : judgeAnswer(question, native.setNoNewPrivs, '', advice);
 }
 
-/** The kernel's list and its answer agree, unless a filter or another kernel stands between. */
 function checkAction(facts: Facts, question: Question, name: string): Check {
   const answer = facts.native.seccomp.actions[name] as Answer;
   const { actionsAvailable } = facts;
   const listed =
     actionsAvailable.kind === 'value' ? actionsAvailable.text.split(' ').includes(name.toLowerCase()) : null;
-  const advice = `boot Linux ${question.since} or newer with CONFIG_SECCOMP_FILTER, and allow seccomp(2) in the filter that is on this process, if there is one`;
   if (answer.kind === 'value') {
     return supported(question, listed === false ? 'offered, though not in actions_avail' : 'offered');
   }
-  if (isError(answer, EOPNOTSUPP)) return unsupported(question, describeAnswer(answer), advice);
-  // SECCOMP_GET_ACTION_AVAIL came with 4.14, three years after the first actions: its absence says nothing.
-  if (listed === null && isError(answer, EINVAL) && facts.self?.seccompMode !== null) {
-    return undetermined(question, 'this kernel cannot be asked (Linux 4.14 or newer can)', advice);
+  // SECCOMP_GET_ACTION_AVAIL came with 4.14, years after the first actions: its absence says nothing about them.
+  if (isError(answer, EINVAL) && listed === null && facts.self?.seccompMode !== null) {
+    return undetermined(
+      question,
+      'this kernel cannot be asked',
+      'boot Linux 4.14 or newer, which can tell what it offers',
+    );
   }
-  return judgeAnswer(question, answer, '', advice);
+  return isError(answer, EOPNOTSUPP)
+    ? unsupported(question, describeAnswer(answer), `boot Linux ${question.since} or newer`)
+    : judgeAnswer(question, answer, 'offered', explainRefusal(facts));
 }
 
-function checkFlag(question: Question, answer: Answer): Check {
-  const advice = `boot Linux ${question.since} or newer`;
+function checkFlag(facts: Facts, question: Question, answer: Answer): Check {
   if (isError(answer, EFAULT)) return supported(question, 'known');
-  if (isError(answer, EINVAL)) return unsupported(question, 'unknown to this kernel', advice);
-  if (isError(answer, ENOSYS)) {
-    return unsupported(question, 'there is no seccomp(2)', `${advice}, with CONFIG_SECCOMP_FILTER`);
-  }
-  if (answer.kind === 'error') {
-    return undetermined(question, describeAnswer(answer), 'ask again outside of this container or service');
-  }
-  return judgeAnswer(question, answer, 'known', 'allow seccomp(2) in the filter that is on this process');
+  return isError(answer, EINVAL) && facts.self?.seccompMode !== null
+    ? unsupported(question, 'unknown to this kernel', `boot Linux ${question.since} or newer`)
+    : judgeAnswer(question, answer, 'known', explainRefusal(facts));
+}
+
+/** Why seccomp(2) itself is refused, and the cure. */
+function explainRefusal({ self }: Facts): string {
+  return self?.seccompMode === 2
+    ? 'a seccomp filter that is on this process forbids seccomp(2): start the container with --security-opt seccomp=unconfined, or the service without SystemCallFilter='
+    : 'boot a kernel with CONFIG_SECCOMP_FILTER';
 }

@@ -18,13 +18,11 @@ export function renderDoctor(diagnosis: Diagnosis): string {
   const lines = [`Linux ${host.kernel}, ${host.arch}, Node.js ${host.node}${glibc}`];
   for (const [area, members] of groupByArea(checks)) {
     lines.push('', area);
-    for (const [index, check] of members.entries()) {
-      lines.push(renderRow(MARKS[check.status], check.name, check.detail, width));
-      const advice = describeAdvice(check);
-      const next = members[index + 1];
-      // Checks that share a cause share its cure: once beneath the last of them.
-      if (advice !== null && (next === undefined || describeAdvice(next) !== advice))
-        lines.push(...wrap(advice));
+    for (const group of groupByAdvice(members)) {
+      for (const check of group) {
+        lines.push(renderRow(MARKS[check.status], check.name, check.detail, width));
+      }
+      lines.push(...wrap(describeAdvice(group)));
     }
   }
   if (notes.length > 0) lines.push('', 'surroundings');
@@ -46,21 +44,38 @@ function groupByArea(checks: readonly Check[]): Map<string, Check[]> {
   return areas;
 }
 
-function describeAdvice(check: Check): string | null {
-  if (check.status !== 'unsupported' || check.neededFor.length === 0) return check.advice;
-  const purposes = TRACING.every((purpose) => check.neededFor.includes(purpose))
-    ? ['all tracing']
-    : check.neededFor;
-  const since = check.since === null ? '' : ` (Linux ${check.since})`;
-  return `for ${purposes.join(', ')}${since}: ${check.advice}`;
+/** Neighbours that share a cause share its cure: told once, beneath the last of them. */
+function groupByAdvice(checks: readonly Check[]): Check[][] {
+  const groups: Check[][] = [];
+  for (const check of checks) {
+    const group = groups.at(-1);
+    const last = group?.at(-1);
+    if (last?.status === check.status && last.advice === check.advice) group?.push(check);
+    else groups.push([check]);
+  }
+  return groups;
+}
+
+/** What checks of one advice are needed for, and the advice; empty if all is well. */
+function describeAdvice(group: readonly Check[]): string {
+  const [first] = group;
+  if (first === undefined || first.advice === null) return '';
+  const needed = new Set(group.flatMap((check) => check.neededFor));
+  if (first.status === 'undetermined' || needed.size === 0) return first.advice;
+  const isAll = TRACING.every((purpose) => needed.has(purpose));
+  const others = [...needed].filter((purpose) => !isAll || !TRACING.includes(purpose));
+  const purposes = isAll ? ['all tracing', ...others] : others;
+  const since = group.length > 1 || first.since === null ? '' : ` (Linux ${first.since})`;
+  return `for ${purposes.join(', ')}${since}: ${first.advice}`;
 }
 
 function renderRow(mark: string, name: string, detail: string, width: number): string {
   return `  ${mark.padEnd(MARGIN - 4)}  ${name.padEnd(width)}  ${detail}`.trimEnd();
 }
 
-/** Breaks text at spaces into indented lines. */
+/** Breaks text at spaces into indented lines; none for no text. */
 function wrap(text: string): string[] {
+  if (text === '') return [];
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

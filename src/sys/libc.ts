@@ -54,9 +54,12 @@ export function openLibc(): Libc {
     posixSpawn: posixSpawnOf(lib),
     fileActionsInit: lib.func('int posix_spawn_file_actions_init(void *actions)'),
     fileActionsAddDup2: lib.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)'),
-    fileActionsAddChdir: lib.func(
-      'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
-    ),
+    // Since glibc 2.29: looked up only when a directory is asked for.
+    fileActionsAddChdir: (actions, path) =>
+      lib.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)')(
+        actions,
+        path,
+      ) as number,
     fileActionsDestroy: lib.func('int posix_spawn_file_actions_destroy(void *actions)'),
     prlimit: lib.func('int prlimit64(int pid, int resource, void *limit, void *old)'),
     getxattrSize: getxattrSizeOf(lib),

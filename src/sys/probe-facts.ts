@@ -12,7 +12,7 @@ export interface PtraceFacts {
   readonly seize: Answer;
   /** PTRACE_INTERRUPT and the stop that it asks for; the value is the event, PTRACE_EVENT_STOP. */
   readonly interrupt: Answer;
-  /** PTRACE_GET_SYSCALL_INFO at a syscall-enter-stop; the value is the nr. */
+  /** PTRACE_GET_SYSCALL_INFO at the syscall-enter-stop of a known call; the value is its nr. */
   readonly syscallInfo: Answer;
   /** process_vm_readv(2) from the stopped child; the value is the count of bytes. */
   readonly readMemory: Answer;

@@ -46,7 +46,7 @@ export function probeNative(options: ProbeOptions): NativeFacts {
   const noChild: Answer | null =
     launcher.kind === 'value' ? null : { kind: 'untried', reason: 'no child could be started' };
   const guard = (nr: number): Answer | null => (options.filtered ? (noChild ?? killedFor(libc, nr)) : null);
-  const ptraceBar = noChild ?? guard(SYS_ptrace) ?? guard(SYS_process_vm_readv);
+  const ptraceBar = guard(SYS_ptrace);
   const seccompBar = guard(SYS_seccomp);
   const probes = openProbeLibc();
   const offers =
@@ -59,8 +59,11 @@ export function probeNative(options: ProbeOptions): NativeFacts {
     unavailable: null,
     glibc,
     launcher,
-    ptrace: ptraceBar === null ? probePtrace(libc) : everyPtrace(ptraceBar),
-    seccomp: { ...offers, traceStop: ptraceBar ?? probeTraceStop(libc, !options.privileged) },
+    ptrace:
+      noChild === null
+        ? probePtrace(libc, { ptrace: ptraceBar, readMemory: guard(SYS_process_vm_readv) })
+        : everyPtrace(noChild),
+    seccomp: { ...offers, traceStop: noChild ?? ptraceBar ?? probeTraceStop(libc, !options.privileged) },
     getNoNewPrivs: call(SYS_prctl, [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0]),
     setNoNewPrivs: call(SYS_prctl, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]),
     i386: noChild ?? runInChild(libc, assembleI386Exit()),

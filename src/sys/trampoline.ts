@@ -42,7 +42,7 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   code.bytes(0x41, 0xbc, 64, 0, 0, 0); // mov r12d, 64
   const loop = code.length;
   code.bytes(0x48, 0xbe).address('dfl'); // mov rsi, default action
-  code.bytes(0x4d, 0x0f, 0xba, 0xe5, 63); // bt r13, 63
+  code.bytes(0x49, 0x0f, 0xba, 0xe5, 63); // bt r13, 63
   code.bytes(0x73, 10); // jnc +10
   code.bytes(0x48, 0xbe).address('ign'); // mov rsi, ignore action
   code.bytes(0x44, 0x89, 0xe7); // mov edi, r12d
