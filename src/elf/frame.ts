@@ -1,10 +1,8 @@
 import { ByteCursor, hex } from '../base/byte-cursor.ts';
 import { FormatError } from '../base/errors.ts';
-import { loadedRun } from './address.ts';
-import { P_TYPE, SH_TYPE } from './constants.ts';
-import type { ElfFile, FileRange } from './file.ts';
+import type { ElfFile } from './file.ts';
 import { DW_EH_PE_OMIT, type PointerContext, readEncodedPointer, readEncodedValue } from './frame-pointer.ts';
-import { sectionRange } from './section.ts';
+import { type FrameTable, frameTables } from './frame-table.ts';
 
 /** The code that one frame description entry (FDE) covers. */
 export interface FrameRange {
@@ -21,8 +19,9 @@ export interface FrameRange {
 /**
  * The ranges of all FDEs in `.eh_frame`, in file order; empty when the file has none, or nothing says where they are.
  *
- * Without section headers the table is found through PT_GNU_EH_FRAME, and read up to its terminator or the number of
- * FDEs given there. Source: Linux Standard Base Core, "Exception Frames"; DWARF 5, section 6.4.1.
+ * Without section headers the table is found through PT_GNU_EH_FRAME, and read up to its terminator; if there is
+ * none, as far as records go, but at least as many FDEs as are given there.
+ * Source: Linux Standard Base Core, "Exception Frames"; DWARF 5, section 6.4.1.
  *
  * @throws FormatError when a record is malformed, or has an augmentation or encoding that is not known.
  */
@@ -32,14 +31,6 @@ export function frameRanges(elf: ElfFile): FrameRange[] {
   return ranges;
 }
 
-interface FrameTable {
-  readonly range: FileRange;
-  readonly pointers: PointerContext;
-  /** The end of the range is that of the table: what follows a terminator belongs to it too. */
-  readonly isBounded: boolean;
-  readonly maxFrames: number;
-}
-
 interface Cie {
   readonly hasAugmentationData: boolean;
   readonly isSignalFrame: boolean;
@@ -47,109 +38,66 @@ interface Cie {
   readonly lsdaEncoding: number;
 }
 
-function frameTables(elf: ElfFile): FrameTable[] {
-  const sections = elf.sections.filter(({ name, type, size }) => {
-    return name === '.eh_frame' && type !== SH_TYPE.SHT_NOBITS && size > 0;
-  });
-  if (sections.length === 0) {
-    const table = tableOfHeader(elf);
-    return table === null ? [] : [table];
-  }
-  let previousEnd = 0;
-  return sections.map((section) => {
-    const range = sectionRange(elf, section);
-    if (range.offset < previousEnd) {
-      throw new FormatError(
-        `elf: .eh_frame at ${hex(range.offset)} overlaps the one before (${hex(previousEnd)})`,
-        {
-          offset: range.offset,
-          value: range.offset,
-        },
-      );
-    }
-    previousEnd = range.end;
-    const pointers = { class: elf.class, vaddrOfOffset0: section.addr - section.offset, dataBase: null };
-    return { range, pointers, isBounded: true, maxFrames: Infinity };
-  });
-}
-
-/** Finds `.eh_frame` by the header that the unwinder uses (`.eh_frame_hdr`, Linux Standard Base Core). */
-function tableOfHeader(elf: ElfFile): FrameTable | null {
-  const segment = elf.segments.find(({ type }) => type === P_TYPE.PT_GNU_EH_FRAME);
-  if (segment === undefined || segment.filesz === 0) return null;
-  const header = loadedRun(elf, segment.vaddr, 'eh_frame header');
-  const cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame header', ...header });
-  const version = cursor.u8();
-  if (version !== 1) {
-    throw new FormatError(`elf: eh_frame header at ${hex(header.offset)} has version ${version} (1)`, {
-      offset: header.offset,
-      value: version,
-    });
-  }
-  const tableEncoding = cursor.u8();
-  const countEncoding = cursor.u8();
-  cursor.skip(1);
-  if (tableEncoding === DW_EH_PE_OMIT) return null;
-  const vaddrOfOffset0 = segment.vaddr - header.offset;
-  const vaddr = readEncodedPointer(cursor, tableEncoding, {
-    class: elf.class,
-    vaddrOfOffset0,
-    dataBase: segment.vaddr,
-  });
-  if (vaddr === null) return null;
-  const count = countEncoding === DW_EH_PE_OMIT ? 0 : readEncodedValue(cursor, countEncoding, elf.class);
-  const range = loadedRun(elf, vaddr, 'eh_frame');
-  return {
-    range,
-    pointers: { class: elf.class, vaddrOfOffset0: vaddr - range.offset, dataBase: null },
-    isBounded: false,
-    // 0 says that the header has no search table, not that there are no frames.
-    maxFrames: count > 0 ? count : Infinity,
-  };
-}
-
 function readTable(elf: ElfFile, table: FrameTable, ranges: FrameRange[]): void {
-  const { range, pointers, isBounded } = table;
-  const cies = new Map<number, Cie>();
-  let offset = range.offset;
-  let left = table.maxFrames;
-  while (range.end - offset >= 4 && left > 0) {
-    const cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame', offset, end: range.end });
-    let length = cursor.u32();
-    if (length === 0) {
-      if (!isBounded) return;
-      offset += 4;
-      continue;
+  const reader = new RecordReader(elf, table, ranges);
+  const enough = ranges.length + table.leastFrames;
+  for (let offset = table.range.offset; table.range.end - offset >= 4;) {
+    try {
+      const next = reader.read(offset);
+      if (next === null) return;
+      offset = next;
+    } catch (error) {
+      // Nothing says where this table ends if its terminator is missing: then it ends where records do.
+      if (error instanceof FormatError && ranges.length >= enough) return;
+      throw error;
     }
+  }
+}
+
+/** Reads the records of one table, which share their CIEs. */
+class RecordReader {
+  readonly #elf: ElfFile;
+  readonly #table: FrameTable;
+  readonly #ranges: FrameRange[];
+  readonly #cies = new Map<number, Cie>();
+
+  constructor(elf: ElfFile, table: FrameTable, ranges: FrameRange[]) {
+    this.#elf = elf;
+    this.#table = table;
+    this.#ranges = ranges;
+  }
+
+  /** Reads a record and gives the offset of the next, or null at the end. */
+  read(offset: number): number | null {
+    const { range, isBounded, pointers } = this.#table;
+    const cursor = new ByteCursor(this.#elf.bytes, { context: 'elf: eh_frame', offset, end: range.end });
+    let length = cursor.u32();
+    if (length === 0) return isBounded ? cursor.offset : null;
     if (length === 0xffffffff) length = cursor.u53();
     const idAt = cursor.offset;
     const end = idAt + length;
     if (!(end <= range.end)) {
       throw new FormatError(
         `elf: eh_frame record at ${hex(offset)} ends at ${hex(end)}, past end of table (${hex(range.end)})`,
-        {
-          offset,
-          value: length,
-        },
+        { offset, value: length },
       );
     }
-    const record = new ByteCursor(elf.bytes, { context: 'elf: eh_frame record', offset: idAt, end });
+    const record = new ByteCursor(this.#elf.bytes, { context: 'elf: eh_frame record', offset: idAt, end });
     const id = record.u32();
     if (id === 0) {
-      cies.set(offset, readCie(record, pointers.class));
-    } else {
-      // Only a CIE that came before is looked up: following the distance blindly could parse the same bytes again and again.
-      const cie = cies.get(idAt - id);
-      if (cie === undefined) {
-        throw new FormatError(`elf: eh_frame record at ${hex(offset)} has no cie at ${hex(idAt - id)}`, {
-          offset,
-          value: id,
-        });
-      }
-      ranges.push(readFde(record, cie, pointers));
-      left--;
+      this.#cies.set(offset, readCie(record, pointers.class));
+      return end;
     }
-    offset = end;
+    // Only a CIE that came before is looked up: following the distance blindly could parse the same bytes again and again.
+    const cie = this.#cies.get(idAt - id);
+    if (cie === undefined) {
+      throw new FormatError(`elf: eh_frame record at ${hex(offset)} has no cie at ${hex(idAt - id)}`, {
+        offset,
+        value: id,
+      });
+    }
+    this.#ranges.push(readFde(record, cie, pointers));
+    return end;
   }
 }
 

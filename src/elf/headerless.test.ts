@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 import { frameRanges } from './frame.ts';
 import { parseElf } from './header.ts';
+import { findSection } from './section.ts';
 import { READERS } from './testing/everything.ts';
 import {
   PLAIN_PROGRAM,
@@ -73,5 +74,22 @@ describe('without section headers', () => {
     // DW_EH_PE_omit for the pointer to the frames.
     cut.set([0xff], header + 1);
     expect(frameRanges(parseElf(cut))).toEqual([]);
+  });
+
+  it('frames are complete where the search table leaves some out, and where the terminator is missing', () => {
+    const bytes = readFileSync(workshop.compile('count', 'int main(void) { return 0; }'));
+    const elf = parseElf(bytes);
+    const want = frameRanges(elf);
+    const cut = withoutSectionHeaders(bytes);
+    const count = elf.segments.find(({ type }) => type === 0x6474e550)!.offset + 8;
+    expect(cut[count]).toBe(want.length);
+    cut[count] = want.length - 2;
+    expect(frameRanges(parseElf(cut))).toEqual(want);
+
+    const { offset, size } = findSection(elf, '.eh_frame')!;
+    cut.set([0x12, 0x34, 0x56, 0x78], offset + size - 4);
+    expect(frameRanges(parseElf(cut))).toEqual(want);
+    cut[count] = want.length + 1;
+    expect(() => frameRanges(parseElf(cut))).toThrow('elf: eh_frame record at');
   });
 });

@@ -56,7 +56,7 @@ function* noteRanges(elf: ElfFile): Generator<NoteRange> {
 function* walkNotes(elf: ElfFile): Generator<ElfNote> {
   const seen = new Set<number>();
   // Sections repeat what segments hold, no more: a file that names its notes more often wants to be slow.
-  let budget = elf.bytes.length * 4;
+  let budget = elf.bytes.length * 2;
   for (const { what, offset, size, align } of noteRanges(elf)) {
     if (size === 0) continue;
     const cursor = new ByteCursor(elf.bytes, { context: what, offset, end: offset + size });

@@ -73,10 +73,10 @@ describe('elfRelocations', () => {
     const relocation = (offset: number): Uint8Array => words(offset, 8, 1);
     const body = Buffer.concat([relocation(0x10), relocation(0x20), relocation(0x30)]);
     const base = 0x1000;
-    const tags = words(
-      ...[D_TAG.DT_RELA, base, D_TAG.DT_RELASZ, 72, D_TAG.DT_JMPREL, base + 24],
-      ...[D_TAG.DT_PLTRELSZ, 48, D_TAG.DT_PLTREL, D_TAG.DT_RELA, 0, 0],
-    );
+    const { DT_RELA, DT_RELASZ, DT_JMPREL, DT_PLTRELSZ, DT_PLTREL } = D_TAG;
+    const rela = [DT_RELA, base, DT_RELASZ, 72];
+    const jmprel = [DT_JMPREL, base + 24, DT_PLTRELSZ, 48, DT_PLTREL, DT_RELA];
+    const tags = words(...rela, ...jmprel, 0, 0);
     const elf = parseElf(
       elfImage({
         body: Buffer.concat([body, tags]),

@@ -28,7 +28,10 @@ export interface ElfSymbol {
   readonly bind: number;
   /** See ST_VISIBILITY. */
   readonly visibility: number;
-  /** Section index or SHN_*, see ST_SHNDX; 0 (SHN_UNDEF) when another file defines the symbol. */
+  /**
+   * Section index or SHN_*, see ST_SHNDX; 0 (SHN_UNDEF) when another file defines the symbol.
+   * Where more than 0xff00 sections are, as in some object files, an index may look like an SHN_*.
+   */
   readonly shndx: number;
   /** Such as `GLIBC_2.34`; null when it has none. In `.symtab` it comes from a name such as `memcpy@@GLIBC_2.14`. */
   readonly version: string | null;

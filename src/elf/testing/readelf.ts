@@ -46,7 +46,7 @@ export function readSymbolRows(program: string, table: 'symtab' | 'dynsym'): str
   const start = text.indexOf(`Symbol table '.${table}' contains`);
   if (start < 0) return [];
   const next = text.indexOf('Symbol table', start + 1);
-  const row = /^ +\d+: ([0-9a-f]+) +(\w+) (\S+) +(\S+) +(\S+) +(?:\[[^\]]*\] +)?(\S+) ?(.*)$/gm;
+  const row = /^ *\d+: ([0-9a-f]+) +(\w+) (\S+) +(\S+) +(\S+) +(?:\[[^\]]*\] +)?(\S+) ?(.*)$/gm;
   const rows = [...text.slice(start, next < 0 ? undefined : next).matchAll(row)].map((match) => {
     const [, value, size, type, bind, visibility, shndx, name = ''] = match;
     // readelf adds the number of the version to the names of undefined symbols.
