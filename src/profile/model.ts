@@ -64,6 +64,7 @@ export interface Host {
 
 /** A phase of the program's life; index 0 is always `setup`. */
 export interface Phase {
+  /** Unique; letters, digits, `-` and `_`, 64 at most. */
   readonly name: string;
   /** The trigger as written on the command line; null for the first phase. */
   readonly trigger: string | null;
@@ -114,7 +115,7 @@ export interface Process {
   readonly end: number | null;
   readonly exit: ExitStatus | null;
   readonly threads: readonly Thread[];
-  /** Phases that it entered, in order of time: the first is the one it was born into. */
+  /** Phases that it entered, in order of time: the first is the one it was born into, so there is always one. */
   readonly transitions: readonly Transition[];
   /** Sockets on which it began to listen. */
   readonly listens: readonly Listen[];
@@ -145,6 +146,7 @@ export interface Listen {
 /** One system call of one process or program: the key is (arch, nr). */
 export interface Call {
   readonly arch: Arch;
+  /** As unsigned 32 bits; for x32 without bit 30. */
   readonly nr: number;
   /** Name in the table of `arch`, or null for a number that the table does not have. */
   readonly name: string | null;
@@ -154,11 +156,14 @@ export interface Call {
   /** First and last use; null where the method has no time. */
   readonly first: number | null;
   readonly last: number | null;
-  /** Indices into `phases` in which it was used, ascending. */
+  /** Indices into `phases` in which it was used, or may be, ascending; never empty. */
   readonly phases: readonly number[];
   /** True if the only use is the execve by which the launcher starts the program. */
   readonly launch?: true;
-  /** Outcomes, errno name to count; present only for methods that see them. Success is not listed. */
+  /**
+   * Outcomes, errno name to count, a decimal number where it has no name; present only for methods that see them.
+   * Success is not listed.
+   */
   readonly errnos?: Readonly<Record<string, number>>;
   /** Selecting arguments; present only for calls that have one. */
   readonly args?: readonly ArgumentValues[];

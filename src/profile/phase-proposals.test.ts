@@ -126,6 +126,14 @@ describe('proposeSplits', () => {
     });
   });
 
+  it('calls a program by the name by which it was started', () => {
+    const [server] = REDIS as [SampleProcess];
+    const renamed = sampleProfile([
+      { ...server, program: '/usr/bin/redis-check-rdb', argv0: './redis-server' },
+    ]);
+    expect(proposeSplits(renamed)[0]?.reason).toMatch(/^redis-server \(pid 123\) waits /);
+  });
+
   it('counts for the main phase what children that are born there use', () => {
     // openat is over in the server itself, but the background save needs it.
     const cut = applyAuto(sampleProfile(REDIS));
@@ -146,6 +154,75 @@ describe('proposeSplits', () => {
   it('does not take the end of the loop for its beginning', () => {
     const [proposal] = proposeSplits(sampleProfile(MEMCACHED));
     expect(proposal).toMatchObject({ trigger: 'syscall:epoll_wait#5', at: 83e6, uses: 3, share: 1 });
+  });
+
+  it('does not take for set-up what the loop does only once', () => {
+    // The message between uses 2 and 3 is over at use 3, but it came after the loop had begun.
+    const proposals = proposeSplits(sampleProfile(NGINX.slice(0, 2)));
+    expect(proposals.map(({ trigger }) => trigger)).toEqual([
+      'syscall:rt_sigsuspend',
+      'syscall:epoll_wait#2',
+    ]);
+  });
+
+  it('gives workers of one program the same use', () => {
+    const eager: SampleProcess = {
+      ...WORKER,
+      pid: 4,
+      calls: { ...WORKER_CALLS, prctl: [31, 31], epoll_wait: wait(1900, 40, 43) },
+    };
+    const triggers = (samples: readonly SampleProcess[]): string[] =>
+      proposeSplits(sampleProfile(samples)).map(({ trigger }) => trigger);
+    expect(triggers([...NGINX.slice(0, 1), eager])[1]).toBe('syscall:epoll_wait');
+    expect(triggers([...NGINX, eager]).slice(1)).toEqual(Array(3).fill('syscall:epoll_wait#2'));
+  });
+
+  it('leaves a worker out that was born in main, whatever it does', () => {
+    const late: SampleProcess = {
+      ...WORKER,
+      pid: 5,
+      start: 1990,
+      calls: { epoll_wait: wait(9, 1992), setgid: [1991, 1991] },
+    };
+    const proposals = proposeSplits(sampleProfile([...NGINX, late]));
+    expect(proposals.map(({ process, n }) => [process, n])).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  it('ends the set-up when the first client is served', () => {
+    const profile = sampleProfile([
+      {
+        pid: 1,
+        listens: [[9, 'tcp:1']],
+        end: 900,
+        calls: {
+          ...LOADER,
+          setuid: [6, 13],
+          poll: wait(880, 10, 12, 14, 500),
+          accept: [11, 600],
+          mremap: [6, 7],
+        },
+      },
+    ]);
+    expect(proposeSplits(profile)).toMatchObject([{ trigger: 'syscall:poll' }]);
+  });
+
+  it('lets a server open more sockets while it serves', () => {
+    const profile = sampleProfile([
+      {
+        pid: 1,
+        listens: [
+          [9, 'tcp:21'],
+          [300, 'tcp:40000'],
+        ],
+        end: 900,
+        calls: { ...LOADER, poll: wait(880, 10, 200, 301), accept: [200, 310] },
+      },
+    ]);
+    expect(proposeSplits(profile)).toMatchObject([{ trigger: 'syscall:poll', at: 10e6 }]);
   });
 
   it('finds a server that blocks in accept', () => {
@@ -287,6 +364,17 @@ describe('proposeSplits', () => {
           end: 500,
           calls: { ...LOADER, poll: wait(400, 20, 30) },
         },
+      ],
+    },
+    {
+      name: 'a program that reads tables from a netlink socket',
+      samples: [{ pid: 1, end: 100, calls: { ...LOADER, bind: [6, 6], recvmsg: wait(1, 8, 9, 10) } }],
+    },
+    {
+      name: 'a program that listens and waits for a child that does not serve',
+      samples: [
+        { pid: 1, listens: [[9, 'tcp:1']], end: 500, calls: { ...LOADER, wait4: wait(480, 15, 20) } },
+        { pid: 2, birth: 'fork', parent: 0, start: 11, end: 12, calls: { close: [11, 11] } },
       ],
     },
     {

@@ -110,14 +110,15 @@ function chooseLoop(profile: Profile, index: number, descendants: readonly Birth
   const call = longestWait(process, service.isWait) ?? waitForWorkers(profile, index);
   if (call === null) return null;
 
-  const scores = scoreUses(profile, process, call, service, descendants[index]);
+  const needs = needsOf(process, descendants[index]);
+  const scores = scoreUses(profile, process, call, service, needs);
   let best: number | null = null;
   for (const [n, score] of scores) if (best === null || score > (scores.get(best) ?? 0)) best = n;
   if (best === null) return null;
   const choice = { call, n: best, at: call.waits?.uses[best - 1] ?? 0, scores };
   const { uses, share } = steadiness(profile, process, choice);
   const isSteady = service.share > 0 ? share >= service.share : uses > 1 || share >= 0.5;
-  return isSteady && blockedCalls(process, choice.at, descendants[index]).length > 0 ? choice : null;
+  return isSteady && needs.some(({ until }) => until < choice.at) ? choice : null;
 }
 
 function longestWait(process: Process, isWait: (call: Call) => boolean): Call | null {
@@ -151,7 +152,7 @@ function scoreUses(
   process: Process,
   call: Call,
   { ready, served }: Service,
-  births: Births | undefined,
+  needs: readonly Need[],
 ): ReadonlyMap<number, number> {
   const uses = (call.waits?.uses ?? []).flatMap((at, place) => (at >= ready ? [{ n: place + 1, at }] : []));
   const idle = (uses[0]?.at ?? 0) + idleTime(profile, process, call, uses[0]?.at ?? 0);
@@ -160,8 +161,8 @@ function scoreUses(
   const possible = inTime.length > 0 ? inTime : uses.slice(0, 1);
   const begin = possible[0]?.at ?? 0;
   // A call that first comes after the loop may have begun is no evidence: it may be a rare event of the loop.
-  const ofSetup = (other: Call): boolean => (other.first ?? Infinity) < begin;
-  return new Map(possible.map(({ n, at }) => [n, blockedCalls(process, at, births).filter(ofSetup).length]));
+  const ofSetup = needs.filter(({ first }) => first < begin);
+  return new Map(possible.map(({ n, at }) => [n, ofSetup.filter(({ until }) => until < at).length]));
 }
 
 /**
@@ -177,14 +178,20 @@ function endOf(profile: Profile, process: Process, otherwise: number): number {
   return process.end ?? profile.runs[process.run]?.duration ?? otherwise;
 }
 
-function blockedCalls(process: Process, at: number, births: Births | undefined): readonly Call[] {
-  return process.calls.filter(
-    (call) =>
-      call.launch !== true &&
-      call.last !== null &&
-      call.last < at &&
-      (births?.get(callKey(call)) ?? -Infinity) < at,
-  );
+/** A call of a process and the last time at which it is needed: by itself, or by birth of a child that uses it. */
+interface Need {
+  readonly first: number;
+  readonly until: number;
+}
+
+/** Calls without times are always needed; the launch never is. */
+function needsOf(process: Process, births: Births | undefined): readonly Need[] {
+  return process.calls
+    .filter(({ launch }) => launch !== true)
+    .map((call) => ({
+      first: call.first ?? Infinity,
+      until: Math.max(call.last ?? Infinity, births?.get(callKey(call)) ?? -Infinity),
+    }));
 }
 
 /** Gives processes of the same program and waiting call the use that is best for them together, if one is possible for all. */
@@ -192,15 +199,12 @@ function agree(profile: Profile, chosen: ReadonlyMap<number, Choice>): ReadonlyM
   const groups = new Map<string, Choice[]>();
   const keyOf = (index: number, { call }: Choice): string =>
     `${profile.processes[index]?.program ?? `process ${index}`} ${callKey(call)}`;
-  for (const [index, choice] of chosen) {
-    const key = keyOf(index, choice);
-    groups.set(key, [...(groups.get(key) ?? []), choice]);
-  }
+  for (const [index, choice] of chosen) appendTo(groups, keyOf(index, choice), choice);
+  const best = new Map([...groups].map(([key, choices]) => [key, bestForAll(choices)]));
   return new Map(
     [...chosen].map(([index, choice]) => {
-      const n = bestForAll(groups.get(keyOf(index, choice)) ?? []);
-      const at = n === null ? undefined : choice.call.waits?.uses[n - 1];
-      return [index, n === null || at === undefined ? choice : { ...choice, n, at }];
+      const n = best.get(keyOf(index, choice)) ?? choice.n;
+      return [index, { ...choice, n, at: choice.call.waits?.uses[n - 1] ?? choice.at }];
     }),
   );
 }
@@ -238,8 +242,9 @@ function toProposal(
   const { n, at } = choice;
   const call = choice.call.name ?? `${choice.call.nr}`;
   const { uses, share } = steadiness(profile, process, choice);
-  const blocked = blockedCalls(process, at, births).length;
-  const total = process.calls.filter(({ launch }) => launch !== true).length;
+  const needs = needsOf(process, births);
+  const blocked = needs.filter(({ until }) => until < at).length;
+  const total = needs.length;
   const often = uses === 1 ? 'once' : `${uses} times`;
   const percent = share < 0.01 ? 'less than 1' : `${Math.round(share * 100)}`;
   const reason =
@@ -249,9 +254,18 @@ function toProposal(
   return { process: index, call, n, at, trigger, uses, share, blocked, total, reason };
 }
 
-function programName(profile: Profile, { program, argv }: Process): string {
-  const path = (program === null ? undefined : profile.programs[program]?.path) ?? argv?.[0] ?? 'process';
-  return path.slice(path.lastIndexOf('/') + 1);
+/** As it was called: one file may be many programs, and a fork goes by the name of its parent. */
+function programName(profile: Profile, process: Process): string {
+  let named = process;
+  while (named.argv === null && named.birth !== 'exec' && named.parent !== null) {
+    named = profile.processes[named.parent] as Process;
+  }
+  const path = process.program === null ? undefined : profile.programs[process.program]?.path;
+  return lastPart(named.argv?.[0]) || lastPart(path) || 'process';
+}
+
+function lastPart(path: string | undefined): string {
+  return path === undefined ? '' : path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** One sentence for each program and trigger: a server may have hundreds of workers alike. */
@@ -259,11 +273,17 @@ function joinReasons(profile: Profile, proposals: readonly PhaseProposal[]): str
   const groups = new Map<string, PhaseProposal[]>();
   for (const proposal of proposals) {
     const key = `${profile.processes[proposal.process]?.program ?? ''} ${proposal.trigger}`;
-    groups.set(key, [...(groups.get(key) ?? []), proposal]);
+    appendTo(groups, key, proposal);
   }
   const sentences = [...groups.values()].map(([first, ...others]) => {
     const alike = others.length === 1 ? '1 more process' : `${others.length} more processes`;
     return others.length === 0 ? first?.reason : `${first?.reason} (${alike} alike)`;
   });
   return sentences.join('; ');
+}
+
+function appendTo<Item>(groups: Map<string, Item[]>, key: string, item: Item): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [item]);
+  else group.push(item);
 }

@@ -55,7 +55,7 @@ describe('formatProfile', () => {
       "birth": "start",
       "parent": null,
       "program": 0,
-      "argv": ["sample"],
+      "argv": ["/bin/sample"],
       "start": 0,
       "end": 4000000,
       "exit": { "kind": "exited", "code": 0 },

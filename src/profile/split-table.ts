@@ -1,9 +1,9 @@
 import { callKey } from './call-union.ts';
-import type { Profile } from './model.ts';
+import type { Call, Profile } from './model.ts';
 import { autoSplit } from './phase-proposals.ts';
 import { mainTimes, sidesOf, type Split } from './recut.ts';
 import { isChildWait, isEventWait, isReceive } from './serving.ts';
-import { splitAt, timeOfUse, type SplitTrigger } from './splits.ts';
+import { formatTrigger, splitAt, timeOfUse, usesOf } from './splits.ts';
 
 /** Rows that a table has at most, besides the proposal. */
 export const ROW_CAP = 16;
@@ -30,8 +30,9 @@ export interface SplitRow {
  */
 export function splitTable(profile: Profile): readonly SplitRow[] {
   const auto = autoSplit(profile);
-  const others = [...listenTriggers(profile), ...useTriggers(profile)]
-    .map((trigger) => toRow(profile, splitAt(profile, trigger)))
+  const toRow = rowMaker(profile);
+  const others = [...listenSplits(profile), ...useSplits(profile)]
+    .map(toRow)
     .sort((a, b) => a.at - b.at || b.blocked - a.blocked);
   const gains = new Map<SplitRow, number>();
   let most = 0;
@@ -47,49 +48,87 @@ export function splitTable(profile: Profile): readonly SplitRow[] {
       .map(([row]) => row),
   );
   const rows = others.filter((row) => kept.has(row) && row.split.trigger !== auto?.trigger);
-  return auto === null ? rows : [toRow(profile, auto), ...rows];
+  return auto === null ? rows : [toRow(auto), ...rows];
 }
 
-function listenTriggers(profile: Profile): readonly SplitTrigger[] {
+function listenSplits(profile: Profile): readonly Split[] {
   const addresses = profile.processes.flatMap(({ listens }) => listens.map(({ address }) => address));
-  return [...new Set(addresses)].map((address) => ({ kind: 'listen', address }));
+  return [...new Set(addresses)].map((address) => splitAt(profile, { kind: 'listen', address }));
 }
 
 /** All uses of all waiting calls of which the profile has the time in every process that gets so far. */
-function useTriggers(profile: Profile): readonly SplitTrigger[] {
+function useSplits(profile: Profile): readonly Split[] {
   const names = profile.processes.flatMap(({ calls }) =>
     calls
       .filter((call) => isEventWait(call) || isChildWait(call) || isReceive(call))
       .flatMap(({ name }) => name ?? []),
   );
   return [...new Set(names)].flatMap((name) => {
-    const triggers: SplitTrigger[] = [];
+    const users = [...profile.processes.entries()].flatMap(([index, process]) => {
+      const uses = usesOf(process, name);
+      return uses === null ? [] : [[index, uses] as const];
+    });
+    const splits: Split[] = [];
     for (let n = 1; ; n++) {
-      const times = profile.processes.map((process) => timeOfUse(process, name, n));
-      if (times.includes('unknown') || times.every((time) => time === 'fewer')) return triggers;
-      triggers.push({ kind: 'syscall', name, n });
+      const found = users.map(([index, uses]) => [index, timeOfUse(uses, n)] as const);
+      const times = new Map(found.flatMap(([index, at]) => (typeof at === 'number' ? [[index, at]] : [])));
+      if (times.size === 0 || found.some(([, at]) => at === 'unknown')) return splits;
+      const trigger = formatTrigger({ kind: 'syscall', name, n });
+      splits.push({ trigger, source: 'given', reason: null, times });
     }
   });
 }
 
-function toRow(profile: Profile, split: Split): SplitRow {
-  const switches = mainTimes(profile, split.times);
-  const setup = new Set<string>();
-  const main = new Set<string>();
-  for (const [index, { calls }] of profile.processes.entries()) {
-    for (const call of calls) {
-      if (call.launch === true) continue;
-      const sides = sidesOf(call, switches[index] ?? Infinity);
-      if (sides.setup) setup.add(callKey(call));
-      if (sides.main) main.add(callKey(call));
+/** What sizes need of a process: its calls by a dense number. */
+interface CallIds {
+  readonly ids: readonly number[];
+  readonly calls: readonly Call[];
+}
+
+/** Counts for many splits of one profile; there may be hundreds, of thousands of processes. */
+function rowMaker(profile: Profile): (split: Split) => SplitRow {
+  const ids = new Map<string, number>();
+  const idOf = (call: Call): number => {
+    const key = callKey(call);
+    const id = ids.get(key) ?? ids.size;
+    ids.set(key, id);
+    return id;
+  };
+  const uses = profile.processes.map((process): CallIds => {
+    const calls = process.calls.filter(({ launch }) => launch !== true);
+    return { calls, ids: calls.map(idOf) };
+  });
+  return (split) => {
+    const switches = mainTimes(profile, split.times);
+    return {
+      split,
+      at: [...split.times.values()].reduce((earliest, time) => Math.min(earliest, time), Infinity),
+      processes: switches.filter((time) => Number.isFinite(time)).length,
+      ...sizesOf(uses, switches, ids.size),
+    };
+  };
+}
+
+function sizesOf(
+  uses: readonly CallIds[],
+  switches: readonly number[],
+  size: number,
+): { setup: number; main: number; blocked: number } {
+  const inSetup = new Uint8Array(size);
+  const inMain = new Uint8Array(size);
+  for (const [index, process] of uses.entries()) {
+    const time = switches[index] ?? Infinity;
+    for (const [place, call] of process.calls.entries()) {
+      const id = process.ids[place] ?? 0;
+      const sides = sidesOf(call, time);
+      if (sides.setup) inSetup[id] = 1;
+      if (sides.main) inMain[id] = 1;
     }
   }
+  const sum = (flags: Uint8Array): number => flags.reduce((total, flag) => total + flag, 0);
   return {
-    split,
-    at: [...split.times.values()].reduce((earliest, time) => Math.min(earliest, time), Infinity),
-    processes: switches.filter((time) => Number.isFinite(time)).length,
-    setup: setup.size,
-    main: main.size,
-    blocked: [...setup].filter((key) => !main.has(key)).length,
+    setup: sum(inSetup),
+    main: sum(inMain),
+    blocked: sum(inSetup.map((flag, id) => flag & ((inMain[id] ?? 0) ^ 1))),
   };
 }

@@ -36,19 +36,32 @@ export function formatTrigger(trigger: SplitTrigger): string {
   }
 }
 
-/**
- * Time of use n (from 1) of a call in one process, all arches and threads together.
- *
- * @returns nanoseconds, `fewer` if it is not used so often, `unknown` if the profile does not keep that time
- */
-export function timeOfUse(process: Process, name: string, n: number): number | 'fewer' | 'unknown' {
+/** What a profile keeps of the uses of one call in one process, all arches and threads together, without the launch. */
+export interface Uses {
+  /** Null where the method does not count. */
+  readonly count: number | null;
+  readonly first: number | null;
+  /** Times of the first uses, ascending; null if only that of the very first is kept. */
+  readonly times: readonly number[] | null;
+}
+
+/** Collects the uses of the call with this name; null if there are none. */
+export function usesOf(process: Process, name: string): Uses | null {
   const calls = process.calls.filter((call) => call.name === name && call.launch !== true);
-  const count = uniteCounts(calls);
-  if (count !== null && count < n) return 'fewer';
-  if (n === 1) return uniteTimes(calls).first ?? 'unknown';
-  if (calls.some(({ waits }) => waits === undefined)) return 'unknown';
-  const uses = calls.flatMap(({ waits }) => waits?.uses ?? []).sort((a, b) => a - b);
-  return uses[n - 1] ?? 'unknown';
+  if (calls.length === 0) return null;
+  const areTimed = calls.every(({ waits }) => waits !== undefined);
+  const times = areTimed ? calls.flatMap(({ waits }) => waits?.uses ?? []).sort((a, b) => a - b) : null;
+  return { count: uniteCounts(calls), first: uniteTimes(calls).first, times };
+}
+
+/**
+ * Time of use n, from 1.
+ *
+ * @returns nanoseconds, `fewer` if there are not so many uses, `unknown` if the profile does not keep that time
+ */
+export function timeOfUse(uses: Uses | null, n: number): number | 'fewer' | 'unknown' {
+  if (uses === null || (uses.count !== null && uses.count < n)) return 'fewer';
+  return (n === 1 ? uses.first : uses.times?.[n - 1]) ?? 'unknown';
 }
 
 function timesOf(profile: Profile, trigger: SplitTrigger): ReadonlyMap<number, number> {
@@ -63,7 +76,8 @@ function timesOf(profile: Profile, trigger: SplitTrigger): ReadonlyMap<number, n
 }
 
 function timesOfSyscall(profile: Profile, name: string, n: number): ReadonlyMap<number, number> {
-  const found = profile.processes.map((process) => timeOfUse(process, name, n));
+  const uses = profile.processes.map((process) => usesOf(process, name));
+  const found = uses.map((use) => timeOfUse(use, n));
   const times = new Map(found.flatMap((time, index) => (typeof time === 'number' ? [[index, time]] : [])));
   // A process that is born in main needs no time of its own.
   const switches = mainTimes(profile, times);
@@ -73,7 +87,7 @@ function timesOfSyscall(profile: Profile, name: string, n: number): ReadonlyMap<
     );
   }
   if (times.size > 0) return times;
-  const most = largest(profile.processes.map((process) => countOf(process, name)));
+  const most = largest(uses.map((use) => use?.count ?? 0));
   if (most > 0) {
     throw new UsageError(`syscall: no process uses ${name} ${n} times (${most} times at most)`);
   }
@@ -83,10 +97,6 @@ function timesOfSyscall(profile: Profile, name: string, n: number): ReadonlyMap<
   throw new UsageError(
     `syscall: no process uses ${name} (calls that wait in this profile: ${listed(waiting)})`,
   );
-}
-
-function countOf(process: Process, name: string): number {
-  return uniteCounts(process.calls.filter((call) => call.name === name && call.launch !== true)) ?? 0;
 }
 
 function timesOfListen(profile: Profile, address: string): ReadonlyMap<number, number> {

@@ -10,6 +10,8 @@ export interface SampleProcess {
   readonly birth?: Birth;
   readonly parent?: number;
   readonly program?: string;
+  /** Name by which it was started, if not the path of its program. */
+  readonly argv0?: string;
   readonly run?: number;
   readonly start?: number;
   readonly end?: number | null;
@@ -72,7 +74,7 @@ function toProcess(sample: SampleProcess, paths: readonly string[]): Process {
     birth,
     parent,
     program: program === undefined ? null : paths.indexOf(program),
-    argv: birth === 'start' ? ['sample'] : null,
+    argv: birth === 'start' ? [sample.argv0 ?? program ?? 'sample'] : null,
     start: start * MS,
     end,
     exit: end === null ? null : { kind: 'exited', code: 0 },
