@@ -4,12 +4,13 @@ import { UsageError } from '../base/errors.ts';
 import type { RunningTrace } from '../trace/trace.ts';
 
 /**
- * Enters the next phase that waits for a key whenever Enter is pressed on the terminal.
+ * Enters the next phase that waits for a key whenever Enter is pressed on the terminal; readiness comes before all phases.
  *
  * Without a terminal there is only `callgate phase NAME`, and that is said.
  */
 export function watchKey(running: RunningTrace): Disposable {
-  const names = running.phases.filter(({ trigger }) => trigger.kind === 'key').map(({ name }) => name);
+  const phases = running.phases.filter(({ trigger }) => trigger.kind === 'key').map(({ name }) => name);
+  const names = running.ready?.kind === 'key' ? ['ready', ...phases] : phases;
   let stream: ReadStream;
   try {
     stream = new ReadStream(openSync('/dev/tty', 'r'));

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { UsageError } from '../base/errors.ts';
 
 const HELP = `
-The trace was started with --phase NAME@key (or any other trigger: this fires it by hand).
+The trace was started with --phase NAME@key (or any other trigger: this fires it by hand). With --ready, the
+name ready tells that the program is ready.
 
 Examples:
   callgate trace --phase main@key -- ./server     in one terminal

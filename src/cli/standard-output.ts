@@ -1,9 +1,11 @@
+import { UsageError } from '../base/errors.ts';
+
 /**
  * Writes a result to stdout and waits until it is there.
  *
  * A reader that has seen enough and closed the pipe, such as head(1), is no failure.
  *
- * @throws Error of Node's for everything else, such as a full disk
+ * @throws UsageError for everything else, such as a full disk
  */
 export async function printResult(text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -12,12 +14,12 @@ export async function printResult(text: string): Promise<void> {
     process.stdout.write(text, (error) => {
       if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE')
         resolve();
-      else reject(error);
+      else reject(new UsageError(`output: cannot write to stdout, ${error.message}`, { cause: error }));
     });
   });
 }
 
-/** Columns of the terminal that stdout is, or `otherwise`: 120 for a pipe or a file, which have none. */
-export function outputWidth(otherwise: number = 120): number {
-  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : otherwise;
+/** Columns of the terminal that stdout is; 120 for a pipe or a file, which have none. */
+export function outputWidth(): number {
+  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : 120;
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { UsageError } from '../base/errors.ts';
 import type { ExitStatus } from '../profile/model.ts';
 import { formatProfile } from '../profile/save.ts';
+import { escapeText } from '../report/escape.ts';
 import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
@@ -35,7 +36,7 @@ export async function runTrace(
     throw error;
   }
   using _interrupts = onInterrupt(running);
-  using _control = running.phases.length === 0 ? null : openControlSocket(running);
+  using _control = running.phases.length === 0 && running.ready === null ? null : openControlSocket(running);
   using _key = withKey ? watchKey(running) : null;
   using progress = showProgress(running, args.quiet !== true && args.progress !== false);
   try {
@@ -98,7 +99,7 @@ function onInterrupt(running: RunningTrace): Disposable {
 }
 
 function say(text: string): void {
-  process.stderr.write(`callgate: ${text}\n`);
+  process.stderr.write(`callgate: ${escapeText(text)}\n`);
 }
 
 /** Ends callgate the way the program ended. */

@@ -58,17 +58,17 @@ describe('formatProfile', () => {
       "argv": ["/bin/sample"],
       "start": 0,
       "end": 4000000,
-      "exit": { "kind": "exited", "code": 0 },
+      "exit": {"kind":"exited","code":0},
       "threads": [],
       "transitions": [
-        { "phase": 0, "at": 0 }
+        {"phase":0,"at":0}
       ],
       "listens": [
-        { "at": 3000000, "address": "tcp:80" }
+        {"at":3000000,"address":"tcp:80"}
       ],
       "calls": [
-        { "arch": "x86_64", "nr": 0, "name": "read", "origin": "observed", "count": 2, "first": 1000000, "last": 2000000, "phases": [0] },
-        { "arch": "x86_64", "nr": 7, "name": "poll", "origin": "observed", "count": 2, "first": 3000000, "last": 4000000, "phases": [0], "waits": { "uses": [3000000, 4000000], "total": 5000000 } }
+        {"arch":"x86_64","nr":0,"name":"read","origin":"observed","count":2,"first":1000000,"last":2000000,"phases":[0]},
+        {"arch":"x86_64","nr":7,"name":"poll","origin":"observed","count":2,"first":3000000,"last":4000000,"phases":[0],"waits":{"uses":[3000000,4000000],"total":5000000}}
       ]
     }
   ]
@@ -82,6 +82,6 @@ describe('formatProfile', () => {
     const [process] = profile.processes;
     const calls = process?.calls.map((call) => ({ ...call, errnos })) ?? [];
     const hostile = { ...profile, processes: profile.processes.map((each) => ({ ...each, calls })) };
-    expect(formatProfile(hostile)).toContain('"errnos": { "__proto__": 1 }');
+    expect(formatProfile(hostile)).toContain('"errnos":{"__proto__":1}');
   });
 });

@@ -14,7 +14,7 @@ export function formatProfile(profile: Profile): string {
 type Path = readonly string[];
 
 function formatValue(value: unknown, path: Path, indent: string): string {
-  if (!isExpanded(value, path)) return formatInline(value);
+  if (!isExpanded(value, path)) return JSON.stringify(value);
   const deeper = `${indent}  `;
   const isList = Array.isArray(value);
   const lines = isList
@@ -28,7 +28,7 @@ function formatValue(value: unknown, path: Path, indent: string): string {
 
 /** An element of a top-level list has a block of its own, one of any deeper list a line. */
 function formatElement(item: unknown, path: Path, indent: string): string {
-  return path.length === 1 ? formatValue(item, path, indent) : formatInline(item);
+  return path.length === 1 ? formatValue(item, path, indent) : JSON.stringify(item);
 }
 
 function isExpanded(value: unknown, path: Path): value is object {
@@ -36,15 +36,6 @@ function isExpanded(value: unknown, path: Path): value is object {
   const field = path[1];
   if (field === undefined) return path[0] !== 'generator';
   return ['calls', 'threads', 'transitions', 'listens', 'incomplete', 'warnings'].includes(field);
-}
-
-function formatInline(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(formatInline).join(', ')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const fields = entriesOf(value).map(([key, field]) => `${JSON.stringify(key)}: ${formatInline(field)}`);
-    return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
-  }
-  return JSON.stringify(value);
 }
 
 function entriesOf(value: object): [string, unknown][] {

@@ -103,7 +103,10 @@ function rowMaker(profile: Profile): (split: Split) => SplitRow {
     return {
       split,
       at: [...split.times.values()].reduce((earliest, time) => Math.min(earliest, time), Infinity),
-      processes: switches.filter((time) => Number.isFinite(time)).length,
+      // A process that has ended by then does not switch.
+      processes: switches.filter(
+        (time, index) => Number.isFinite(time) && time <= (profile.processes[index]?.end ?? Infinity),
+      ).length,
       ...sizesOf(uses, switches, ids.size),
     };
   };

@@ -11,16 +11,9 @@ export function argumentWords(
   argument: ArgumentValues,
 ): readonly string[] {
   const { values } = argument;
-  return values === 'any' ? ['any value'] : values.map((value) => argumentWord(call, argument, value));
-}
-
-/** One value in words; a number if it has none. */
-export function argumentWord(
-  { arch, name }: Pick<Call, 'arch' | 'name'>,
-  argument: Pick<ArgumentValues, 'name'>,
-  value: number | string,
-): string {
-  return valueName({ arch, name }, argument, value) ?? formatNumber(value);
+  return values === 'any'
+    ? ['any value']
+    : values.map((value) => valueName(call, argument, value) ?? formatNumber(value));
 }
 
 /** One value in the words of the kernel's headers, or null. */

@@ -7,13 +7,16 @@ import { argumentWords, errnoWords } from './argument-text.ts';
 import { callLabel, nativeArch, sortByLabel } from './call-names.ts';
 import { escapeText } from './escape.ts';
 import { describeRuns } from './run-text.ts';
-import { formatTable, plural, wrapWords, type Column } from './table.ts';
+import { formatTable, plural, wrapPieces, wrapText, type Column } from './table.ts';
 
 /** Columns that the selecting arguments have at least, however narrow the terminal is. */
 const DETAIL_WIDTH = 40;
 
+/** Before the second and later lines of the values of an argument. */
+const HANGING = '  ';
+
 /** Columns for a reader whose terminal is not known. */
-export const DEFAULT_WIDTH = 120;
+const DEFAULT_WIDTH = 120;
 
 /**
  * The set of calls that fit the filter, for people: what was run, the phases with their sizes, and a table with
@@ -48,8 +51,8 @@ function describePhases(profile: Profile, filter: CallFilter, width: number): re
     `${sets[index]?.length ?? 0}`,
     describeBeginning(phase),
   ]);
-  const reasons = profile.phases.flatMap(({ reason }) =>
-    reason === null ? [] : wrapWords(escapeText(reason).split(' '), width),
+  const reasons = profile.phases.flatMap(({ name, reason }) =>
+    reason === null ? [] : wrapText(escapeText(`${name}: ${reason}`), width),
   );
   return [...formatTable(columns, rows), ...reasons];
 }
@@ -128,8 +131,13 @@ function details(call: MergedCall, width: number): readonly string[] {
 }
 
 function labelled(label: string, words: readonly string[], width: number): readonly string[] {
-  const [first = '', ...rest] = words;
-  return wrapWords([`${label}: ${first}`, ...rest], width, ', ', '  ');
+  const last = words.length - 1;
+  const pieces = words.flatMap((word, index) => {
+    const text = index === last ? word : `${word}, `;
+    // A set of flags is kept together unless it is longer than a line.
+    return text.length > width - HANGING.length ? text.split(/(?<=\|)/) : [text];
+  });
+  return wrapPieces([`${label}: `, ...pieces], width, HANGING);
 }
 
 function totals(profile: Profile, filter: CallFilter, calls: readonly MergedCall[]): readonly string[] {
@@ -147,7 +155,7 @@ function totalOf(arch: Arch, calls: readonly MergedCall[], used: string): string
   const unknown = ofArch.length - named;
   const strange = unknown === 0 ? '' : `, and ${plural(unknown, 'number')} without a name`;
   const [verb, rest] = [named === 1 ? 'is' : 'are', total - named];
-  return `${named} of ${total} system calls of ${arch} ${verb} ${used}; ${rest} are not${strange}`;
+  return `${named} of ${total} system calls of ${arch} ${verb} ${used}${strange}; ${rest} are not`;
 }
 
 function describeFilter({ phase, pid, program }: CallFilter): string {

@@ -8,7 +8,7 @@ import { nativeArch, sortByLabel } from './call-names.ts';
 export interface SplitSets {
   /** Earliest switch, nanoseconds since the start of its run. */
   readonly at: number;
-  /** Processes that switch while they live; those that are born in main do not count. */
+  /** Processes that switch while they live; what is born in main, or has ended by then, does not count. */
   readonly processes: number;
   readonly setup: readonly MergedCall[];
   readonly main: readonly MergedCall[];
@@ -29,7 +29,9 @@ export function compareSplit(profile: Profile, split: Split): SplitSets {
   const needed = new Set(main.map(callKey));
   return {
     at: [...split.times.values()].reduce((earliest, time) => Math.min(earliest, time), Infinity),
-    processes: mainTimes(profile, split.times).filter((time) => Number.isFinite(time)).length,
+    processes: mainTimes(profile, split.times).filter(
+      (time, index) => Number.isFinite(time) && time <= (profile.processes[index]?.end ?? Infinity),
+    ).length,
     setup,
     main,
     blocked: setup.filter((call) => !needed.has(callKey(call))),

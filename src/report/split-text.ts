@@ -4,7 +4,7 @@ import type { SplitRow } from '../profile/split-table.ts';
 import { callLabel, nativeArch } from './call-names.ts';
 import { escapeText } from './escape.ts';
 import { compareSplit, type SplitSets } from './split-sets.ts';
-import { formatTable, plural, wrapWords, type Column } from './table.ts';
+import { formatTable, plural, wrapText, type Column } from './table.ts';
 import type { Split } from '../profile/recut.ts';
 
 const COLUMNS: readonly Column[] = [
@@ -45,7 +45,7 @@ export function formatRecut(profile: Profile, split: Split, width: number): stri
   const sets = compareSplit(profile, split);
   const lines = [
     `${escapeText(split.trigger)}: ${plural(sets.processes, 'process switches', 'processes switch')} to main, the first at ${formatDuration(sets.at)}`,
-    ...(split.reason === null ? [] : wrapWords(escapeText(split.reason).split(' '), width)),
+    ...(split.reason === null ? [] : wrapText(escapeText(split.reason), width)),
     ...section('setup', sets.setup, profile, width),
     ...section('main', sets.main, profile, width),
     ...section('blocked in main', sets.blocked, profile, width),
@@ -65,7 +65,7 @@ function explain(rows: readonly SplitRow[], width: number): readonly string[] {
       : [
           'Sets leave out the execve by which a program was started; BLOCKED is what main does not need of setup.',
         ];
-  return [verdict, ...hint].flatMap((text) => wrapWords(text.split(' '), width));
+  return [verdict, ...hint].flatMap((text) => wrapText(text, width));
 }
 
 function section(
@@ -76,6 +76,6 @@ function section(
 ): readonly string[] {
   const native = nativeArch(profile);
   const names = calls.map((call) => callLabel(call, native));
-  const lines = wrapWords(names, width - 2).map((line) => `  ${line}`);
+  const lines = wrapText(names.join(' '), width - 2).map((line) => `  ${line}`);
   return ['', `${title}, ${plural(calls.length, 'call')}${calls.length === 0 ? '' : ':'}`, ...lines];
 }

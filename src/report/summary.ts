@@ -1,3 +1,4 @@
+import { escapeText } from './escape.ts';
 import { formatDuration } from '../base/duration.ts';
 import { callSet } from '../profile/sets.ts';
 import type { Profile } from '../profile/model.ts';
@@ -10,7 +11,7 @@ export function formatSummary(profile: Profile, path: string): string {
   const set = callSet(profile);
   const calls = set.reduce((sum, { count }) => sum + (count ?? 0), 0);
   const lines = [
-    `${run?.command[0] ?? 'program'}: ${plural(set.length, 'distinct system call')} of ${calls.toLocaleString('en')} made, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
+    `${escapeText(run?.command[0] ?? 'program')}: ${plural(set.length, 'distinct system call')} of ${calls.toLocaleString('en')} made, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
   ];
   if (profile.phases.length > 1) {
     const sizes = profile.phases.map(({ name }) => `${name} ${callSet(profile, { phase: name }).length}`);
@@ -18,7 +19,7 @@ export function formatSummary(profile: Profile, path: string): string {
     const source = main?.source === 'auto' ? ` (proposed: ${main.trigger ?? ''})` : '';
     lines.push(`phases: ${sizes.join(', ')}${source}`);
   }
-  for (const reason of run?.incomplete ?? []) lines.push(`incomplete: ${reason}`);
+  for (const reason of run?.incomplete ?? []) lines.push(`incomplete: ${escapeText(reason)}`);
   lines.push(`profile: ${path}`);
   return lines.map((line) => `callgate: ${line}\n`).join('');
 }

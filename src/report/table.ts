@@ -33,22 +33,21 @@ export function formatFields(
   return fields.map(([label, value]) => `${pad(label, width)}  ${value}`.trimEnd());
 }
 
+/** Text as lines of at most `width` characters, broken at its spaces. */
+export function wrapText(text: string, width: number): readonly string[] {
+  return wrapPieces(text.split(/(?<= )/), width);
+}
+
 /**
- * Words as lines of at most `width` characters, as far as the words allow; each but the last is followed by `separator`.
+ * Pieces of text one behind the other, as lines of at most `width` characters as far as the pieces allow.
  *
- * All lines but the first begin with `hanging`.
+ * Pieces carry the spaces between them at their ends; all lines but the first begin with `hanging`.
  */
-export function wrapWords(
-  words: readonly string[],
-  width: number,
-  separator = ' ',
-  hanging = '',
-): readonly string[] {
+export function wrapPieces(pieces: readonly string[], width: number, hanging = ''): readonly string[] {
   const lines: string[] = [];
   let line = '';
-  for (const [index, word] of words.entries()) {
-    const piece = index < words.length - 1 ? `${word}${separator}` : word;
-    if (line !== '' && widthOf(line) + widthOf(piece.trimEnd()) > width) {
+  for (const piece of pieces) {
+    if (line.trim() !== '' && widthOf(line) + widthOf(piece.trimEnd()) > width) {
       lines.push(line.trimEnd());
       line = hanging;
     }

@@ -36,6 +36,7 @@ export function formatTree(profile: Profile, filter: CallFilter = {}): string {
     if (profile.runs.length > 1) lines.push(`run ${run + 1}: ${describeCommand(description)}`);
     drawRoots(profile, roots, events, chosen, lines);
   }
+  if (lines.length === 0) lines.push('no processes');
   return lines.map((line) => `${line}\n`).join('');
 }
 
@@ -108,18 +109,27 @@ function describeHead(profile: Profile, process: Process): string {
 
 function describeFacts(profile: Profile, process: Process): readonly string[] {
   const { threads, listens } = process;
-  const visits = phaseVisits(profile, process);
-  const phases = visits.map(({ name, at, size }, place) => {
-    const since = place === 0 ? '' : ` from ${formatDuration(at)}`;
-    return `${escapeText(name)}${since}: ${plural(size, 'call')}`;
-  });
+  // Most servers listen by IPv4 and by IPv6.
+  const sockets = new Map(listens.toReversed().map(({ at, address }) => [address, at]));
   return [
-    `${describeLife(process)}; ${phases.join(', ')}`,
+    `${describeLife(process)}; ${describeSets(profile, process)}`,
     ...(threads.length === 0
       ? []
       : [`${plural(threads.length, 'further thread')}: ${describeTids(threads)}`]),
-    ...listens.map(({ at, address }) => `listens on ${escapeText(address)} from ${formatDuration(at)}`),
+    ...[...sockets]
+      .toReversed()
+      .map(([address, at]) => `listens on ${escapeText(address)} from ${formatDuration(at)}`),
   ];
+}
+
+/** `31 calls`, or `setup: 42 calls, main from 68.6 ms: 19 calls` if the profile has phases. */
+function describeSets(profile: Profile, process: Process): string {
+  if (profile.phases.length === 1) return plural(process.calls.length, 'call');
+  const phases = phaseVisits(profile, process).map(({ name, at, size }, place) => {
+    const since = place === 0 ? '' : ` from ${formatDuration(at)}`;
+    return `${escapeText(name)}${since}: ${plural(size, 'call')}`;
+  });
+  return phases.join(', ');
 }
 
 function describeLife({ start, end, exit }: Process): string {

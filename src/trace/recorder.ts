@@ -1,4 +1,5 @@
 import { ARCHES, type Arch } from '../abi/arch.ts';
+import { ARGUMENT_CAP } from '../profile/call-union.ts';
 import { errnoName } from '../abi/errno.ts';
 import { selectingArguments, type SelectingArgument } from '../abi/selecting-arguments.ts';
 import { syscallName } from '../abi/syscalls.ts';
@@ -14,9 +15,6 @@ import type {
   Thread,
   Transition,
 } from '../profile/model.ts';
-
-/** Distinct values of one selecting argument that are kept; one more makes it `any`. */
-export const ARGUMENT_CAP = 32;
 
 /** Times of first uses that are kept of a waiting call. */
 export const USES_CAP = 64;
@@ -272,7 +270,8 @@ function toCall(record: CallRecord): Call {
   const arch = ARCHES[record.arch] as Arch;
   const call: { -readonly [K in keyof Call]: Call[K] } = {
     arch,
-    nr: record.nr,
+    // syscall(-1): documents have the 32 bits as an unsigned number.
+    nr: record.nr >>> 0,
     name: syscallName(arch, record.nr),
     origin: 'observed',
     count: record.count,

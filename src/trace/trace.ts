@@ -11,7 +11,6 @@ import {
   type Run,
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
-import { canonicalProfile } from '../profile/canonical.ts';
 import type { AttachTarget, LaunchTarget, TraceEvent, TraceRequest } from './backend.ts';
 import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
@@ -66,8 +65,14 @@ export interface RunningTrace {
   /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError */
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
+  /** What tells that the program is ready; null if it is from the start. */
+  readonly ready: Trigger | null;
   progress(): TraceProgress;
-  /** Enters a phase by name, whatever its trigger. @throws UsageError if there is no such phase */
+  /**
+   * Enters a phase by name, whatever its trigger; `ready` makes the program ready, unless a phase is called so.
+   *
+   * @throws UsageError if there is no such phase
+   */
   enterPhase(name: string): void;
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
@@ -94,6 +99,9 @@ export function startTrace(options: TraceOptions, thread?: TracingThread): Runni
 
 const INTERRUPT_WINDOW = 5e9;
 
+/** Longest time that Node's timers take, in milliseconds; a longer one would fire at once. */
+const TIMER_CAP = 2 ** 31 - 1;
+
 class Trace implements RunningTrace {
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
@@ -107,6 +115,7 @@ class Trace implements RunningTrace {
   #workloadExit: ExitStatus | null = null;
   #interrupted: { signal: string; at: bigint } | null = null;
   #rootEnded: bigint | null = null;
+  #begun = false;
   #readySeen = false;
   #stopping = false;
   #failure: Error | null = null;
@@ -127,12 +136,20 @@ class Trace implements RunningTrace {
     this.outcome = this.#session.end.then((end) => this.#finish(end));
   }
 
+  get ready(): Trigger | null {
+    return this.#request.ready;
+  }
+
   progress(): TraceProgress {
     return this.#session.progress;
   }
 
   enterPhase(name: string): void {
     const index = this.phases.findIndex((phase) => phase.name === name);
+    if (index === -1 && name === 'ready' && this.ready !== null) {
+      this.#session.command({ kind: 'fire', phase: null });
+      return;
+    }
     if (index === -1) {
       const known = this.phases.map((phase) => phase.name).join(', ') || 'none was given with --phase';
       throw new UsageError(`phase: there is no phase ${JSON.stringify(name)} (phases: ${known})`);
@@ -188,6 +205,8 @@ class Trace implements RunningTrace {
   }
 
   #begin(duration: number | null, readyTimeout: number): void {
+    if (this.#begun) return;
+    this.#begun = true;
     for (const [index, { trigger }] of this.phases.entries()) {
       if (trigger.kind !== 'after') continue;
       this.#after(trigger.delay / 1e6, () => this.#session.command({ kind: 'fire', phase: index + 1 }));
@@ -234,10 +253,14 @@ class Trace implements RunningTrace {
   }
 
   #after(milliseconds: number, action: () => void): void {
-    this.#timers.push(setTimeout(action, milliseconds));
+    const rest = milliseconds - TIMER_CAP;
+    const next = rest > 0 ? (): void => this.#after(rest, action) : action;
+    this.#timers.push(setTimeout(next, Math.min(milliseconds, TIMER_CAP)));
   }
 
   async #finish(end: SessionEnd): Promise<TraceOutcome> {
+    // There is nothing left to stop: the end of the workload must not begin another grace time.
+    this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     if (this.#workload !== null) {
       this.#workload.stop();
@@ -277,7 +300,7 @@ class Trace implements RunningTrace {
       processes: end.recording?.processes ?? [],
     };
     const auto = this.phases.length === 0 && this.#options.autoPhases !== false;
-    return canonicalProfile(auto ? applyAuto(profile) : profile);
+    return auto ? applyAuto(profile) : profile;
   }
 
   #run(end: SessionEnd): Run {
