@@ -12,6 +12,8 @@ export const PTRACE_GETSIGINFO = 0x4202;
 export const PTRACE_SEIZE = 0x4206;
 export const PTRACE_INTERRUPT = 0x4207;
 export const PTRACE_LISTEN = 0x4208;
+export const PTRACE_GETSIGMASK = 0x420a;
+export const PTRACE_SETSIGMASK = 0x420b;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
 
 export const PTRACE_O_TRACESYSGOOD = 1;
@@ -42,6 +44,7 @@ export const REG = {
   rdi: 14,
   orig_rax: 15,
   rip: 16,
+  cs: 17,
 } as const;
 
 const ESRCH = 3;
@@ -165,6 +168,26 @@ export class Ptrace {
     return (
       this.#libc.ptracePointer(PTRACE_SETREGS, tid, 0, this.registers) !== -1 ||
       this.#gone('PTRACE_SETREGS', tid)
+    );
+  }
+
+  /** Blocked signals as a bit set (bit n-1: signal n), or null if the tracee is gone. */
+  getSignalMask(tid: number): bigint | null {
+    // SAFETY: the kernel writes one 64-bit sigset_t into #message; its size is passed as the address.
+    if (this.#libc.ptracePointer(PTRACE_GETSIGMASK, tid, 8, this.#message) === -1) {
+      this.#gone('PTRACE_GETSIGMASK', tid);
+      return null;
+    }
+    return this.#message[0] as bigint;
+  }
+
+  /** Sets the blocked signals; false if the tracee is gone. */
+  setSignalMask(tid: number, mask: bigint): boolean {
+    this.#message[0] = mask;
+    // SAFETY: the kernel reads one 64-bit sigset_t from #message.
+    return (
+      this.#libc.ptracePointer(PTRACE_SETSIGMASK, tid, 8, this.#message) !== -1 ||
+      this.#gone('PTRACE_SETSIGMASK', tid)
     );
   }
 

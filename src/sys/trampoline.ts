@@ -14,6 +14,8 @@ export interface TrampolineOptions {
   readonly noNewPrivs: boolean;
   /** struct sock_filter[] to install with SECCOMP_SET_MODE_FILTER, or null. */
   readonly filter: Uint8Array | null;
+  /** True if nobody is going to seize it: it neither stops nor touches signals, and lives on without its parent. */
+  readonly unattended?: boolean;
 }
 
 const BASE = 0x400000;
@@ -34,35 +36,8 @@ const SECCOMP_SET_MODE_FILTER = 1;
 /** Assembles the trampoline for one start. */
 export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   const code = new Code();
-  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
   code.bytes(0x48, 0x89, 0xe3); // mov rbx, rsp
-  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
-  code.bytes(0x49, 0xbd).address('ignored'); // mov r13, address
-  code.bytes(0x4d, 0x8b, 0x6d, 0x00); // mov r13, [r13]
-  code.bytes(0x41, 0xbc, 64, 0, 0, 0); // mov r12d, 64
-  const loop = code.length;
-  code.bytes(0x48, 0xbe).address('dfl'); // mov rsi, default action
-  code.bytes(0x49, 0x0f, 0xba, 0xe5, 63); // bt r13, 63
-  code.bytes(0x73, 10); // jnc +10
-  code.bytes(0x48, 0xbe).address('ign'); // mov rsi, ignore action
-  code.bytes(0x44, 0x89, 0xe7); // mov edi, r12d
-  code.bytes(0x31, 0xd2); // xor edx, edx
-  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
-  code.syscall(SYS.rt_sigaction);
-  code.bytes(0x49, 0xd1, 0xe5); // shl r13, 1
-  code.bytes(0x41, 0xff, 0xcc); // dec r12d
-  code.bytes(0x75, loop - (code.length + 2)); // jnz loop
-  code.bytes(0xbf, SIG_SETMASK, 0, 0, 0); // mov edi, SIG_SETMASK
-  code.bytes(0x48, 0xbe).address('blocked'); // mov rsi, mask
-  code.bytes(0x31, 0xd2); // xor edx, edx
-  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
-  code.syscall(SYS.rt_sigprocmask);
-  code.syscall(SYS.getpid);
-  code.bytes(0x89, 0xc7); // mov edi, eax
-  code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
-  code.syscall(SYS.kill);
-  // From here on it is traced.
-  code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+  if (options.unattended !== true) setSignalsAndStop(code);
   if (options.noNewPrivs) {
     code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
     code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
@@ -91,6 +66,38 @@ export function assembleDoorbell(): Uint8Array {
   code.syscall(SYS.pause);
   code.bytes(0xeb, loop - (code.length + 2)); // jmp loop
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
+}
+
+/** Gives every signal its disposition, sets the mask, and waits to be seized and continued. */
+function setSignalsAndStop(code: Code): void {
+  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  code.bytes(0x49, 0xbd).address('ignored'); // mov r13, address
+  code.bytes(0x4d, 0x8b, 0x6d, 0x00); // mov r13, [r13]
+  code.bytes(0x41, 0xbc, 64, 0, 0, 0); // mov r12d, 64
+  const loop = code.length;
+  code.bytes(0x48, 0xbe).address('dfl'); // mov rsi, default action
+  code.bytes(0x49, 0x0f, 0xba, 0xe5, 63); // bt r13, 63
+  code.bytes(0x73, 10); // jnc +10
+  code.bytes(0x48, 0xbe).address('ign'); // mov rsi, ignore action
+  code.bytes(0x44, 0x89, 0xe7); // mov edi, r12d
+  code.bytes(0x31, 0xd2); // xor edx, edx
+  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
+  code.syscall(SYS.rt_sigaction);
+  code.bytes(0x49, 0xd1, 0xe5); // shl r13, 1
+  code.bytes(0x41, 0xff, 0xcc); // dec r12d
+  code.bytes(0x75, loop - (code.length + 2)); // jnz loop
+  code.bytes(0xbf, SIG_SETMASK, 0, 0, 0); // mov edi, SIG_SETMASK
+  code.bytes(0x48, 0xbe).address('blocked'); // mov rsi, mask
+  code.bytes(0x31, 0xd2); // xor edx, edx
+  code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
+  code.syscall(SYS.rt_sigprocmask);
+  code.syscall(SYS.getpid);
+  code.bytes(0x89, 0xc7); // mov edi, eax
+  code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
+  code.syscall(SYS.kill);
+  // From here on it is traced.
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 
 type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program';

@@ -41,10 +41,14 @@ export interface AttachTarget {
 export interface InheritedState {
   /** Bit n-1 set: signal n is to be ignored. */
   readonly ignoredSignals: bigint;
+  /** Bit n-1 set: signal n is blocked. */
+  readonly blockedSignals: bigint;
   /** Soft limit of open files, or null to leave Node's. */
   readonly openFiles: number | null;
   /** Descriptors besides 0, 1 and 2 that it is to have. */
   readonly descriptors: readonly number[];
+  /** Those of 0, 1 and 2 that were closed: Node opens /dev/null in their place. */
+  readonly closed: readonly number[];
 }
 
 /** From the tracing thread to the main one. */

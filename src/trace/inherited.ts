@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { InheritedState } from './backend.ts';
+import { readStatus } from './proc.ts';
 
 /** Variable in which the `callgate` command notes what Node is about to change; programs never see it. */
 export const LAUNCH_VARIABLE = 'CALLGATE_LAUNCH';
@@ -13,16 +14,24 @@ const DEFAULT_OPEN_FILES = 1024;
  * limit of open files is that of the parent process, or 1024 where that cannot be read.
  */
 export function inheritedState(note: string | undefined): InheritedState {
-  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)$/.exec(note ?? '');
+  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?$/.exec(note ?? '');
+  // Of the main thread; Node leaves its mask as it was.
+  const blockedSignals = BigInt(`0x${readStatus('self')?.get('SigBlk') ?? '0'}`);
   if (match === null) {
-    return { ignoredSignals: 0n, openFiles: parentOpenFiles(), descriptors: [] };
+    return { ignoredSignals: 0n, blockedSignals, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
   }
   const openFiles = Number(match[2]);
   return {
     ignoredSignals: BigInt(`0x${match[1]}`),
+    blockedSignals,
     openFiles: Number.isNaN(openFiles) ? null : openFiles,
-    descriptors: (match[3] as string).split(',').filter(Boolean).map(Number),
+    descriptors: numbers(match[3]),
+    closed: numbers(match[4]),
   };
+}
+
+function numbers(list: string | undefined): number[] {
+  return (list ?? '').split(',').filter(Boolean).map(Number);
 }
 
 /** The environment as the kernel gave it to this process: bytes that are not UTF-8, duplicates and order intact. */

@@ -141,3 +141,23 @@ export function readMappings(pid: number): Mapping[] {
   }
   return mappings;
 }
+
+/** Start and end of the vDSO and of all executable mappings of a process, the vDSO first; empty if it is gone. */
+export function listExecutableRegions(pid: number): { readonly start: number; readonly end: number }[] {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/maps`, 'latin1');
+  } catch {
+    return [];
+  }
+  const regions: { start: number; end: number; vdso: boolean }[] = [];
+  for (const line of text.split('\n')) {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) r.x. /.exec(line);
+    // The vsyscall page is executable but cannot be read.
+    if (match === null || line.endsWith('[vsyscall]')) continue;
+    const start = parseInt(match[1] as string, 16);
+    const end = parseInt(match[2] as string, 16);
+    regions.push({ start, end, vdso: line.endsWith('[vdso]') });
+  }
+  return regions.sort((a, b) => Number(b.vdso) - Number(a.vdso));
+}

@@ -24,6 +24,10 @@ export class TracingThread {
       transferList: [port2],
       // Descriptors come from libc as well as from Node, and each has its owner here.
       trackUnmanagedFds: false,
+      // Otherwise Node opens its own stdout and stderr for the thread to write to, which makes a pipe or a socket
+      // there non-blocking: for the traced program as well, whose writes would then fail with EAGAIN.
+      stdout: true,
+      stderr: true,
     });
     this.worker.unref();
   }

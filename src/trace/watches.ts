@@ -65,8 +65,10 @@ export class Watches {
   }
 
   onCall(process: ProcessRecord, arch: number, nr: number, at: number): void {
-    for (const watch of this.#calls.get(callKey(arch, nr)) ?? []) {
-      if (watch.trigger.kind !== 'syscall' || !this.armedFor(watch, process)) continue;
+    // Chosen before any fires: a call that begins one phase does not count for the next.
+    const armed = (this.#calls.get(callKey(arch, nr)) ?? []).filter((watch) => this.armedFor(watch, process));
+    for (const watch of armed) {
+      if (watch.trigger.kind !== 'syscall') continue;
       const counts = this.#counts.get(process) ?? new Map<Watch, number>();
       this.#counts.set(process, counts);
       const count = (counts.get(watch) ?? 0) + 1;

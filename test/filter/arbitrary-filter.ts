@@ -127,3 +127,12 @@ export function arbitraryLargeFilter(maxRules: number): fc.Arbitrary<Filter> {
       }),
     );
 }
+
+/** Options for `assert`: a failure over a large filter is reported after a while, in whatever size it has then. */
+export const SHRINK_LIMIT: {
+  readonly interruptAfterTimeLimit: number;
+  readonly markInterruptAsFailure: boolean;
+} = {
+  interruptAfterTimeLimit: 30_000,
+  markInterruptAsFailure: true,
+};

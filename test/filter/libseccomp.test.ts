@@ -27,7 +27,7 @@ import {
 import { packSeccompData, type SeccompData } from '../../src/policy/filter/seccomp-data.ts';
 import { outcomeOf, summarizeProgram } from '../../src/policy/filter/summarize.ts';
 import { validateProgram } from '../../src/policy/filter/validate.ts';
-import { arbitraryValue } from './arbitrary-filter.ts';
+import { arbitraryValue, SHRINK_LIMIT } from './arbitrary-filter.ts';
 import { compileC, runProgram } from './native-program.ts';
 import { everyNumber, numbersOf, probeFilter } from './probe.ts';
 
@@ -176,7 +176,7 @@ test.each([1, 2] as const)(
         expect(validateProgram(program)).toEqual([]);
         expect(differences(filter, program, everyNumber())).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 40, ...SHRINK_LIMIT },
     );
   },
   120_000,
@@ -189,7 +189,7 @@ test.each(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'masked_eq'] as const)(
       fc.property(arbitraryCommonFilter([op], 1), (filter) => {
         expect(differences(filter, compileWithLibseccomp(filter, 1), numbersOf(filter))).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 40, ...SHRINK_LIMIT },
     );
   },
   120_000,
@@ -205,7 +205,7 @@ test.each([1, 2] as const)(
         expect(validateProgram(program)).toEqual([]);
         expect(differences(filter, program, numbersOf(filter))).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: 60, ...SHRINK_LIMIT },
     );
   },
   120_000,
@@ -238,6 +238,6 @@ test('a summary of what libseccomp compiled says what it does', () => {
           ).toContain(want);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 40, ...SHRINK_LIMIT },
   );
 }, 120_000);

@@ -1,6 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { arbitraryFilter, arbitraryLargeFilter } from '../../../test/filter/arbitrary-filter.ts';
+import {
+  arbitraryFilter,
+  arbitraryLargeFilter,
+  SHRINK_LIMIT,
+} from '../../../test/filter/arbitrary-filter.ts';
 import { everyNumber, numbersOf, probeFilter } from '../../../test/filter/probe.ts';
 import { ALLOW, encodeAction, KILL_PROCESS, LOG, TRAP, type Action } from './action.ts';
 import { assemble } from './assemble.ts';
@@ -227,7 +231,7 @@ test('programs agree with the filter on every number of every arch', () => {
       expect(validateProgram(optimised)).toEqual([]);
       expectAgreement(filter, [optimised, plain], everyNumber());
     }),
-    { numRuns: 60 },
+    { numRuns: 60, ...SHRINK_LIMIT },
   );
 });
 
@@ -240,7 +244,7 @@ test('programs agree with the filter around all its numbers and values', () => {
         numbersOf(filter),
       );
     }),
-    { numRuns: 400 },
+    { numRuns: 400, ...SHRINK_LIMIT },
   );
 });
 
@@ -259,7 +263,7 @@ test('large programs with far jumps agree with the filter', () => {
       expect(validateProgram(optimised)).toEqual([]);
       expectAgreement(filter, [optimised, assemble(writePlainProgram(filter))], numbersOf(filter), 47);
     }),
-    { numRuns: 25, seed: 4 },
+    { numRuns: 25, seed: 4, ...SHRINK_LIMIT },
   );
   expect(longest).toBeGreaterThan(2000);
 }, 60_000);

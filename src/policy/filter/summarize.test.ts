@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { arbitraryFilter } from '../../../test/filter/arbitrary-filter.ts';
+import { arbitraryFilter, SHRINK_LIMIT } from '../../../test/filter/arbitrary-filter.ts';
 import { numbersOf, probeFilter } from '../../../test/filter/probe.ts';
 import { AUDIT_ARCH, type Arch } from '../../abi/arch.ts';
 import { ALLOW, formatAction, KILL_PROCESS, type Action } from './action.ts';
@@ -80,7 +80,7 @@ test('the summary of a compiled filter says what the filter says', () => {
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 60, ...SHRINK_LIMIT },
   );
   expect(unresolved / resolved).toBeLessThan(0.5);
 }, 60_000);

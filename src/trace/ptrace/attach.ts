@@ -16,28 +16,43 @@ import { newTask, type Task } from './task.ts';
  */
 export function attach(context: Context, family: Family, target: AttachTarget): Task[] {
   context.host.startClock();
+  // All or none: one that cannot be traced is found out before anything of the others has been recorded.
+  for (const pid of target.pids) seize(context, pid, pid);
   return target.pids.map((pid) => attachProcess(context, family, pid));
+}
+
+/** False for a thread that needs no seizing: it has ended, or it is traced since its birth. */
+function seize({ ptrace, options }: Context, pid: number, tid: number): boolean {
+  try {
+    ptrace.seize(tid, options);
+    return true;
+  } catch (error) {
+    // Between the listing and the seizing a thread may end, and one that is new may turn out to be a seized one's.
+    if (tid !== pid && (hasEnded(tid) || isTracedByUs(tid))) return false;
+    throw explain(pid, error);
+  }
+}
+
+function hasEnded(tid: number): boolean {
+  return /^[ZX]/.test(readStatus(tid)?.get('State') ?? 'X');
+}
+
+function isTracedByUs(tid: number): boolean {
+  const tracer = Number(readStatus(tid)?.get('TracerPid') ?? 0);
+  return tracer !== 0 && listThreads(process.pid).includes(tracer);
 }
 
 function attachProcess(context: Context, family: Family, pid: number): Task {
   const { ptrace, recorder, tasks, host } = context;
-  const seize = (tid: number): boolean => {
-    try {
-      ptrace.seize(tid, context.options);
-      return true;
-    } catch (error) {
-      // A thread may end between the listing and the seizing; the process itself may not.
-      if (tid !== pid && error instanceof SystemCallError && error.errno === 3) return false;
-      throw explain(pid, error);
-    }
-  };
-  seize(pid);
   const process = family.begin(pid, 'attach', host.now());
   const space = newAddressSpace();
   const add = (tid: number): void => {
     const task = newTask(tid, process, space);
     task.syscallStops = true;
     task.attaching = true;
+    // It may be: then the event is its first stop.
+    task.cloning = true;
+    task.cloneFlags = -1;
     tasks.set(tid, task);
     if (tid !== pid) recorder.startThread(process, tid, null, host.now());
     ptrace.interrupt(tid);
@@ -48,7 +63,7 @@ function attachProcess(context: Context, family: Family, pid: number): Task {
   for (let found = true; found; ) {
     found = false;
     for (const tid of listThreads(pid)) {
-      if (tasks.has(tid) || !seize(tid)) continue;
+      if (tasks.has(tid) || !seize(context, pid, tid)) continue;
       add(tid);
       found = true;
     }

@@ -4,7 +4,7 @@ import { parseElf } from '../../elf/header.ts';
 import { vaddrToFileOffset } from '../../elf/address.ts';
 import { findFunction } from '../../elf/function.ts';
 import { REG } from '../../sys/ptrace.ts';
-import { readExecutable, readMappings, type Mapping } from '../proc.ts';
+import { readExecutable, readMappings, readStatus, type Mapping } from '../proc.ts';
 import type { Watch } from '../watches.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
@@ -12,6 +12,9 @@ import type { Task } from './task.ts';
 
 /** si_code of a signal that the kernel sent for itself, as for int3; source: include/uapi/asm-generic/siginfo.h. */
 const SI_KERNEL = 0x80;
+
+/** SIGTRAP in a signal set. */
+const SIGTRAP_BIT = 1n << 4n;
 
 const INT3 = new Uint8Array([0xcc]);
 
@@ -75,6 +78,16 @@ export class Breakpoints {
     ptrace.setRegisters(task.tid);
     for (const watch of breakpoint?.watches ?? []) watches.fireProcess(watch, task.process, at);
     return true;
+  }
+
+  /** Whether a stopped task has run into one of these breakpoints and the SIGTRAP is still to be delivered. */
+  isHitPending(task: Task): boolean {
+    const { breakpoints, removed } = task.space;
+    if (breakpoints.size === 0 && removed.size === 0) return false;
+    const pending = BigInt(`0x${readStatus(task.tid)?.get('SigPnd') ?? '0'}`);
+    if ((pending & SIGTRAP_BIT) === 0n || !this.#context.ptrace.getRegisters(task.tid)) return false;
+    const address = Number(this.#context.ptrace.registers[REG.rip]) - 1;
+    return breakpoints.has(address) || removed.has(address);
   }
 
   /** Takes every breakpoint out of a memory. */

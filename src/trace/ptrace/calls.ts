@@ -49,11 +49,15 @@ export class CallHandler {
     const nr = ARCHES[arch] === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr;
     const table = (this.#kinds[arch] ??= kind.buildCallKinds(ARCHES[arch] as Arch));
     const kinds = nr >= 0 ? (table[nr] ?? 0) : 0;
+    task.cloning = (kinds & (kind.KIND_VFORK | kind.KIND_CLONE | kind.KIND_CLONE3)) !== 0;
     if ((kinds & kind.KIND_RESTART) !== 0 && task.skipRestart) {
       task.skipRestart = false;
       return;
     }
     task.skipRestart = false;
+    const isAgain = task.again === rawNr;
+    task.again = null;
+    if (isAgain) return;
     // A phase that this very call begins has the call in it: its first use is not before the transition.
     if (watches.watchesCall(arch, nr)) watches.onCall(task.process, arch, nr, at);
     const call = recorder.call(task.process, arch, nr, at);
@@ -154,7 +158,7 @@ export class CallHandler {
       if (other.process !== task.process || other.syscallStops) continue;
       other.syscallStops = true;
       // TSYNC filters threads that run on without a stop of their own: have them stop once.
-      if (other !== task) ptrace.interrupt(other.tid);
+      if (other !== task) other.interrupted = ptrace.interrupt(other.tid);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceeMemory } from '../../sys/memory.ts';
 import type { Ptrace } from '../../sys/ptrace.ts';
-import type { Waiter } from '../../sys/wait.ts';
+import type { Waiter, WaitStatus } from '../../sys/wait.ts';
 import type { BackendHost, TraceRequest } from '../backend.ts';
 import type { Recorder } from '../recorder.ts';
 import type { Watches } from '../watches.ts';
@@ -20,4 +20,6 @@ export interface Context {
   readonly tasks: Map<number, Task>;
   /** Options that PTRACE_SEIZE sets on every tracee; children inherit them. */
   readonly options: number;
+  /** Ends of tasks that were waited for in the middle of something else; the main loop takes them first. */
+  readonly unhandled: { readonly tid: number; readonly status: WaitStatus }[];
 }

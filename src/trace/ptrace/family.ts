@@ -13,6 +13,7 @@ import type { Context } from './context.ts';
 import { newTask, type Task } from './task.ts';
 
 const CLONE_VM = 0x100;
+const CLONE_PARENT = 0x8000;
 
 type Ended = Exclude<WaitStatus, { kind: 'stopped' }>;
 
@@ -26,6 +27,8 @@ export class Family {
   readonly #strangers: Map<number, number> = new Map();
   /** Ends that came before the birth was told of. */
   readonly #early: Map<number, { status: Ended; at: number }> = new Map();
+  /** Tasks that ended inside a fork or clone call, the latest last: the parents of children that nobody tells of. */
+  readonly #cutOff: Task[] = [];
   #root: number | null = null;
   /** How the program that was started ended, across its execs. */
   rootExit: ExitStatus | null = null;
@@ -37,6 +40,11 @@ export class Family {
 
   get processes(): ReadonlyMap<number, ProcessRecord> {
     return this.#processes;
+  }
+
+  /** Whether there is news of children whose birth has not been told of. */
+  get hasStrangers(): boolean {
+    return this.#strangers.size > 0 || this.#early.size > 0;
   }
 
   get root(): number | null {
@@ -83,22 +91,26 @@ export class Family {
     this.#strangers.set(tid, at);
   }
 
-  /** Tasks that were held and whose parent can no longer tell of them; to be resumed by the caller. */
+  /**
+   * Makes tasks of the children that were held and of which no parent will tell any more: it was killed while it
+   * made them. They are stopped, and the caller resumes them.
+   */
   adoptStrangers(): Task[] {
     const adopted: Task[] = [];
     for (const [tid, at] of this.#strangers) {
       const status = readStatus(tid);
       const pid = Number(status?.get('Tgid') ?? tid);
-      const parent = this.#processes.get(pid === tid ? Number(status?.get('PPid') ?? 0) : pid);
-      const relative = parent === undefined ? undefined : this.#anyTask(parent);
-      if (relative === undefined && this.#mayStillBeTold(tid)) continue;
+      const parentPid = Number(status?.get('PPid') ?? 0);
+      if (this.#mayStillBeTold(pid, parentPid)) continue;
       this.#strangers.delete(tid);
-      if (relative !== undefined && pid !== tid) {
-        adopted.push(this.#newThread(relative, tid, at));
-      } else {
-        adopted.push(this.#newOrphan(tid, parent ?? null, at));
-      }
+      const process = this.#processes.get(pid);
+      const relative = pid === tid || process === undefined ? undefined : this.#anyTask(process);
+      adopted.push(
+        relative === undefined ? this.#newOrphan(tid, parentPid, at) : this.#newThread(relative, tid, at),
+      );
     }
+    // Those that nobody will tell of made no call, and their tids are free for others.
+    if (![...this.#context.tasks.values()].some(({ cloning }) => cloning)) this.#early.clear();
     return adopted;
   }
 
@@ -131,6 +143,7 @@ export class Family {
       return;
     }
     tasks.delete(tid);
+    if (task.cloning) this.#cutOff.push(task);
     if (tid !== task.process.pid) {
       recorder.endThread(task.process, tid, at);
       return;
@@ -171,22 +184,23 @@ export class Family {
     return task;
   }
 
-  /** A child whose parent died before it could tell: /proc says who it is, but not how it was made. */
-  #newOrphan(tid: number, parent: ProcessRecord | null, at: number): Task {
+  /** A child whose parent died before it could tell: /proc says what it is, but not how it was made. */
+  #newOrphan(tid: number, parentPid: number, at: number): Task {
+    const parent = this.#cutOff.pop();
+    const known = parent?.process ?? this.#processes.get(parentPid) ?? null;
     const { program } = this.#programs.of(tid);
-    const phase = parent?.phase ?? 0;
     const process = this.#context.recorder.startProcess({
       pid: tid,
       birth: 'fork',
-      parent,
+      parent: known,
       program,
       argv: null,
       at,
-      phase,
+      phase: known?.phase ?? 0,
     });
     this.#processes.set(tid, process);
-    const task = newTask(tid, process, newAddressSpace());
-    task.syscallStops = this.#context.request.method === 'ptrace';
+    const task = newTask(tid, process, parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space));
+    task.syscallStops = parent?.syscallStops ?? this.#context.request.method === 'ptrace';
     this.#context.tasks.set(tid, task);
     return task;
   }
@@ -204,10 +218,14 @@ export class Family {
     return isThreadOf(parent.process.pid, tid);
   }
 
-  /** Whether some live task could still report this birth: nobody has died without a word if there is a parent. */
-  #mayStillBeTold(tid: number): boolean {
-    const parent = Number(readStatus(tid)?.get('PPid') ?? 0);
-    return this.#processes.has(parent);
+  /** Whether a live task may be about to report this birth: one that is in a fork or clone call, and is its parent. */
+  #mayStillBeTold(pid: number, parentPid: number): boolean {
+    for (const { cloning, cloneFlags, process } of this.#context.tasks.values()) {
+      if (!cloning) continue;
+      // Flags of -1, which could not be read, contain CLONE_PARENT: then it may be any child.
+      if (process.pid === pid || process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0) return true;
+    }
+    return false;
   }
 
   #anyTask(process: ProcessRecord): Task | undefined {

@@ -40,7 +40,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   const filtered = request.method === 'seccomp';
   const image = assembleTrampoline({
     ignoredSignals: target.inherited.ignoredSignals,
-    blockedSignals: 0n,
+    blockedSignals: target.inherited.blockedSignals,
     noNewPrivs: filtered && !request.privileged,
     filter: filtered ? TRACE_EVERYTHING : null,
   });
@@ -74,13 +74,15 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
 }
 
 function spawnLauncher({ libc }: Context, target: LaunchTarget, image: Uint8Array): number {
-  const kept = [1, 2, ...target.inherited.descriptors].map((fd) => ({ from: fd, to: fd }));
+  const { descriptors, closed } = target.inherited;
+  // What is not listed is close-on-exec, /dev/null in place of a closed descriptor included.
+  const kept = [0, 1, 2, ...descriptors].filter((fd) => !closed.includes(fd));
   const stdin = target.stdin === 'null' ? openSync('/dev/null', 'r') : 0;
   try {
     return spawnImage(libc, image, {
       argv: ['callgate', target.path, ...target.argv],
       env: target.env,
-      descriptors: [{ from: stdin, to: 0 }, ...kept],
+      descriptors: kept.map((fd) => ({ from: fd === 0 ? stdin : fd, to: fd })),
       cwd: target.cwd,
     });
   } finally {

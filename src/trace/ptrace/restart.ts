@@ -1,4 +1,4 @@
-import { ARCHES } from '../../abi/arch.ts';
+import { X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { syscallName } from '../../abi/syscalls.ts';
 import { REG } from '../../sys/ptrace.ts';
 import { readStatus } from '../proc.ts';
@@ -10,27 +10,50 @@ const EINTR = 4n;
 const RESTARTS: ReadonlySet<bigint> = new Set([512n, 513n, 514n, 516n]);
 const RESTART_BLOCK = 516n;
 
-/** Calls that return EINTR even when no handler ran: an interrupt by the tracer must not show through. */
+/**
+ * Calls that return EINTR even when no handler ran: an interrupt by the tracer must not show through. Those on sockets do so
+ * with SO_RCVTIMEO or SO_SNDTIMEO only, and have done nothing yet then; see signal(7).
+ */
 const NOT_RESTARTED: ReadonlySet<string> = new Set([
   'epoll_wait',
   'epoll_pwait',
   'epoll_pwait2',
   'rt_sigtimedwait',
+  'rt_sigtimedwait_time64',
   'io_getevents',
   'io_pgetevents',
+  'io_pgetevents_time64',
+  'io_uring_enter',
   'semop',
   'semtimedop',
+  'semtimedop_time64',
   'msgrcv',
   'msgsnd',
   'recvfrom',
   'recvmsg',
   'recvmmsg',
+  'recvmmsg_time64',
+  'sendto',
+  'sendmsg',
+  'sendmmsg',
+  'connect',
   'accept',
   'accept4',
   'read',
+  'readv',
+  'preadv2',
+  'write',
+  'writev',
+  'pwritev2',
+  // What i386 does the same by.
+  'socketcall',
+  'ipc',
   'poll',
   'select',
 ]);
+
+/** __USER32_CS of arch/x86/include/asm/segment.h. */
+const USER32_CS = 0x23n;
 
 /** What a task was doing when an interrupt of ours stopped it. */
 export interface Interrupted {
@@ -46,7 +69,7 @@ export interface Interrupted {
  * For a task in a PTRACE_EVENT_STOP or a syscall-exit-stop that PTRACE_INTERRUPT led to. Calls that the kernel
  * restarts by itself are left to it.
  *
- * @returns the call that was interrupted, or null if the task was in none
+ * @returns the call that was interrupted and goes on, or null if the task was in none
  */
 export function hideInterrupt(context: Context, task: Task): Interrupted | null {
   const { ptrace } = context;
@@ -56,16 +79,22 @@ export function hideInterrupt(context: Context, task: Task): Interrupted | null 
   if (nr < 0) return null;
   const error = -BigInt.asIntN(64, registers[REG.rax] as bigint);
   if (RESTARTS.has(error)) return { nr, restartBlock: error === RESTART_BLOCK };
-  if (error !== EINTR || !isNotRestarted(nr) || hasPendingSignal(task.tid)) return null;
+  if (error !== EINTR || !isNotRestarted(archOf(registers, nr), nr) || hasPendingSignal(task.tid)) return null;
   registers[REG.rax] = registers[REG.orig_rax] as bigint;
   registers[REG.rip] = (registers[REG.rip] as bigint) - 2n;
   registers[REG.orig_rax] = BigInt.asUintN(64, -1n);
   ptrace.setRegisters(task.tid);
-  return null;
+  return { nr, restartBlock: false };
 }
 
-function isNotRestarted(nr: number): boolean {
-  return ARCHES.slice(0, 2).some((arch) => NOT_RESTARTED.has(syscallName(arch, nr) ?? ''));
+function isNotRestarted(arch: Arch, nr: number): boolean {
+  return NOT_RESTARTED.has(syscallName(arch, arch === 'x32' ? nr & ~X32_SYSCALL_BIT : nr) ?? '');
+}
+
+/** The arch of a call by the code segment of its caller: what 64-bit code does by int 0x80 is not told apart. */
+function archOf(registers: BigUint64Array, nr: number): Arch {
+  if (registers[REG.cs] === USER32_CS) return 'i386';
+  return (nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32';
 }
 
 /** Whether a real signal waits for delivery: then EINTR is the program's due. */

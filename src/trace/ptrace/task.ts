@@ -10,6 +10,8 @@ export interface Task {
   syscallStops: boolean;
   /** The call between its entry stop and its exit stop; only with syscall stops. */
   call: CallRecord | null;
+  /** Between the entry stop of a call and its exit stop: a filter's stop in between is for a call that is known. */
+  entered: boolean;
   /** Wants the exit stop of the current call, for its return value. */
   onExit: ((returnValue: number) => void) | null;
   /** The waiting call that this thread made last, until its next stop. */
@@ -17,10 +19,16 @@ export interface Task {
   waitSince: number;
   /** Flags of the last clone or clone3 of this thread; -1 if they could not be read. */
   cloneFlags: number;
+  /** In a fork or clone call whose outcome has not been told yet. */
+  cloning: boolean;
   /** In a group-stop, left there with PTRACE_LISTEN. */
   stopped: boolean;
   /** Seized but not yet seen to stop: attached a moment ago. */
   attaching: boolean;
+  /** PTRACE_INTERRUPT was sent and its stop has not come yet. */
+  interrupted: boolean;
+  /** Number of the call that such a stop makes the task enter again, which is no further call of the program's. */
+  again: number | null;
   /** The next restart_syscall was caused by attaching: the call it resumes has been recorded. */
   skipRestart: boolean;
 }
@@ -33,12 +41,16 @@ export function newTask(tid: number, process: ProcessRecord, space: AddressSpace
     space,
     syscallStops: false,
     call: null,
+    entered: false,
     onExit: null,
     wait: null,
     waitSince: 0,
     cloneFlags: 0,
+    cloning: false,
     stopped: false,
     attaching: false,
+    interrupted: false,
+    again: null,
     skipRestart: false,
   };
 }

@@ -48,6 +48,8 @@ class PtraceTracer {
   #doorbell = 0;
   #detaching = false;
   #detached = false;
+  /** Everything has been sent SIGKILL; what is born now gets it as well. */
+  #killing = false;
   #command: readonly string[] = [];
 
   constructor(request: TraceRequest, host: BackendHost, libc: Libc) {
@@ -69,6 +71,7 @@ class PtraceTracer {
       waiter: new Waiter(libc),
       watches,
       tasks: new Map(),
+      unhandled: [],
       options:
         FOLLOW |
         (started ? pt.PTRACE_O_EXITKILL : 0) |
@@ -80,7 +83,7 @@ class PtraceTracer {
   }
 
   run(): BackendResult {
-    const { request, host, libc } = this.#context;
+    const { request, host } = this.#context;
     this.#doorbell = this.#installDoorbell();
     try {
       host.send({ kind: 'doorbell', pid: this.#doorbell });
@@ -91,11 +94,10 @@ class PtraceTracer {
       } else {
         for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
       }
-      this.#loop();
+      do this.#loop();
+      while (this.#findLeftBehind());
     } finally {
-      // SAFETY: no memory is passed; the doorbell is our own child and reaped only here.
-      libc.kill(this.#doorbell, SIGKILL);
-      this.#context.waiter.child(this.#doorbell);
+      this.#removeDoorbell();
     }
     return {
       exit: this.#family.rootExit,
@@ -123,6 +125,30 @@ class PtraceTracer {
       throw error;
     }
     return pid;
+  }
+
+  #removeDoorbell(): void {
+    if (this.#doorbell === 0) return;
+    // SAFETY: no memory is passed; the doorbell is our own child and reaped only here.
+    this.#context.libc.kill(this.#doorbell, SIGKILL);
+    this.#context.waiter.child(this.#doorbell);
+    this.#doorbell = 0;
+  }
+
+  /**
+   * Looks for a tracee that is not known yet: a child whose parent was killed as it made it, before its first stop.
+   * Only without the doorbell does the kernel say that there is none.
+   */
+  #findLeftBehind(): boolean {
+    this.#removeDoorbell();
+    const { waiter, host } = this.#context;
+    const tid = waiter.next();
+    if (tid === 0) return false;
+    const status = decodeStatus(waiter.status);
+    this.#doorbell = this.#installDoorbell();
+    host.send({ kind: 'doorbell', pid: this.#doorbell });
+    this.#news(tid, status);
+    return true;
   }
 
   #loop(): void {
@@ -158,6 +184,7 @@ class PtraceTracer {
         return;
       }
       case 'kill':
+        this.#killing = true;
         for (const pid of this.#family.processes.keys()) libc.kill(pid, SIGKILL);
         return;
       case 'detach':
@@ -182,13 +209,18 @@ class PtraceTracer {
   }
 
   #news(tid: number, status: WaitStatus): void {
-    const { tasks, host } = this.#context;
+    this.#take(tid, status);
+    if (!this.#family.hasStrangers) return;
+    for (const adopted of this.#family.adoptStrangers()) this.#resume(adopted, 0);
+  }
+
+  #take(tid: number, status: WaitStatus): void {
+    const { tasks, host, libc } = this.#context;
     const at = host.now();
     if (status.kind !== 'stopped') {
       const task = tasks.get(tid);
       if (task !== undefined) this.#endWait(task, at);
       this.#family.ended(tid, status, at);
-      for (const adopted of this.#family.adoptStrangers()) this.#resume(adopted, 0);
       return;
     }
     const task = tasks.get(tid);
@@ -196,6 +228,7 @@ class PtraceTracer {
       this.#exec(tid, at);
     } else if (task === undefined) {
       this.#family.stranger(tid, at);
+      if (this.#killing) libc.kill(tid, SIGKILL);
     } else {
       this.#endWait(task, at);
       this.#stop(task, status.signal, status.event, at);
@@ -203,10 +236,12 @@ class PtraceTracer {
   }
 
   #stop(task: Task, signal: number, event: number, at: number): void {
+    // Between a clone call's entry and its event there is no stop but the filter's.
+    if (event !== pt.PTRACE_EVENT_SECCOMP) task.cloning = false;
     switch (event) {
       case pt.PTRACE_EVENT_SECCOMP:
         // With syscall stops the entry stop, which comes first, has recorded the call.
-        if (task.call === null && this.#context.ptrace.fetchSyscallInfo(task.tid)) this.#calls.enter(task, at);
+        if (!task.entered && this.#context.ptrace.fetchSyscallInfo(task.tid)) this.#calls.enter(task, at);
         this.#resume(task, 0);
         return;
       case pt.PTRACE_EVENT_FORK:
@@ -228,7 +263,15 @@ class PtraceTracer {
     if (ptrace.fetchSyscallInfo(task.tid)) {
       if (ptrace.op === pt.PTRACE_SYSCALL_INFO_ENTRY) {
         task.onExit = null;
+        task.entered = true;
         this.#calls.enter(task, at);
+        if (this.#detaching) {
+          // Detaching here would leave the task with a wake-up pending, and a call that waits would return EINTR:
+          // it has to be seen how the call ends.
+          ptrace.interrupt(task.tid);
+          ptrace.resume(pt.PTRACE_SYSCALL, task.tid, 0);
+          return;
+        }
       } else if (ptrace.op === pt.PTRACE_SYSCALL_INFO_EXIT) {
         this.#exitStop(task);
         if (this.#detaching) hideInterrupt(this.#context, task);
@@ -240,6 +283,7 @@ class PtraceTracer {
   #exitStop(task: Task): void {
     const { ptrace, recorder } = this.#context;
     const { call, onExit } = task;
+    task.entered = false;
     task.call = null;
     task.onExit = null;
     const value = ptrace.returnValue;
@@ -257,7 +301,20 @@ class PtraceTracer {
         this.#calls.enterInterrupted(task, interrupted, ptrace.auditArch, host.now());
       }
     }
-    if (this.#detaching) hideInterrupt(this.#context, task);
+    if (this.#detaching) {
+      if (this.#breakpoints.isHitPending(task)) {
+        // Its SIGTRAP would kill a process that is traced no longer.
+        ptrace.resume(pt.PTRACE_SYSCALL, task.tid, 0);
+        return;
+      }
+      hideInterrupt(this.#context, task);
+    }
+    if (task.interrupted) {
+      const hidden = hideInterrupt(this.#context, task);
+      task.skipRestart = hidden?.restartBlock === true;
+      task.again = hidden?.restartBlock === false ? hidden.nr : null;
+    }
+    task.interrupted = false;
     task.stopped = STOP_SIGNALS.has(signal);
     this.#resume(task, 0);
   }
@@ -276,9 +333,13 @@ class PtraceTracer {
 
   #birth(task: Task, event: number, at: number): void {
     const child = this.#context.ptrace.eventMessage(task.tid);
-    if (child !== null) {
+    if (child === null) {
+      // Killed in this moment; the child is there.
+      task.cloning = true;
+    } else {
       const waiting = this.#family.born(task, event, child, at);
       if (waiting !== null) this.#resume(waiting, 0);
+      if (this.#killing) this.#context.libc.kill(child, SIGKILL);
     }
     this.#resume(task, 0);
   }

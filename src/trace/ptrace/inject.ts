@@ -1,0 +1,240 @@
+import { SystemCallError } from '../../base/errors.ts';
+import { AUDIT_ARCH } from '../../abi/arch.ts';
+import {
+  PTRACE_SYSCALL,
+  PTRACE_SYSCALL_INFO_ENTRY,
+  PTRACE_SYSCALL_INFO_EXIT,
+  PTRACE_SYSCALL_INFO_SECCOMP,
+  REG,
+} from '../../sys/ptrace.ts';
+import { decodeStatus } from '../../sys/wait.ts';
+import { listExecutableRegions } from '../proc.ts';
+import type { Context } from './context.ts';
+import type { Task } from './task.ts';
+
+const SIGTRAP_SYSCALL = 0x85;
+const PR_SET_NO_NEW_PRIVS = 38n;
+const SECCOMP_SET_MODE_FILTER = 1n;
+const SECCOMP_FILTER_FLAG_TSYNC = 1n;
+const PROT_READ_WRITE = 3n;
+const MAP_PRIVATE_ANONYMOUS = 0x22n;
+const ENOSYS = -38n;
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
+const MINUS_ONE = 0xffff_ffff_ffff_ffffn;
+
+/** What an arch needs for calls on behalf of a tracee. */
+interface Convention {
+  readonly mmap: bigint;
+  readonly prctl: bigint;
+  readonly seccomp: bigint;
+  /** Registers of the arguments, as indices of struct user_regs_struct. */
+  readonly registers: readonly number[];
+  /** Bytes of the instruction that enters the kernel. */
+  readonly instruction: Uint8Array;
+  /** Size of a pointer in struct sock_fprog. */
+  readonly pointer: 4 | 8;
+}
+
+const X86_64: Convention = {
+  mmap: 9n,
+  prctl: 157n,
+  seccomp: 317n,
+  registers: [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8],
+  instruction: new Uint8Array([0x0f, 0x05]),
+  pointer: 8,
+};
+
+const I386: Convention = {
+  mmap: 192n,
+  prctl: 172n,
+  seccomp: 354n,
+  registers: [5, 11, REG.rdx, REG.rsi, REG.rdi, 4],
+  instruction: new Uint8Array([0xcd, 0x80]),
+  pointer: 4,
+};
+
+/** How an injection ended. */
+export type Injection =
+  | { readonly kind: 'filtered' }
+  /** TSYNC could not bring this thread in line: it has a filter of its own. */
+  | { readonly kind: 'diverged'; readonly tid: number }
+  | { readonly kind: 'refused'; readonly step: 'mmap' | 'prctl' | 'seccomp'; readonly errno: number }
+  /** The process died meanwhile; its end comes from waitpid. */
+  | { readonly kind: 'gone' };
+
+/**
+ * Installs a seccomp filter in a process from outside: one of its threads, which is stopped, makes the calls, and TSYNC
+ * extends the filter to all others. Afterwards that thread is in the same state as before, and still stopped.
+ *
+ * All its signals are blocked meanwhile. At a syscall-enter-stop or seccomp stop the pending call is made again afterwards, under
+ * the new filter. The page that holds the filter stays mapped, for the filter may deny munmap. Not to be used
+ * at the stop of an exec.
+ */
+export function injectFilter(
+  context: Context,
+  task: Task,
+  filter: Uint8Array,
+  options: { readonly noNewPrivs: boolean },
+): Injection {
+  const injector = new Injector(context, task);
+  try {
+    return injector.run(filter, options.noNewPrivs);
+  } catch (error) {
+    if (error instanceof TraceeGone) return { kind: 'gone' };
+    throw error;
+  }
+}
+
+class TraceeGone extends Error {}
+
+class Injector {
+  readonly #context: Context;
+  readonly #tid: number;
+  readonly #pid: number;
+  #convention: Convention = X86_64;
+  /** The pending call of the stop has not been used yet. */
+  #pending = false;
+  #entry = 0n;
+
+  constructor(context: Context, task: Task) {
+    this.#context = context;
+    this.#tid = task.tid;
+    this.#pid = task.process.pid;
+  }
+
+  run(filter: Uint8Array, noNewPrivs: boolean): Injection {
+    const { ptrace } = this.#context;
+    this.#check(ptrace.fetchSyscallInfo(this.#tid));
+    const op = ptrace.op;
+    const atEntry = op === PTRACE_SYSCALL_INFO_ENTRY || op === PTRACE_SYSCALL_INFO_SECCOMP;
+    this.#convention = ptrace.auditArch === AUDIT_ARCH.i386 ? I386 : X86_64;
+    this.#pending = atEntry;
+    this.#check(ptrace.getRegisters(this.#tid));
+    const saved = ptrace.registers.slice();
+    const mask = ptrace.getSignalMask(this.#tid);
+    this.#check(mask !== null && ptrace.setSignalMask(this.#tid, ALL_SIGNALS));
+    this.#entry = this.#findInstruction(saved[REG.rip] as bigint, atEntry);
+    try {
+      return this.#install(filter, noNewPrivs);
+    } finally {
+      this.#restore(saved, mask ?? 0n, atEntry);
+    }
+  }
+
+  #install(filter: Uint8Array, noNewPrivs: boolean): Injection {
+    const { mmap, prctl, seccomp, pointer } = this.#convention;
+    const size = BigInt(Math.ceil((filter.length + 16) / 4096) * 4096);
+    const page = this.#call(mmap, [0n, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, MINUS_ONE, 0n]);
+    if (isError(page)) return { kind: 'refused', step: 'mmap', errno: Number(-page) };
+    const block = new Uint8Array(16 + filter.length);
+    const view = new DataView(block.buffer);
+    view.setUint16(0, filter.length / 8, true);
+    const address = BigInt.asUintN(64, page);
+    if (pointer === 8) view.setBigUint64(8, address + 16n, true);
+    else view.setUint32(4, Number(address + 16n), true);
+    block.set(filter, 16);
+    this.#check(this.#context.memory.write(this.#tid, address, block));
+    if (noNewPrivs) {
+      const result = this.#call(prctl, [PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n, 0n]);
+      if (isError(result)) return { kind: 'refused', step: 'prctl', errno: Number(-result) };
+    }
+    const result = this.#call(seccomp, [
+      SECCOMP_SET_MODE_FILTER,
+      SECCOMP_FILTER_FLAG_TSYNC,
+      address,
+      0n,
+      0n,
+      0n,
+    ]);
+    if (isError(result)) return { kind: 'refused', step: 'seccomp', errno: Number(-result) };
+    return result === 0n ? { kind: 'filtered' } : { kind: 'diverged', tid: Number(result) };
+  }
+
+  /** Makes the tracee do one system call and returns the result, negative error numbers included. */
+  #call(nr: bigint, args: readonly bigint[]): bigint {
+    const { ptrace } = this.#context;
+    const { registers } = ptrace;
+    this.#check(ptrace.getRegisters(this.#tid));
+    for (const [index, register] of this.#convention.registers.entries()) {
+      const value = args[index] as bigint;
+      registers[register] = this.#convention === I386 ? BigInt.asUintN(32, value) : value;
+    }
+    if (this.#pending) {
+      // The call that is about to be made becomes ours.
+      registers[REG.orig_rax] = nr;
+      registers[REG.rax] = BigInt.asUintN(64, ENOSYS);
+    } else {
+      registers[REG.rip] = this.#entry;
+      registers[REG.rax] = nr;
+      // Otherwise the kernel could take the register for the number of an interrupted call and restart it.
+      registers[REG.orig_rax] = MINUS_ONE;
+    }
+    this.#check(ptrace.setRegisters(this.#tid));
+    if (!this.#pending) this.#step(PTRACE_SYSCALL_INFO_ENTRY);
+    this.#pending = false;
+    this.#step(PTRACE_SYSCALL_INFO_EXIT);
+    this.#check(ptrace.getRegisters(this.#tid));
+    const result = registers[REG.rax] as bigint;
+    return this.#convention === I386 ? BigInt.asIntN(32, result) : BigInt.asIntN(64, result);
+  }
+
+  /** Runs to the next stop of a kind; seccomp stops and events of the group on the way are passed over. */
+  #step(op: number): void {
+    const { ptrace, waiter } = this.#context;
+    for (;;) {
+      this.#check(ptrace.resume(PTRACE_SYSCALL, this.#tid, 0));
+      this.#check(waiter.tracee(this.#tid) !== 0);
+      const status = decodeStatus(waiter.status);
+      if (status.kind !== 'stopped') {
+        this.#context.unhandled.push({ tid: this.#tid, status });
+        throw new TraceeGone();
+      }
+      if (status.event !== 0 || status.signal !== SIGTRAP_SYSCALL) continue;
+      this.#check(ptrace.fetchSyscallInfo(this.#tid));
+      if (ptrace.op === op) return;
+    }
+  }
+
+  #restore(saved: BigUint64Array, mask: bigint, atEntry: boolean): void {
+    const { ptrace } = this.#context;
+    ptrace.registers.set(saved);
+    if (atEntry) {
+      ptrace.registers[REG.rax] = saved[REG.orig_rax] as bigint;
+      ptrace.registers[REG.rip] = (saved[REG.rip] as bigint) - 2n;
+      ptrace.registers[REG.orig_rax] = MINUS_ONE;
+    }
+    ptrace.setRegisters(this.#tid);
+    ptrace.setSignalMask(this.#tid, mask);
+    // A call that the kernel is to restart needs a pass through its signal code, which an interrupt brings about.
+    const error = -BigInt.asIntN(64, saved[REG.rax] as bigint);
+    if (!atEntry && error >= 512n && error <= 516n) ptrace.interrupt(this.#tid);
+  }
+
+  /** Address of an instruction that enters the kernel: the one just executed, or one in the vDSO or in mapped code. */
+  #findInstruction(rip: bigint, atEntry: boolean): bigint {
+    const { memory } = this.#context;
+    const { instruction } = this.#convention;
+    if (atEntry) {
+      const bytes = memory.read(this.#tid, rip - 2n, 2);
+      if (bytes?.[0] === instruction[0] && bytes?.[1] === instruction[1]) return rip - 2n;
+    }
+    for (const region of listExecutableRegions(this.#pid)) {
+      const bytes = memory.read(this.#tid, BigInt(region.start), region.end - region.start);
+      const at = bytes === null ? -1 : Buffer.from(bytes).indexOf(instruction);
+      if (at !== -1) return BigInt(region.start + at);
+    }
+    throw new SystemCallError(`tracer: pid ${this.#pid} has no instruction that enters the kernel`, {
+      request: 'inject',
+      errno: 8,
+      tid: this.#tid,
+    });
+  }
+
+  #check(alive: boolean): void {
+    if (!alive) throw new TraceeGone();
+  }
+}
+
+function isError(result: bigint): boolean {
+  return result < 0n && result >= -4095n;
+}
