@@ -2,7 +2,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  fsyncSync,
   ftruncateSync,
   lstatSync,
   openSync,
@@ -93,7 +92,6 @@ export class OutputFile {
       }
       if (replacement !== null) {
         ftruncateSync(this.#fd, bytes.length);
-        fsyncSync(this.#fd);
       }
       if (this.#owned) closeSync(this.#fd);
       if (replacement !== null) renameSync(replacement.temporary, replacement.target);

@@ -94,10 +94,11 @@ function isExecve(op: number, nr: number): boolean {
   return (op === PTRACE_SYSCALL_INFO_ENTRY || op === PTRACE_SYSCALL_INFO_SECCOMP) && nr === SYS_execve;
 }
 
-function explainSeize(error: unknown): unknown {
+/** What a refused PTRACE_SEIZE of a child of our own means; other errors are returned as they are. */
+export function explainSeize(error: unknown): unknown {
   if (!(error instanceof SystemCallError) || error.request !== 'PTRACE_SEIZE') return error;
   return new UnsupportedError(
-    'trace: the kernel does not let this process trace its own child, PTRACE_SEIZE gave EPERM (see callgate doctor)',
+    'trace: the kernel does not let callgate trace its own child, PTRACE_SEIZE gave EPERM (is callgate itself being traced? see callgate doctor)',
     { feature: 'ptrace', cause: error },
   );
 }

@@ -12,7 +12,7 @@ import { Breakpoints } from './breakpoints.ts';
 import { CallHandler } from './calls.ts';
 import type { Context } from './context.ts';
 import { Family } from './family.ts';
-import { launch } from './launch.ts';
+import { explainSeize, launch } from './launch.ts';
 import { hideInterrupt } from './restart.ts';
 import type { Task } from './task.ts';
 
@@ -122,7 +122,7 @@ class PtraceTracer {
       ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
     } catch (error) {
       libc.kill(pid, SIGKILL);
-      throw error;
+      throw explainSeize(error);
     }
     return pid;
   }
