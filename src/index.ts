@@ -1,1 +1,33 @@
-export { trace, startTrace } from './trace/trace.ts';
+/** The public library. */
+
+export { startTrace, trace, type RunningTrace, type TraceOptions, type TraceOutcome } from './trace/trace.ts';
+export type { TraceEvent } from './trace/backend.ts';
+export { TracerError, type TraceProgress } from './trace/session.ts';
+export { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trace/trigger.ts';
+
+export type * from './profile/model.ts';
+export type { Arch } from './abi/arch.ts';
+export { createProfileParser, parseProfile, type ProfileParser } from './profile/load.ts';
+export { formatProfile } from './profile/save.ts';
+export { mergeProfiles } from './profile/merge.ts';
+export {
+  callSet,
+  runIncidence,
+  type CallFilter,
+  type CallIncidence,
+  type MergedCall,
+} from './profile/sets.ts';
+export { proposeSplits, type PhaseProposal } from './profile/phase-proposals.ts';
+export { recut, type Split } from './profile/recut.ts';
+export { formatTrigger, splitAt, type SplitTrigger } from './profile/splits.ts';
+
+export {
+  CallgateError,
+  DocumentError,
+  FormatError,
+  LaunchError,
+  SystemCallError,
+  UnsupportedError,
+  UsageError,
+  type Problem,
+} from './base/errors.ts';

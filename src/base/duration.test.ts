@@ -20,14 +20,27 @@ describe('parseDuration', () => {
     expect(parseDuration(text, 'grace')).toBe(want);
   });
 
-  it.each(['', ' ', 's', '-1s', '+1s', '1.s', '.5s', '1e3', '1 s', '1s ', '1min', '1S', '1,5s', '0x10', '1s\n'])(
-    'refuses %j and says where it stood and what would do',
-    (text) => {
-      expect(() => parseDuration(text, 'grace')).toThrow(
-        new UsageError(`grace: bad duration ${JSON.stringify(text)} (such as 500ms, 2s, 5m or 1h)`),
-      );
-    },
-  );
+  it.each([
+    '',
+    ' ',
+    's',
+    '-1s',
+    '+1s',
+    '1.s',
+    '.5s',
+    '1e3',
+    '1 s',
+    '1s ',
+    '1min',
+    '1S',
+    '1,5s',
+    '0x10',
+    '1s\n',
+  ])('refuses %j and says where it stood and what would do', (text) => {
+    expect(() => parseDuration(text, 'grace')).toThrow(
+      new UsageError(`grace: bad duration ${JSON.stringify(text)} (such as 500ms, 2s, 5m or 1h)`),
+    );
+  });
 });
 
 describe('formatDuration', () => {

@@ -18,7 +18,9 @@ export function watchKey(running: RunningTrace): Disposable {
     say(`no terminal to wait for Enter on; use: callgate phase ${names[0] ?? 'NAME'}`);
     return { [Symbol.dispose]: () => undefined };
   }
-  say(`press Enter for phase ${names.join(', then ')}${process.stdin.isTTY ? '; the program reads /dev/null' : ''}`);
+  say(
+    `press Enter for phase ${names.join(', then ')}${process.stdin.isTTY ? '; the program reads /dev/null' : ''}`,
+  );
   const waiting = [...names];
   stream.on('data', () => {
     const name = waiting.shift();

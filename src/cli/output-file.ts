@@ -71,9 +71,12 @@ export class OutputFile {
       return new OutputFile(path, fd, { target, temporary });
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      throw new UsageError(`output: cannot write ${path}: ${(error as Error).message} (choose another file with -o)`, {
-        cause: error,
-      });
+      throw new UsageError(
+        `output: cannot write ${path}: ${(error as Error).message} (choose another file with -o)`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -87,7 +90,7 @@ export class OutputFile {
     const replacement = this.#replacement;
     try {
       const bytes = Buffer.from(text);
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         at += writeSync(this.#fd, bytes, at, bytes.length - at, replacement === null ? null : at);
       }
       if (replacement !== null) {
@@ -131,7 +134,10 @@ function followLinks(path: string): string {
   for (let links = 0; links < LINK_CAP; links++) {
     const directory = realpathSync(dirname(target));
     target = join(directory, basename(target));
-    if (directory.startsWith('/proc/') || lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
+    if (
+      directory.startsWith('/proc/') ||
+      lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink() !== true
+    ) {
       return target;
     }
     target = resolve(directory, readlinkSync(target));

@@ -161,8 +161,16 @@ describe('the trampoline', () => {
 
   it.each<{ name: string; options: Partial<TrampolineOptions>; want: readonly number[] }>([
     { name: 'nothing', options: {}, want: [157, 13, 14, 39, 62, 157, 59, 231] },
-    { name: 'no_new_privs', options: { noNewPrivs: true }, want: [157, 13, 14, 39, 62, 157, 157, 231, 59, 231] },
-    { name: 'a filter', options: { filter: RETURN_TRACE }, want: [157, 13, 14, 39, 62, 157, 317, 231, 59, 231] },
+    {
+      name: 'no_new_privs',
+      options: { noNewPrivs: true },
+      want: [157, 13, 14, 39, 62, 157, 157, 231, 59, 231],
+    },
+    {
+      name: 'a filter',
+      options: { filter: RETURN_TRACE },
+      want: [157, 13, 14, 39, 62, 157, 317, 231, 59, 231],
+    },
   ])('with $name makes the system calls that this needs', ({ options, want }) => {
     const image = assembleTrampoline({ ...PLAIN, ...options });
     expect(calls(disassemble(image, /^syscall$/))).toEqual(want.map(String));
@@ -175,7 +183,9 @@ describe('the trampoline', () => {
     expect(text).toMatch(/Machine: +Advanced Micro Devices X86-64/);
     expect(text).toMatch(/Entry point address: +0x400078/);
     const size = `0x${image.length.toString(16).padStart(6, '0')}`;
-    expect(text).toContain(`LOAD           0x000000 0x0000000000400000 0x0000000000400000 ${size} ${size} R E 0x1000`);
+    expect(text).toContain(
+      `LOAD           0x000000 0x0000000000400000 0x0000000000400000 ${size} ${size} R E 0x1000`,
+    );
     expect(text).not.toMatch(/readelf: (Warning|Error)/);
   });
 
@@ -189,12 +199,20 @@ describe('the trampoline', () => {
     const image = assembleTrampoline({ ...PLAIN, ...options, filter });
     const data = dataOf(image, filter);
     const view = new DataView(image.buffer, image.byteOffset + data);
+    const [SIG_DFL, SIG_IGN] = [0n, 1n];
     const words = Array.from({ length: 12 }, (_, index) => view.getBigUint64(index * 8, true));
     expect(words).toEqual([
       options.ignoredSignals,
       options.blockedSignals,
-      ...[0n, 0n, 0n, 0n], // struct kernel_sigaction of SIG_DFL
-      ...[1n, 0n, 0n, 0n], // of SIG_IGN
+      // Two struct kernel_sigaction: handler, flags, restorer, mask.
+      SIG_DFL,
+      0n,
+      0n,
+      0n,
+      SIG_IGN,
+      0n,
+      0n,
+      0n,
       2n, // struct sock_fprog: two instructions
       BigInt(BASE + data + 96),
     ]);

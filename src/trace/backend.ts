@@ -1,3 +1,4 @@
+import type { Arch } from '../abi/arch.ts';
 import type { Libc } from '../sys/libc.ts';
 import type { Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
@@ -19,6 +20,29 @@ export interface TraceRequest {
   readonly ready: Trigger | null;
   /** Whether no_new_privs can be left unset: root, or CAP_SYS_ADMIN. */
   readonly privileged: boolean;
+  /** Filters to run the program under, or null to watch only. */
+  readonly enforcement: Enforcement | null;
+}
+
+/** Filters for a program and its phases, compiled: plain data. */
+export interface Enforcement {
+  /** struct sock_filter[] by phase, and by program where it has narrower ones; phase 0 of the tree is installed before the exec. */
+  readonly filters: readonly PhaseFilter[];
+  /**
+   * Nothing is denied: the filters stop what they do not allow (SECCOMP_RET_TRACE), and each such call is
+   * told of and goes on. Tracing lasts to the end then.
+   */
+  readonly audit: boolean;
+  /** What happens to a process that cannot be given its tighter filter. */
+  readonly ifStuck: 'keep' | 'kill';
+}
+
+export interface PhaseFilter {
+  /** Index of the phase. */
+  readonly phase: number;
+  /** Path of the program, or null for the whole tree. */
+  readonly program: string | null;
+  readonly filter: Uint8Array;
 }
 
 export interface LaunchTarget {
@@ -41,8 +65,6 @@ export interface AttachTarget {
 export interface InheritedState {
   /** Bit n-1 set: signal n is to be ignored. */
   readonly ignoredSignals: bigint;
-  /** Bit n-1 set: signal n is blocked. */
-  readonly blockedSignals: bigint;
   /** Soft limit of open files, or null to leave Node's. */
   readonly openFiles: number | null;
   /** Descriptors besides 0, 1 and 2 that it is to have. */
@@ -59,6 +81,17 @@ export type TraceEvent =
   | { readonly kind: 'phase'; readonly phase: number; readonly pid: number | null; readonly at: number }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'root-ended'; readonly exit: ExitStatus }
+  /** A process got its filter for a phase, or could not. `problem` is null if it has it. */
+  | {
+      readonly kind: 'filtered';
+      readonly pid: number;
+      readonly phase: number;
+      readonly program: string | null;
+      readonly problem: string | null;
+      readonly at: number;
+    }
+  /** A call that the filter denies, or would deny in an audit. */
+  | { readonly kind: 'violation'; readonly violation: Violation }
   | {
       readonly kind: 'done';
       readonly recording: Recording;
@@ -77,6 +110,23 @@ export type TraceEvent =
       readonly startedAt: number;
       readonly duration: number;
     };
+
+/** One call outside of what the filter allows. */
+export interface Violation {
+  readonly pid: number;
+  readonly tid: number;
+  readonly program: string | null;
+  /** Index of the phase that the process was in. */
+  readonly phase: number;
+  readonly arch: Arch;
+  readonly nr: number;
+  readonly args: readonly bigint[];
+  readonly at: number;
+  /** What came of it: it went on (audit), the process was killed, or got SIGSYS. */
+  readonly outcome: 'allowed' | 'killed' | 'trapped';
+  /** Innermost first: `object+offset` or `function+offset (object)`; empty if it could not be told. */
+  readonly backtrace: readonly string[];
+}
 
 /** An error that crossed a thread: its class is lost on the way, so what matters is kept by name. */
 export interface FailureReport {

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import type { InheritedState } from './backend.ts';
-import { readStatus } from './proc.ts';
 
 /** Variable in which the `callgate` command notes what Node is about to change; programs never see it. */
 export const LAUNCH_VARIABLE = 'CALLGATE_LAUNCH';
@@ -14,16 +13,13 @@ const DEFAULT_OPEN_FILES = 1024;
  * limit of open files is that of the parent process, or 1024 where that cannot be read.
  */
 export function inheritedState(note: string | undefined): InheritedState {
-  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?$/.exec(note ?? '');
-  // Of the main thread; Node leaves its mask as it was.
-  const blockedSignals = BigInt(`0x${readStatus('self')?.get('SigBlk') ?? '0'}`);
+  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?(?: env=[0-9]+)?$/.exec(note ?? '');
   if (match === null) {
-    return { ignoredSignals: 0n, blockedSignals, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
+    return { ignoredSignals: 0n, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
   }
   const openFiles = Number(match[2]);
   return {
     ignoredSignals: BigInt(`0x${match[1]}`),
-    blockedSignals,
     openFiles: Number.isNaN(openFiles) ? null : openFiles,
     descriptors: numbers(match[3]),
     closed: numbers(match[4]),
@@ -34,12 +30,27 @@ function numbers(list: string | undefined): number[] {
   return (list ?? '').split(',').filter(Boolean).map(Number);
 }
 
-/** The environment as the kernel gave it to this process: bytes that are not UTF-8, duplicates and order intact. */
+/**
+ * The environment of this process: bytes that are not UTF-8, duplicates and order intact.
+ *
+ * A shell drops entries that it does not understand, so the `callgate` command passes what it got itself, as base64
+ * through a descriptor that it names in its note and that is read and closed here.
+ */
 export function rawEnvironment(): Uint8Array[] {
   const prefix = Buffer.from(`${LAUNCH_VARIABLE}=`);
-  return splitAtNul(readFileSync('/proc/self/environ')).filter(
+  return splitAtNul(notedEnvironment() ?? readFileSync('/proc/self/environ')).filter(
     (entry) => !Buffer.from(entry.subarray(0, prefix.length)).equals(prefix),
   );
+}
+
+function notedEnvironment(): Uint8Array | null {
+  const fd = / env=([0-9]+)$/.exec(process.env[LAUNCH_VARIABLE] ?? '')?.[1];
+  if (fd === undefined) return null;
+  try {
+    return Buffer.from(readFileSync(Number(fd), 'latin1'), 'base64');
+  } finally {
+    closeSync(Number(fd));
+  }
 }
 
 /** The last `count` arguments of this process as bytes, which may not be UTF-8. */

@@ -9,10 +9,24 @@ const X86_64 = ARCHES.indexOf('x86_64');
 const I386 = ARCHES.indexOf('i386');
 
 function begin(recorder: Recorder, pid = 1, at = 0): ProcessRecord {
-  return recorder.startProcess({ pid, birth: 'start', parent: null, program: null, argv: ['a'], at, phase: 0 });
+  return recorder.startProcess({
+    pid,
+    birth: 'start',
+    parent: null,
+    program: null,
+    argv: ['a'],
+    at,
+    phase: 0,
+  });
 }
 
-function call(recorder: Recorder, process: ProcessRecord, name: string, at: number, arch: Arch = 'x86_64'): CallRecord {
+function call(
+  recorder: Recorder,
+  process: ProcessRecord,
+  name: string,
+  at: number,
+  arch: Arch = 'x86_64',
+): CallRecord {
   return recorder.call(process, ARCHES.indexOf(arch), syscallNumber(arch, name) as number, at);
 }
 
@@ -129,7 +143,8 @@ describe('an argument', () => {
   it('has its distinct values in ascending order, numbers and texts alike', () => {
     const recorder = new Recorder();
     const record = call(recorder, begin(recorder), 'ioctl', 1);
-    for (const value of [9, '0x20000000000001', 2, 9, '0xffffffffffffffff', 10]) recorder.value(record, 0, value);
+    for (const value of [9, '0x20000000000001', 2, 9, '0xffffffffffffffff', 10])
+      recorder.value(record, 0, value);
     expect(find(only(recorder), 'ioctl').args).toEqual([
       { index: 1, name: 'request', values: [2, 9, 10, '0x20000000000001', '0xffffffffffffffff'] },
     ]);

@@ -11,10 +11,11 @@ import {
   type Run,
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
-import type { AttachTarget, LaunchTarget, TraceEvent, TraceRequest } from './backend.ts';
+import type { AttachTarget, Enforcement, LaunchTarget, TraceEvent, TraceRequest } from './backend.ts';
 import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
+import { readStatus } from './proc.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
 import { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trigger.ts';
@@ -47,6 +48,8 @@ export interface TraceOptions {
   readonly cwd?: string;
   /** `null` gives the program /dev/null to read from. */
   readonly stdin?: 'inherit' | 'null';
+  /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
+  readonly enforcement?: Enforcement;
   /** Called for everything that happens while tracing. */
   readonly onEvent?: (event: TraceEvent) => void;
 }
@@ -122,7 +125,9 @@ class Trace implements RunningTrace {
 
   constructor(options: TraceOptions, thread: TracingThread | undefined) {
     this.#options = options;
-    this.phases = (options.phases ?? []).map((phase) => (typeof phase === 'string' ? parsePhase(phase) : phase));
+    this.phases = (options.phases ?? []).map((phase) =>
+      typeof phase === 'string' ? parsePhase(phase) : phase,
+    );
     checkPhases(this.phases);
     this.#grace = parseDuration(options.grace ?? '10s', 'grace') / 1e6;
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
@@ -195,9 +200,15 @@ class Trace implements RunningTrace {
         return;
       case 'root-ended':
         this.#rootEnded = process.hrtime.bigint();
-        if (this.#stopping) this.#after(this.#grace, () => this.kill());
+        if (this.#stopping) {
+          // What a shell that is gone has left behind is to end as gently as the shell was.
+          this.#session.command({ kind: 'signal', signal: constants.signals.SIGTERM });
+          this.#after(this.#grace, () => this.kill());
+        }
         return;
       case 'phase':
+      case 'filtered':
+      case 'violation':
       case 'done':
       case 'failed':
         return;
@@ -286,15 +297,13 @@ class Trace implements RunningTrace {
       runs: [this.#run(end)],
       phases: [
         { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
-        ...this.phases.map(
-          ({ name, trigger }, index): Phase => ({
-            name,
-            trigger: trigger.text,
-            source: 'given',
-            reason: null,
-            entered: entered[index + 1] === true,
-          }),
-        ),
+        ...this.phases.map(({ name, trigger }, index): Phase => ({
+          name,
+          trigger: trigger.text,
+          source: 'given',
+          reason: null,
+          entered: entered[index + 1] === true,
+        })),
       ],
       programs: end.recording?.programs ?? [],
       processes: end.recording?.processes ?? [],
@@ -331,7 +340,8 @@ class Trace implements RunningTrace {
     }
     if (end.kind === 'done' && end.result.detached) reasons.push('detached while the program was running');
     const interrupted = this.#interrupted;
-    if (interrupted !== null && this.#endedBy(interrupted)) reasons.push(`interrupted by ${interrupted.signal}`);
+    if (interrupted !== null && this.#endedBy(interrupted))
+      reasons.push(`interrupted by ${interrupted.signal}`);
     if (this.#failure !== null) reasons.push(this.#failure.message);
     return reasons;
   }
@@ -362,6 +372,7 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): T
     phases,
     ready,
     privileged: isPrivileged(),
+    enforcement: options.enforcement ?? null,
   };
 }
 
@@ -369,13 +380,24 @@ function attachTarget(pids: readonly number[]): AttachTarget {
   for (const pid of pids) {
     if (!Number.isSafeInteger(pid) || pid < 1) throw new UsageError(`trace: ${pid} is not a process id`);
     if (pid === process.pid) throw new UsageError('trace: callgate cannot trace itself');
+    if (Number(readStatus(pid)?.get('PPid') ?? 0) === process.pid) {
+      // The kernel gives the stops of a child to whichever thread of its parent waits first: Node, which takes them for its end.
+      throw new UsageError(
+        `trace: process ${pid} is a child of this process, which cannot attach to it (give its command, or attach from another process)`,
+      );
+    }
   }
   return { kind: 'attach', pids: [...new Set(pids)] };
 }
 
-function launchTarget(command: readonly [string, ...(string | Uint8Array)[]], options: TraceOptions): LaunchTarget {
+function launchTarget(
+  command: readonly [string, ...(string | Uint8Array)[]],
+  options: TraceOptions,
+): LaunchTarget {
   const env = options.env ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-  const clean = env.filter((entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`));
+  const clean = env.filter(
+    (entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`),
+  );
   return {
     kind: 'launch',
     path: resolveCommand(command[0], process.env['PATH'], options.cwd ?? process.cwd()),

@@ -19,6 +19,8 @@ export type Trigger = { readonly text: string } & (
 export interface PhaseRequest {
   readonly name: string;
   readonly trigger: Trigger;
+  /** Further triggers of which each begins the phase as well. */
+  readonly alternatives?: readonly Trigger[];
 }
 
 const FORMS =

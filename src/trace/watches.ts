@@ -41,7 +41,9 @@ export class Watches {
     this.#recorder = recorder;
     this.#live = live;
     this.#fired = fired;
-    this.#watches = phases.map(({ trigger }, index) => ({ phase: index + 1, trigger }));
+    this.#watches = phases.flatMap(({ trigger, alternatives = [] }, index) =>
+      [trigger, ...alternatives].map((one) => ({ phase: index + 1, trigger: one })),
+    );
     if (ready !== null) this.#watches.push({ phase: null, trigger: ready });
     this.entered = [true, ...phases.map(() => false)];
     for (const watch of this.#watches) {

@@ -60,7 +60,7 @@ function attachProcess(context: Context, family: Family, pid: number): Task {
   add(pid);
   // A thread that is not seized yet may start another: look again until there is nothing new. Threads that a
   // seized one starts are traced from birth, and their birth is told by an event.
-  for (let found = true; found; ) {
+  for (let found = true; found;) {
     found = false;
     for (const tid of listThreads(pid)) {
       if (tasks.has(tid) || !seize(context, pid, tid)) continue;
@@ -76,7 +76,9 @@ function explain(pid: number, error: unknown): unknown {
   const status = readStatus(pid);
   if (status === null) return new UsageError(`trace: there is no process ${pid}`, { cause: error });
   if (status.get('State')?.startsWith('Z') === true) {
-    return new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`, { cause: error });
+    return new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`, {
+      cause: error,
+    });
   }
   const tracer = Number(status.get('TracerPid') ?? 0);
   if (tracer !== 0) {

@@ -6,6 +6,7 @@ import type { BackendHost, TraceRequest } from '../backend.ts';
 import type { Recorder } from '../recorder.ts';
 import type { Watches } from '../watches.ts';
 import type { Task } from './task.ts';
+import type { Tracebacks } from './tracebacks.ts';
 
 /** What the parts of the ptrace back end share during one run. */
 export interface Context {
@@ -22,4 +23,6 @@ export interface Context {
   readonly options: number;
   /** Ends of tasks that were waited for in the middle of something else; the main loop takes them first. */
   readonly unhandled: { readonly tid: number; readonly status: WaitStatus }[];
+  /** Tells from which code a stopped task came. */
+  readonly tracebacks: Tracebacks;
 }

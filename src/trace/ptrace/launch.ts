@@ -38,11 +38,14 @@ const X86_64 = ARCHES.indexOf('x86_64');
 export function launch(context: Context, family: Family, target: LaunchTarget): Task {
   const { libc, ptrace, waiter, host, request, recorder } = context;
   const filtered = request.method === 'seccomp';
+  const enforced = request.enforcement?.filters.find(({ phase, program }) => phase === 0 && program === null);
+  const filter = enforced?.filter ?? (filtered ? TRACE_EVERYTHING : null);
   const image = assembleTrampoline({
     ignoredSignals: target.inherited.ignoredSignals,
-    blockedSignals: target.inherited.blockedSignals,
-    noNewPrivs: filtered && !request.privileged,
-    filter: filtered ? TRACE_EVERYTHING : null,
+    blockedSignals: 0n,
+    // A program that is locked down gains no privileges; one that is watched is to run as it does alone.
+    noNewPrivs: enforced !== undefined || (filtered && !request.privileged),
+    filter,
   });
   const pid = spawnLauncher(context, target, image);
   try {
@@ -55,7 +58,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   }
   // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
   libc.kill(pid, SIGCONT);
-  const resume = filtered ? PTRACE_CONT : PTRACE_SYSCALL;
+  const resume = filtered || enforced !== undefined ? PTRACE_CONT : PTRACE_SYSCALL;
   for (;;) {
     waiter.tracee(pid);
     const status = decodeStatus(waiter.status);
@@ -64,6 +67,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
     if (ptrace.fetchSyscallInfo(pid) && isExecve(ptrace.op, ptrace.nr)) host.startClock();
     ptrace.resume(resume, pid, 0);
   }
+  if (enforced !== undefined) host.startClock();
   const process = family.begin(pid, 'start', 0);
   recorder.call(process, X86_64, SYS_execve, 0).launch = true;
   const task = newTask(pid, process, newAddressSpace());

@@ -79,7 +79,8 @@ export function hideInterrupt(context: Context, task: Task): Interrupted | null 
   if (nr < 0) return null;
   const error = -BigInt.asIntN(64, registers[REG.rax] as bigint);
   if (RESTARTS.has(error)) return { nr, restartBlock: error === RESTART_BLOCK };
-  if (error !== EINTR || !isNotRestarted(archOf(registers, nr), nr) || hasPendingSignal(task.tid)) return null;
+  if (error !== EINTR || !isNotRestarted(archOf(registers, nr), nr) || hasPendingSignal(task.tid))
+    return null;
   registers[REG.rax] = registers[REG.orig_rax] as bigint;
   registers[REG.rip] = (registers[REG.rip] as bigint) - 2n;
   registers[REG.orig_rax] = BigInt.asUintN(64, -1n);

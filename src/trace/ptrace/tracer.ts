@@ -6,15 +6,18 @@ import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
 import { Programs } from '../programs.ts';
+import type { ProcessRecord } from '../recorder.ts';
 import { Watches } from '../watches.ts';
 import { attach } from './attach.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { CallHandler } from './calls.ts';
+import { Enforcer } from './enforcer.ts';
 import type { Context } from './context.ts';
-import { Family } from './family.ts';
+import { Family, toExit } from './family.ts';
 import { explainSeize, launch } from './launch.ts';
 import { hideInterrupt } from './restart.ts';
 import type { Task } from './task.ts';
+import { Tracebacks } from './tracebacks.ts';
 
 const SIGKILL = 9;
 const SIGTRAP = 5;
@@ -44,7 +47,10 @@ class PtraceTracer {
   readonly #family: Family;
   readonly #breakpoints: Breakpoints;
   readonly #calls: CallHandler;
+  readonly #enforcer: Enforcer | null;
   readonly #terminalSignals: Map<number, number> = new Map();
+  /** pids of processes that go on without being traced. */
+  readonly #released: Set<number> = new Set();
   #doorbell = 0;
   #detaching = false;
   #detached = false;
@@ -61,12 +67,15 @@ class PtraceTracer {
       () => this.#family.processes.values(),
       (phase, process, at) => this.#fired(phase, process?.pid ?? null, at),
     );
+    const ptrace = new pt.Ptrace(libc);
+    const { enforcement } = request;
     this.#context = {
       request,
       host,
       recorder: host.recorder,
       libc,
-      ptrace: new pt.Ptrace(libc),
+      ptrace,
+      tracebacks: new Tracebacks(ptrace),
       memory: new TraceeMemory(libc),
       waiter: new Waiter(libc),
       watches,
@@ -75,8 +84,11 @@ class PtraceTracer {
       options:
         FOLLOW |
         (started ? pt.PTRACE_O_EXITKILL : 0) |
-        (request.method === 'seccomp' ? pt.PTRACE_O_TRACESECCOMP : 0),
+        (request.method === 'seccomp' || enforcement?.audit === true ? pt.PTRACE_O_TRACESECCOMP : 0) |
+        // At its end a task that a filter killed still shows its last call.
+        (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
+    this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement);
     this.#family = new Family(this.#context, new Programs(host.recorder));
     this.#breakpoints = new Breakpoints(this.#context);
     this.#calls = new CallHandler(this.#context, this.#breakpoints);
@@ -90,12 +102,14 @@ class PtraceTracer {
       if (request.target.kind === 'launch') {
         const task = launch(this.#context, this.#family, request.target);
         this.#begin(task);
+        task.execing = true;
         this.#resume(task, 0);
       } else {
         for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
       }
       do this.#loop();
       while (this.#findLeftBehind());
+      this.#outlast();
     } finally {
       this.#removeDoorbell();
     }
@@ -106,6 +120,20 @@ class PtraceTracer {
       entered: this.#context.watches.entered,
       command: this.#command,
     };
+  }
+
+  /** A program that was released is still our child: callgate ends when and as it does. */
+  #outlast(): void {
+    const { root, rootExit } = this.#family;
+    if (root === null || rootExit !== null || this.#enforcer === null) return;
+    const { waiter } = this.#context;
+    if (waiter.child(root) === root) this.#rootEnded(decodeStatus(waiter.status));
+  }
+
+  #rootEnded(status: WaitStatus): void {
+    if (status.kind === 'stopped') return;
+    this.#family.rootExit = toExit(status);
+    this.#context.host.send({ kind: 'root-ended', exit: this.#family.rootExit });
   }
 
   #begin(task: Task): void {
@@ -152,15 +180,21 @@ class PtraceTracer {
   }
 
   #loop(): void {
-    const { tasks, waiter, host, watches } = this.#context;
-    while (tasks.size > 0) {
-      const tid = waiter.next();
+    const { tasks, waiter, host, watches, unhandled } = this.#context;
+    while (tasks.size > 0 || this.#isRootReleased()) {
+      const early = unhandled.shift();
+      const tid = early?.tid ?? waiter.next();
       if (tid === 0) return;
-      const status = decodeStatus(waiter.status);
+      const status = early?.status ?? decodeStatus(waiter.status);
       if (tid === this.#doorbell) this.#ring(status);
       else this.#news(tid, status);
       host.report(tasks.size, watches.phase);
     }
+  }
+
+  /** Whether the program goes on without being traced, as a child whose end is still to come. */
+  #isRootReleased(): boolean {
+    return this.#released.has(this.#family.root ?? 0) && this.#family.rootExit === null;
   }
 
   #ring(status: WaitStatus): void {
@@ -204,7 +238,8 @@ class PtraceTracer {
       return;
     }
     for (const process of processes.values()) {
-      if (process.parent === null || !processes.has(process.parent.pid)) libc.kill(process.pid, signal);
+      const maker = makerOf(process);
+      if (maker === null || !processes.has(maker.pid)) libc.kill(process.pid, signal);
     }
   }
 
@@ -219,6 +254,10 @@ class PtraceTracer {
     const at = host.now();
     if (status.kind !== 'stopped') {
       const task = tasks.get(tid);
+      if (task === undefined && this.#released.has(tid)) {
+        if (tid === this.#family.root) this.#rootEnded(status);
+        return;
+      }
       if (task !== undefined) this.#endWait(task, at);
       this.#family.ended(tid, status, at);
       return;
@@ -239,7 +278,16 @@ class PtraceTracer {
     // Between a clone call's entry and its event there is no stop but the filter's.
     if (event !== pt.PTRACE_EVENT_SECCOMP) task.cloning = false;
     switch (event) {
+      case pt.PTRACE_EVENT_EXIT:
+        this.#enforcer?.ending(task, this.#context.ptrace.eventMessage(task.tid) ?? 0, at);
+        this.#resume(task, 0);
+        return;
       case pt.PTRACE_EVENT_SECCOMP:
+        if (this.#enforcer !== null) {
+          this.#enforcer.audit(task, at);
+          this.#resume(task, 0);
+          return;
+        }
         // With syscall stops the entry stop, which comes first, has recorded the call.
         if (!task.entered && this.#context.ptrace.fetchSyscallInfo(task.tid)) this.#calls.enter(task, at);
         this.#resume(task, 0);
@@ -264,7 +312,9 @@ class PtraceTracer {
       if (ptrace.op === pt.PTRACE_SYSCALL_INFO_ENTRY) {
         task.onExit = null;
         task.entered = true;
+        task.execing = false;
         this.#calls.enter(task, at);
+        if (this.#settle(task)) return;
         if (this.#detaching) {
           // Detaching here would leave the task with a wake-up pending, and a call that waits would return EINTR:
           // it has to be seen how the call ends.
@@ -275,6 +325,7 @@ class PtraceTracer {
       } else if (ptrace.op === pt.PTRACE_SYSCALL_INFO_EXIT) {
         this.#exitStop(task);
         if (this.#detaching) hideInterrupt(this.#context, task);
+        if (this.#settle(task)) return;
       }
     }
     this.#resume(task, 0);
@@ -316,13 +367,14 @@ class PtraceTracer {
     }
     task.interrupted = false;
     task.stopped = STOP_SIGNALS.has(signal);
+    if (!task.stopped && this.#settle(task)) return;
     this.#resume(task, 0);
   }
 
   #delivery(task: Task, signal: number, at: number): void {
     const { ptrace } = this.#context;
     if (signal === SIGTRAP && this.#breakpoints.hit(task, at)) {
-      this.#resume(task, 0);
+      if (!this.#settle(task)) this.#resume(task, 0);
       return;
     }
     if (signal === 2 || signal === 3 || signal === 20) {
@@ -338,6 +390,8 @@ class PtraceTracer {
       task.cloning = true;
     } else {
       const waiting = this.#family.born(task, event, child, at);
+      const born = this.#context.tasks.get(child);
+      if (born !== undefined) this.#enforcer?.inherit(born.process, task.process);
       if (waiting !== null) this.#resume(waiting, 0);
       if (this.#killing) this.#context.libc.kill(child, SIGKILL);
     }
@@ -346,14 +400,53 @@ class PtraceTracer {
 
   #exec(tid: number, at: number): void {
     const former = this.#context.ptrace.eventMessage(tid);
+    const before = this.#context.tasks.get(former ?? tid)?.process ?? null;
     const task = this.#family.exec(tid, former ?? tid, at);
     if (task === null) {
       // Killed in the middle of it, or a stranger's: its end or its birth is told in a moment.
       this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
       return;
     }
+    this.#enforcer?.inherit(task.process, before);
+    task.execing = true;
     this.#breakpoints.place(task);
     this.#resume(task, 0);
+  }
+
+  /** Installs a filter that is due, where the task stands well for it. Returns whether the task has been let go of. */
+  #settle(task: Task): boolean {
+    const enforcer = this.#enforcer;
+    if (enforcer === null || task.execing) return false;
+    const wasDue = enforcer.isDue(task.process);
+    const nr = wasDue && task.entered ? this.#context.ptrace.nr : null;
+    if (enforcer.settle(task) === 'resume') {
+      // The call at whose entry it was is made again, and is no further call of the program's.
+      if (wasDue && nr !== null) {
+        task.again = nr;
+        task.entered = false;
+        task.call = null;
+      }
+      return false;
+    }
+    this.#release(task);
+    return true;
+  }
+
+  /** Lets go of a process: its tasks that run are made to stop, and follow. */
+  #release(task: Task): void {
+    const { ptrace, tasks, recorder, host } = this.#context;
+    const { process } = task;
+    this.#breakpoints.clear(task.tid, task.space);
+    ptrace.resume(pt.PTRACE_DETACH, task.tid, 0);
+    tasks.delete(task.tid);
+    this.#released.add(process.pid);
+    let last = true;
+    for (const other of tasks.values()) {
+      if (other.process !== process) continue;
+      last = false;
+      if (!other.interrupted) other.interrupted = ptrace.interrupt(other.tid);
+    }
+    if (last) recorder.endProcess(process, { kind: 'detached' }, host.now());
   }
 
   #endWait(task: Task, at: number): void {
@@ -380,14 +473,33 @@ class PtraceTracer {
       ptrace.resume(pt.PTRACE_LISTEN, task.tid, 0);
       return;
     }
-    const request = task.syscallStops || task.onExit !== null ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
+    const isDue = this.#enforcer?.isDue(task.process) === true;
+    const request = task.syscallStops || task.onExit !== null || isDue ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
     ptrace.resume(request, task.tid, signal);
+  }
+
+  /** A process that enters a phase in the middle of something gets its filter at a stop that is made for it. */
+  #interruptDue(): void {
+    const { tasks, ptrace } = this.#context;
+    for (const task of tasks.values()) {
+      if (task.interrupted || this.#enforcer?.isDue(task.process) !== true) continue;
+      task.interrupted = ptrace.interrupt(task.tid);
+    }
   }
 
   #fired(phase: number | null, pid: number | null, at: number): void {
     const { host, tasks } = this.#context;
     host.send(phase === null ? { kind: 'ready', at } : { kind: 'phase', phase, pid, at });
+    // A process that has hit its trigger itself stands at a stop.
+    if (this.#enforcer !== null && pid === null) this.#interruptDue();
     // The next phase's function may be armed now.
     for (const task of tasks.values()) if (this.#breakpoints.wanted(task)) this.#breakpoints.place(task);
   }
+}
+
+/** The process that forked this one, before all of its execs; null for a root. */
+function makerOf(process: ProcessRecord): ProcessRecord | null {
+  let first = process;
+  while (first.birth === 'exec' && first.parent !== null) first = first.parent;
+  return first.parent;
 }

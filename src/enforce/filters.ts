@@ -1,0 +1,47 @@
+import type { Policy } from '../policy/model.ts';
+import { compileFilter } from '../policy/filter/compile.ts';
+import { encodeProgram } from '../policy/filter/cbpf.ts';
+import { createFilter, type Filter } from '../policy/filter/ir.ts';
+import type { Action } from '../policy/filter/action.ts';
+import { lowerPolicy } from '../policy/lower.ts';
+import type { PhaseFilter } from '../trace/backend.ts';
+
+/** Value that a filter for an audit hands to the tracer with SECCOMP_RET_TRACE; nothing reads it. */
+const AUDIT_DATA = 0xca11;
+
+/**
+ * All filters of a policy as the kernel takes them, by phase and program.
+ *
+ * For an audit, what a filter would deny is stopped for the tracer instead, whatever the policy would do to it.
+ *
+ * @throws PolicyError if a set cannot be expressed, or needs more than 4096 instructions
+ */
+export function compilePolicy(policy: Policy, audit: boolean): PhaseFilter[] {
+  return policy.phases.flatMap(({ name, programs }, phase) =>
+    [null, ...programs].map((program): PhaseFilter => {
+      const filter = lowerPolicy(policy, name, program);
+      return {
+        phase,
+        program: program?.path ?? null,
+        filter: encodeProgram(compileFilter(audit ? rehearse(filter) : filter)),
+      };
+    }),
+  );
+}
+
+/** The same filter with a stop for the tracer in place of every denial. */
+function rehearse(filter: Filter): Filter {
+  const soften = (action: Action): Action =>
+    action.kind === 'allow' ? action : { kind: 'trace', data: AUDIT_DATA };
+  return createFilter({
+    sections: filter.sections.map((section) => ({
+      ...section,
+      default: soften(section.default),
+      newer: soften(section.newer),
+      rules: section.rules.map((rule) => ({ ...rule, action: soften(rule.action) })),
+    })),
+    mismatch: soften(filter.mismatch),
+    foreign: soften(filter.foreign),
+    skipped: filter.skipped,
+  });
+}

@@ -1,0 +1,62 @@
+import { UsageError } from '../base/errors.ts';
+import type { Policy } from '../policy/model.ts';
+import type { TracingThread } from '../trace/tracing-thread.ts';
+import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
+import { parseTrigger, type PhaseRequest } from '../trace/trigger.ts';
+import { compilePolicy } from './filters.ts';
+
+/** What to run, under which policy, and what to do when something goes wrong. */
+export interface RunOptions {
+  readonly command: readonly [string, ...(string | Uint8Array)[]];
+  readonly policy: Policy;
+  /** Deny nothing; tell of each call outside of the policy. */
+  readonly audit?: boolean;
+  /** What happens to a process that cannot be given its tighter filter; default `kill`. */
+  readonly ifStuck?: 'keep' | 'kill';
+  readonly env?: readonly (string | Uint8Array)[];
+  readonly cwd?: string;
+  readonly onEvent?: TraceOptions['onEvent'];
+}
+
+/** Triggers that cost nothing to wait for: no stop of the program is needed to notice them. */
+const QUIET: ReadonlySet<string> = new Set(['after', 'key']);
+
+/**
+ * Starts a program under the filter of the policy's first phase, and follows it until every process has the
+ * filter of its last one.
+ *
+ * While a transition is still to come that shows only in system calls, each call of the processes that wait for it stops
+ * twice. A process that has its last filter is released and runs at full speed; with one phase there are no stops but for
+ * births, execs and ends, so that a kill can be explained.
+ *
+ * @throws PolicyError, LaunchError, UsageError before anything has been started
+ */
+export function startRun(options: RunOptions, thread?: TracingThread): RunningTrace {
+  const { policy, audit = false } = options;
+  const phases = policy.phases.slice(1).map(toRequest);
+  const stops = phases.some(({ trigger, alternatives = [] }) =>
+    [trigger, ...alternatives].some(({ kind }) => !QUIET.has(kind)),
+  );
+  return startTrace(
+    {
+      command: options.command,
+      method: stops ? 'ptrace' : 'seccomp',
+      phases,
+      autoPhases: false,
+      enforcement: { filters: compilePolicy(policy, audit), audit, ifStuck: options.ifStuck ?? 'kill' },
+      ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+    },
+    thread,
+  );
+}
+
+/** A policy names several triggers where processes differ: `syscall:rt_sigsuspend | syscall:epoll_wait`. */
+function toRequest({ name, trigger }: Policy['phases'][number]): PhaseRequest {
+  const [first, ...alternatives] = (trigger ?? '').split(' | ').filter(Boolean).map(parseTrigger);
+  if (first === undefined) {
+    throw new UsageError(`run: phase ${name} has no trigger, so it is not known when it begins (edit the policy)`);
+  }
+  return { name, trigger: first, alternatives };
+}

@@ -1,0 +1,182 @@
+import { ARCHES, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
+import { errnoName } from '../../abi/errno.ts';
+import { REG } from '../../sys/ptrace.ts';
+import type { Enforcement, PhaseFilter, Violation } from '../backend.ts';
+import { readExecutable } from '../proc.ts';
+import type { ProcessRecord } from '../recorder.ts';
+import { archIndex } from './call-kinds.ts';
+import type { Context } from './context.ts';
+import { injectFilter, type Injection } from './inject.ts';
+import type { Task } from './task.ts';
+
+const SIGKILL = 9;
+const SIGSYS = 31;
+/** USER32_CS of arch/x86/include/asm/segment.h. */
+const USER32_CS = 0x23n;
+
+/** What is to become of a task before it is resumed. */
+export type Verdict = 'resume' | 'release';
+
+/**
+ * Brings processes under the filter of the phase that they have entered, and of the program that they have executed.
+ *
+ * A process whose last filter is in place is released: the kernel goes on alone, at full speed. Not so in an audit.
+ */
+export class Enforcer {
+  readonly #context: Context;
+  readonly #enforcement: Enforcement;
+  readonly #lastPhase: number;
+  /** The filter that a process was given last. */
+  readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
+  readonly #programs: WeakMap<ProcessRecord, string | null> = new WeakMap();
+  readonly #released: WeakSet<ProcessRecord> = new WeakSet();
+
+  constructor(context: Context, enforcement: Enforcement) {
+    this.#context = context;
+    this.#enforcement = enforcement;
+    this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
+  }
+
+  /** Whether the process is being let go of. */
+  isReleased(process: ProcessRecord): boolean {
+    return this.#released.has(process);
+  }
+
+  /** Whether the process waits for a filter that can be installed as soon as one of its threads stops at a call. */
+  isDue(process: ProcessRecord): boolean {
+    return !this.#released.has(process) && this.#due(process) !== null;
+  }
+
+  /**
+   * Looks whether the process of a stopped task is due for a filter, and installs it.
+   *
+   * Not at the stop of an exec: the caller has the task run to its next call then.
+   */
+  settle(task: Task): Verdict {
+    const { process } = task;
+    if (this.#released.has(process)) return 'release';
+    const due = this.#due(process);
+    if (due !== null && !this.#install(task, due)) return 'resume';
+    if (this.#enforcement.audit || !this.#isFinal(process)) return 'resume';
+    this.#released.add(process);
+    return 'release';
+  }
+
+  /** A process begins with the filter of the one that made it. */
+  inherit(child: ProcessRecord, parent: ProcessRecord | null): void {
+    const installed = parent === null ? undefined : this.#installed.get(parent);
+    if (installed !== undefined) this.#installed.set(child, installed);
+  }
+
+  /** The call at whose seccomp stop a task is: outside of what its filter allows, in an audit. */
+  audit(task: Task, at: number): void {
+    const { ptrace } = this.#context;
+    if (!ptrace.fetchSyscallInfo(task.tid)) return;
+    const arch = archIndex(ptrace.auditArch, ptrace.nr);
+    if (arch === -1) return;
+    const args = [0, 1, 2, 3, 4, 5].map((index) => ptrace.argument(index));
+    this.#report(task, ARCHES[arch] as Arch, ptrace.nr, args, at, 'allowed');
+  }
+
+  /** A task is about to end, with this wait status: if the filter kills it, its registers still show the call. */
+  ending(task: Task, status: number, at: number): void {
+    if ((status & 0x7f) !== SIGSYS) return;
+    const { ptrace } = this.#context;
+    // All threads of the process die of the same signal; only the culprit's last call is the one that was denied.
+    if (!ptrace.getRegisters(task.tid)) return;
+    const { registers } = ptrace;
+    const nr = Number(BigInt.asIntN(32, registers[REG.orig_rax] as bigint));
+    if (nr < 0 || task.process.end !== null) return;
+    const wide = registers[REG.cs] !== USER32_CS;
+    const order = wide ? [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8] : [5, 11, REG.rdx, REG.rsi, REG.rdi, 4];
+    const arch = wide ? ((nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32') : 'i386';
+    this.#report(task, arch, nr, order.map((index) => registers[index] as bigint), at, 'killed');
+  }
+
+  #report(
+    task: Task,
+    arch: Arch,
+    rawNr: number,
+    args: readonly bigint[],
+    at: number,
+    outcome: Violation['outcome'],
+  ): void {
+    const { host, tracebacks } = this.#context;
+    const { process, tid } = task;
+    host.send({
+      kind: 'violation',
+      violation: {
+        pid: process.pid,
+        tid,
+        program: this.#programOf(process),
+        phase: process.phase,
+        arch,
+        nr: arch === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr,
+        args,
+        at,
+        outcome,
+        backtrace: tracebacks.of(task),
+      },
+    });
+  }
+
+  /** The filter that the process should have and has not, or null. */
+  #due(process: ProcessRecord): PhaseFilter | null {
+    const wanted = this.#wanted(process);
+    const installed = this.#installed.get(process);
+    if (installed === undefined) return wanted.phase === 0 && wanted.program === null ? null : wanted;
+    return wanted === installed ? null : wanted;
+  }
+
+  #wanted(process: ProcessRecord): PhaseFilter {
+    const { filters } = this.#enforcement;
+    const program = this.#programOf(process);
+    const own = filters.findLast((one) => one.phase <= process.phase && one.program !== null && one.program === program);
+    const tree = filters.findLast((one) => one.phase <= process.phase && one.program === null);
+    if (own !== undefined && own.phase === (tree?.phase ?? own.phase)) return own;
+    return (tree ?? own) as PhaseFilter;
+  }
+
+  /** Whether no tighter filter can come for this process: it is in the last phase, and no exec is to be watched for. */
+  #isFinal(process: ProcessRecord): boolean {
+    if (process.phase < this.#lastPhase) return false;
+    if (this.#lastPhase === 0) return false;
+    return !this.#enforcement.filters.some(({ program }) => program !== null);
+  }
+
+  #install(task: Task, due: PhaseFilter): boolean {
+    const { host, recorder } = this.#context;
+    const { process } = task;
+    const began = host.now();
+    const injection = injectFilter(this.#context, task, due.filter, { noNewPrivs: false });
+    this.#installed.set(process, due);
+    if (injection.kind === 'gone') return false;
+    const problem = explain(injection);
+    const { phase, program } = due;
+    host.send({ kind: 'filtered', pid: process.pid, phase, program, problem, at: began });
+    if (problem === null || this.#enforcement.ifStuck === 'keep') return true;
+    this.#context.libc.kill(process.pid, SIGKILL);
+    recorder.enterPhase(process, phase, began);
+    return false;
+  }
+
+  #programOf(process: ProcessRecord): string | null {
+    let program = this.#programs.get(process);
+    if (program === undefined) {
+      program = readExecutable(process.pid);
+      this.#programs.set(process, program);
+    }
+    return program;
+  }
+}
+
+function explain(injection: Exclude<Injection, { kind: 'gone' }>): string | null {
+  switch (injection.kind) {
+    case 'filtered':
+      return null;
+    case 'diverged':
+      return `thread ${injection.tid} has a filter of its own, so the tighter one cannot be extended to all threads`;
+    case 'refused':
+      return `${injection.step} was refused, ${errnoName(injection.errno) ?? `errno ${injection.errno}`}`;
+  }
+}

@@ -1,0 +1,381 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  callSet,
+  CallgateError,
+  DocumentError,
+  formatProfile,
+  LaunchError,
+  mergeProfiles,
+  parseProfile,
+  startTrace,
+  trace,
+  UsageError,
+  type TraceEvent,
+  type TraceOptions,
+} from '../../dist/index.js';
+import { run, temporaryDirectory } from '../support/callgate.ts';
+
+const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+
+const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
+
+afterAll(() => directory[Symbol.dispose]());
+
+let files = 0;
+
+function newPath(): string {
+  return join(directory.path, `file-${files++}`);
+}
+
+function shell(script: string): Pick<TraceOptions, 'command'> {
+  return { command: ['sh', '-c', script] };
+}
+
+async function failure(options: TraceOptions): Promise<unknown> {
+  return await trace(options).then(
+    () => new Error('it did not fail'),
+    (error: unknown) => error,
+  );
+}
+
+describe('trace', () => {
+  it('gives the profile of a command and how it ended', async () => {
+    const { profile, exit, error } = await trace(shell('ls / >/dev/null; exit 3'));
+    expect([exit, error]).toEqual([{ kind: 'exited', code: 3 }, null]);
+    expect(profile.runs[0]).toMatchObject({
+      method: 'seccomp',
+      command: ['sh', '-c', 'ls / >/dev/null; exit 3'],
+      complete: true,
+    });
+    expect(profile.processes.map(({ birth }) => birth)).toEqual([
+      'start',
+      expect.stringMatching(/fork|clone/),
+      'exec',
+    ]);
+    expect(callSet(profile, { program: 'ls' }).map(({ name }) => name)).toContain('getdents64');
+  });
+
+  it('gives a signal by its name', async () => {
+    const { exit } = await trace(shell('kill -USR1 $$'));
+    expect(exit).toEqual({ kind: 'signaled', signal: 'SIGUSR1', core: false });
+  });
+
+  it('gives a profile that can be written and read again', async () => {
+    const { profile } = await trace(shell('true'));
+    expect(parseProfile(formatProfile(profile))).toEqual(profile);
+  });
+
+  it('gives profiles that can be merged', async () => {
+    const [one, two] = [await trace(shell('true')), await trace(shell('ls / >/dev/null'))];
+    const merged = mergeProfiles([one.profile, two.profile]);
+    expect(merged.runs).toHaveLength(2);
+    const names = new Set(callSet(merged).map(({ name }) => name));
+    for (const { name } of [...callSet(one.profile), ...callSet(two.profile)]) expect(names).toContain(name);
+  });
+
+  it('gives the program the environment that was asked for, and nothing else', async () => {
+    const out = newPath();
+    await trace({ command: ['/bin/sh', '-c', `exec /usr/bin/env >${out}`], env: ['A=1', 'B=two words'] });
+    const lines = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .filter((line) => !/^(PWD|OLDPWD|SHLVL|_)=/.test(line));
+    expect(lines.sort()).toEqual(['A=1', 'B=two words']);
+  });
+
+  it('carries arguments and variables that are no UTF-8', async () => {
+    const out = newPath();
+    await trace({
+      command: ['/bin/sh', '-c', `printf %s "$1$A" >${out}`, 'sh', Uint8Array.from([0xff, 0x41])],
+      env: [Uint8Array.from([0x41, 0x3d, 0xfe])],
+    });
+    expect([...readFileSync(out)]).toEqual([0xff, 0x41, 0xfe]);
+  });
+
+  it('starts the program in the directory that was asked for', async () => {
+    const out = newPath();
+    await trace({ ...shell(`pwd -P >${out}`), cwd: directory.path });
+    expect(readFileSync(out, 'utf8').trim()).toBe(realpathSync(directory.path));
+  });
+
+  it('finds a program with a relative path from there', async () => {
+    const program = join(directory.path, 'program.sh');
+    writeFileSync(program, '#!/bin/sh\nexit 6\n');
+    chmodSync(program, 0o755);
+    expect((await trace({ command: ['./program.sh'], cwd: directory.path })).exit).toEqual({
+      kind: 'exited',
+      code: 6,
+    });
+  });
+
+  it('gives the program nothing to read with stdin null', async () => {
+    const { exit } = await trace({
+      ...shell('test "$(readlink /proc/self/fd/0)" = /dev/null'),
+      stdin: 'null',
+    });
+    expect(exit).toEqual({ kind: 'exited', code: 0 });
+  });
+
+  it('takes phases and tells their transitions', async () => {
+    const { profile } = await trace({
+      ...shell('true; ls / >/dev/null'),
+      phases: ['main@syscall:getdents64'],
+    });
+    expect(profile.phases.map(({ name, entered }) => [name, entered])).toEqual([
+      ['setup', true],
+      ['main', true],
+    ]);
+  });
+
+  it('tells of what happens while it goes on', async () => {
+    const events: TraceEvent[] = [];
+    await trace({
+      ...shell('ls / >/dev/null'),
+      phases: ['main@syscall:getdents64'],
+      onEvent: (event) => events.push(event),
+    });
+    expect(events.map(({ kind }) => kind).filter((kind) => kind !== 'doorbell')).toEqual([
+      'started',
+      'phase',
+      'root-ended',
+      'done',
+    ]);
+  });
+
+  it('reports a program that was not ready in time as its error, with the profile so far', async () => {
+    const { error, exit, profile } = await trace({
+      command: ['sleep', '20'],
+      ready: 'listen:9',
+      readyTimeout: '200ms',
+    });
+    expect(error).toBeInstanceOf(CallgateError);
+    expect(error?.message).toMatch(/not ready within 200 ms/);
+    expect(exit).toEqual({ kind: 'signaled', signal: 'SIGTERM', core: false });
+    expect(profile.runs[0]?.complete).toBe(false);
+  });
+
+  it('attaches to a process and lets it go', async () => {
+    const out = newPath();
+    // No child of this process, but a child's.
+    const child = spawn('sh', ['-c', `sleep 20 & echo $! >${out}; wait`]);
+    while (!existsSync(out) || readFileSync(out, 'utf8') === '')
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    const pid = Number(readFileSync(out, 'utf8'));
+    try {
+      const { profile, exit } = await trace({ pids: [pid], duration: '200ms' });
+      expect(exit).toBeNull();
+      expect(profile.processes[0]).toMatchObject({ pid, birth: 'attach', exit: { kind: 'detached' } });
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^TracerPid:\s+0$/m);
+    } finally {
+      process.kill(pid, 'SIGKILL');
+      child.kill('SIGKILL');
+    }
+  });
+});
+
+describe('an error of trace', () => {
+  it('is a LaunchError with code 127 for a program that does not exist', async () => {
+    const error = await failure({ command: ['no-such-program-at-all'] });
+    expect(error).toBeInstanceOf(LaunchError);
+    expect(error).toMatchObject({
+      name: 'LaunchError',
+      code: 'ERR_LAUNCH',
+      exitCode: 127,
+      message: 'trace: no-such-program-at-all: not found in PATH (give its path, or install it)',
+    });
+  });
+
+  it('is a LaunchError with code 126 for a file that cannot be executed', async () => {
+    const file = newPath();
+    writeFileSync(file, 'no program');
+    expect(await failure({ command: [file] })).toMatchObject({ code: 'ERR_LAUNCH', exitCode: 126 });
+  });
+
+  it('is a LaunchError with code 126 for what the kernel refuses to execute', async () => {
+    const file = newPath();
+    writeFileSync(file, 'no program');
+    chmodSync(file, 0o755);
+    const error = await failure({ command: [file] });
+    expect(error).toBeInstanceOf(LaunchError);
+    expect(error).toMatchObject({ exitCode: 126 });
+    expect((error as Error).message).toMatch(/ENOEXEC/);
+  });
+
+  it.each<{ name: string; options: TraceOptions; message: RegExp }>([
+    {
+      name: 'neither a command nor a process',
+      options: {},
+      message: /either a program to start or processes/,
+    },
+    {
+      name: 'both',
+      options: { command: ['true'], pids: [1] },
+      message: /either a program to start or processes/,
+    },
+    {
+      name: 'a bad trigger',
+      options: { command: ['true'], phases: ['main@soon'] },
+      message: /^trigger: unknown kind/,
+    },
+    {
+      name: 'a bad duration',
+      options: { command: ['true'], duration: 'long' },
+      message: /^duration: bad duration/,
+    },
+    {
+      name: 'a filter for a running process',
+      options: { pids: [1], method: 'seccomp' },
+      message: /needs --method ptrace/,
+    },
+    { name: 'itself', options: { pids: [process.pid] }, message: /cannot trace itself/ },
+    { name: 'a pid that is none', options: { pids: [1.5] }, message: /1\.5 is not a process id/ },
+    {
+      name: 'a process that does not exist',
+      options: { pids: [4194303] },
+      message: /there is no process 4194303/,
+    },
+  ])('is a UsageError for $name', async ({ options, message }) => {
+    const error = await failure(options);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('is a UsageError for a child of the process itself, whose stops Node would take for its end', async () => {
+    const child = spawn('sleep', ['20']);
+    const error = await failure({ pids: [child.pid as number] });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toMatch(/is a child of this process/);
+  });
+
+  it('is thrown by startTrace before anything runs', () => {
+    const file = newPath();
+    expect(() => startTrace({ ...shell(`touch ${file}`), phases: ['main@soon'] })).toThrow(UsageError);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('is a DocumentError for a profile that is none', () => {
+    expect(() => parseProfile('{}')).toThrow(DocumentError);
+  });
+});
+
+describe('startTrace', () => {
+  it('enters a phase by hand', async () => {
+    const [go, up] = [newPath(), newPath()];
+    const running = startTrace({
+      ...shell(`touch ${up}; while ! [ -e ${go} ]; do sleep 0.02; done`),
+      phases: ['main@key'],
+    });
+    while (!existsSync(up)) await new Promise((resolve) => setTimeout(resolve, 10));
+    running.enterPhase('main');
+    expect(() => running.enterPhase('other')).toThrow(/^phase: there is no phase "other" \(phases: main\)$/);
+    while (running.progress().phase === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    writeFileSync(go, '');
+    const { profile } = await running.outcome;
+    expect(profile.processes[0]?.transitions.map(({ phase }) => phase)).toEqual([0, 1]);
+  });
+
+  it('shows how far it has come', async () => {
+    const running = startTrace({ command: ['sleep', '20'] });
+    while (running.progress().calls < 10) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(running.progress()).toMatchObject({ tasks: 1, processes: 1, phase: 0 });
+    running.kill();
+    expect((await running.outcome).exit).toEqual({ kind: 'signaled', signal: 'SIGKILL', core: false });
+  });
+
+  it('passes an interrupt on to the program', async () => {
+    const running = startTrace({ command: ['sleep', '20'] });
+    while (running.progress().calls < 10) await new Promise((resolve) => setTimeout(resolve, 10));
+    running.interrupt('SIGINT');
+    const { exit, profile } = await running.outcome;
+    expect(exit).toEqual({ kind: 'signaled', signal: 'SIGINT', core: false });
+    expect(profile.runs[0]?.incomplete).toEqual(['interrupted by SIGINT']);
+  });
+
+  it('obeys what it was told before the program was there', async () => {
+    const running = startTrace({ ...shell('sleep 0.2'), phases: ['main@key'] });
+    running.enterPhase('main');
+    const { profile } = await running.outcome;
+    expect(profile.phases[1]?.entered).toBe(true);
+  });
+
+  it('does nothing more when all is over', async () => {
+    const running = startTrace(shell('true'));
+    await running.outcome;
+    expect(() => {
+      running.kill();
+      running.interrupt('SIGTERM');
+    }).not.toThrow();
+  });
+});
+
+describe('a process that uses the library', () => {
+  it('can have two traces at once', async () => {
+    const [one, two] = await Promise.all([
+      trace(shell('sleep 0.3; exit 1')),
+      trace(shell('ls / >/dev/null; sleep 0.3; exit 2')),
+    ]);
+    expect([one.exit, two.exit]).toEqual([
+      { kind: 'exited', code: 1 },
+      { kind: 'exited', code: 2 },
+    ]);
+    // They were there at the same time, and neither has seen what the other one did.
+    expect(callSet(one.profile).map(({ name }) => name)).not.toContain('getdents64');
+    expect(callSet(two.profile).map(({ name }) => name)).toContain('getdents64');
+    expect(
+      Math.abs(Date.parse(one.profile.runs[0]?.start ?? '') - Date.parse(two.profile.runs[0]?.start ?? '')),
+    ).toBeLessThan(300);
+  });
+
+  it('gets the exits of its own children', async () => {
+    const early = spawn('sh', ['-c', 'sleep 0.2; exit 7']);
+    const killed = spawn('sleep', ['20']);
+    const ends = Promise.all([once(early, 'exit'), once(killed, 'exit')]);
+    const tracing = trace(shell('sleep 0.5; exit 1'));
+    const during = once(spawn('sh', ['-c', 'exit 9']), 'exit');
+    killed.kill('SIGTERM');
+    expect(await Promise.all([ends, during])).toEqual([
+      [
+        [7, null],
+        [null, 'SIGTERM'],
+      ],
+      [9, null],
+    ]);
+    expect((await tracing).exit).toEqual({ kind: 'exited', code: 1 });
+  });
+
+  it('ends when the trace is over, for nothing keeps it alive', () => {
+    const script = `import { trace } from ${JSON.stringify(LIBRARY)};
+const { exit, profile } = await trace({ command: ['sh', '-c', 'exit 4'] });
+console.log(exit.code, profile.processes.length);`;
+    const began = Date.now();
+    const { status, stdout, stderr } = run(process.execPath, ['--input-type=module', '-e', script]);
+    expect([status, stdout, stderr]).toEqual([0, '4 1\n', '']);
+    expect(Date.now() - began).toBeLessThan(5000);
+  });
+
+  it('is not kept alive by the library alone', () => {
+    const { status, stdout } = run(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `await import(${JSON.stringify(LIBRARY)}); console.log('loaded');`,
+    ]);
+    expect([status, stdout]).toEqual([0, 'loaded\n']);
+  });
+
+  it('leaves no child behind after a failed start', async () => {
+    const before = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
+    const file = newPath();
+    writeFileSync(file, 'no program');
+    chmodSync(file, 0o755);
+    await failure({ command: [file] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')).toBe(before);
+  });
+});
