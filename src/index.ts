@@ -5,6 +5,16 @@ export type { TraceEvent } from './trace/backend.ts';
 export { TracerError, type TraceProgress } from './trace/session.ts';
 export { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trace/trigger.ts';
 
+export { startRun, type RunOptions } from './enforce/run.ts';
+export { spawn, type FilteredSpawnOptions } from './enforce/spawn.ts';
+export type { Violation } from './trace/backend.ts';
+
+export type * from './policy/model.ts';
+export { buildPolicy, type BuildOptions, type BuiltPolicy } from './policy/build.ts';
+export { createPolicyParser, parsePolicy, type PolicyParser } from './policy/load.ts';
+export { formatPolicyJson, formatPolicyYaml } from './policy/save.ts';
+export { PolicyError } from './policy/filter/policy-error.ts';
+
 export type * from './profile/model.ts';
 export type { Arch } from './abi/arch.ts';
 export { createProfileParser, parseProfile, type ProfileParser } from './profile/load.ts';

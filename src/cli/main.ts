@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { TracingThread } from '../trace/tracing-thread.ts';
 import { VERSION } from '../base/version.ts';
 import { defineTrace } from './trace-command.ts';
+import { defineRun } from './run-command.ts';
 import { defineShow } from './show-command.ts';
 import { defineMerge } from './merge-command.ts';
 import { definePhases } from './phases-command.ts';
@@ -35,6 +36,7 @@ export function buildProgram(thread: TracingThread | null = null): Command {
     .configureOutput({ outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`) })
     .exitOverride();
   defineTrace(program, thread);
+  defineRun(program, thread);
   defineShow(program);
   defineMerge(program);
   definePhases(program);
@@ -47,7 +49,7 @@ export function buildProgram(thread: TracingThread | null = null): Command {
 /** Runs one command line; sets the exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   // The tracing thread comes up while the command line is read.
-  const thread = argv[2] === 'trace' ? new TracingThread() : null;
+  const thread = argv[2] === 'trace' || argv[2] === 'run' ? new TracingThread() : null;
   try {
     await buildProgram(thread).parseAsync([...argv]);
   } catch (error) {

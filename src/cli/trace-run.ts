@@ -1,7 +1,5 @@
 import { basename } from 'node:path';
-import { constants } from 'node:os';
 import { UsageError } from '../base/errors.ts';
-import type { ExitStatus } from '../profile/model.ts';
 import { formatProfile } from '../profile/save.ts';
 import { escapeText } from '../report/escape.ts';
 import { formatSummary } from '../report/summary.ts';
@@ -10,13 +8,13 @@ import { readExecutable } from '../trace/proc.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { openControlSocket } from './control-socket.ts';
+import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
+import { onInterrupt } from './interrupts.ts';
 import { watchKey } from './key.ts';
 import { OutputFile } from './output-file.ts';
 import { showProgress } from './progress.ts';
 import type { TraceArguments } from './trace-command.ts';
-
-const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Runs `callgate trace` from checked arguments to exit code. */
 export async function runTrace(
@@ -88,31 +86,6 @@ function defaultOutput(command: readonly string[], args: TraceArguments): string
   return `${basename(program) || 'program'}.callgate.json`;
 }
 
-function onInterrupt(running: RunningTrace): Disposable {
-  const handlers = INTERRUPTS.map((signal) => [signal, (): void => running.interrupt(signal)] as const);
-  for (const [signal, handler] of handlers) process.on(signal, handler);
-  return {
-    [Symbol.dispose]: () => {
-      for (const [signal, handler] of handlers) process.off(signal, handler);
-    },
-  };
-}
-
 function say(text: string): void {
   process.stderr.write(`callgate: ${escapeText(text)}\n`);
-}
-
-/** Ends callgate the way the program ended. */
-async function endAs(exit: ExitStatus): Promise<void> {
-  if (exit.kind === 'exited') process.exitCode = exit.code;
-  if (exit.kind !== 'signaled') return;
-  const number =
-    constants.signals[exit.signal as NodeJS.Signals] ??
-    Number(/^SIG(?:RTMIN\+)?([0-9]+)$/.exec(exit.signal)?.[1] ?? 0) + (exit.signal.includes('+') ? 34 : 0);
-  process.exitCode = 128 + number;
-  const [{ openLibc }, { dieBySignal }] = await Promise.all([
-    import('../sys/libc.ts'),
-    import('../sys/die.ts'),
-  ]);
-  dieBySignal(openLibc(), number);
 }

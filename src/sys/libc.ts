@@ -26,6 +26,8 @@ export interface Libc {
   processVmReadv(pid: number, local: Pointer, remote: Pointer): number;
   prctl(option: number, argument: number): number;
   syscall(nr: number, a: number, b: number, c: Pointer): number;
+  execve(path: string, argv: Pointer, envp: Pointer): number;
+  fcntl(fd: number, command: number, argument: number): number;
   signal(signal: number, handler: null): bigint;
   tcgetattr(fd: number, termios: Pointer): number;
   tcgetpgrp(fd: number): number;
@@ -66,6 +68,8 @@ export function openLibc(): Libc {
     processVmReadv: processVmReadvOf(lib),
     prctl: lib.func('int prctl(int option, unsigned long argument)'),
     syscall: lib.func('long syscall(long nr, long a, long b, void *c)'),
+    execve: lib.func('int execve(const char *path, void *argv, void *envp)'),
+    fcntl: lib.func('int fcntl(int fd, int command, long argument)'),
     signal: lib.func('uintptr_t signal(int signal, void *handler)'),
     tcgetattr: lib.func('int tcgetattr(int fd, void *termios)'),
     tcgetpgrp: lib.func('int tcgetpgrp(int fd)'),

@@ -56,12 +56,13 @@ export function spawnImage(libc: Libc, image: Uint8Array, options: SpawnOptions)
   return pid[0] as number;
 }
 
-interface StoredImage extends Disposable {
+/** An image that can be executed by path until disposed of. */
+export interface StoredImage extends Disposable {
   readonly path: string;
 }
 
 /** A memfd, or a temporary file where the system forbids executable memfds (sysctl vm.memfd_noexec). */
-function storeImage(libc: Libc, image: Uint8Array): StoredImage {
+export function storeImage(libc: Libc, image: Uint8Array): StoredImage {
   // SAFETY: the name is copied by the kernel; the descriptor is owned by the object returned.
   let fd = libc.memfdCreate('callgate', MFD_CLOEXEC | MFD_EXEC);
   if (fd === -1 && libc.errno() === EINVAL) fd = libc.memfdCreate('callgate', MFD_CLOEXEC);
@@ -76,7 +77,7 @@ function storeImage(libc: Libc, image: Uint8Array): StoredImage {
 }
 
 /** A char *[] that ends with NULL, and the bytes it points to. */
-function stringTable(strings: readonly (string | Uint8Array)[]): {
+export function stringTable(strings: readonly (string | Uint8Array)[]): {
   pointers: BigUint64Array;
   /** Its call after the last use is what keeps the bytes referenced until then. */
   release(): void;

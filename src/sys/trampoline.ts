@@ -16,6 +16,8 @@ export interface TrampolineOptions {
   readonly filter: Uint8Array | null;
   /** True if nobody is going to seize it: it neither stops nor touches signals, and lives on without its parent. */
   readonly unattended?: boolean;
+  /** True if it is to set the signals, but nobody is going to seize it. */
+  readonly signalsOnly?: boolean;
 }
 
 const BASE = 0x400000;
@@ -37,7 +39,11 @@ const SECCOMP_SET_MODE_FILTER = 1;
 export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   const code = new Code();
   code.bytes(0x48, 0x89, 0xe3); // mov rbx, rsp
-  if (options.unattended !== true) setSignalsAndStop(code);
+  const attended = options.unattended !== true && options.signalsOnly !== true;
+  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
+  if (attended) code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (options.unattended !== true) setSignals(code);
+  if (attended) stop(code);
   if (options.noNewPrivs) {
     code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
     code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
@@ -68,10 +74,8 @@ export function assembleDoorbell(): Uint8Array {
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
 }
 
-/** Gives every signal its disposition, sets the mask, and waits to be seized and continued. */
-function setSignalsAndStop(code: Code): void {
-  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
-  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+/** Gives every signal its disposition and sets the mask. */
+function setSignals(code: Code): void {
   code.bytes(0x49, 0xbd).address('ignored'); // mov r13, address
   code.bytes(0x4d, 0x8b, 0x6d, 0x00); // mov r13, [r13]
   code.bytes(0x41, 0xbc, 64, 0, 0, 0); // mov r12d, 64
@@ -92,11 +96,14 @@ function setSignalsAndStop(code: Code): void {
   code.bytes(0x31, 0xd2); // xor edx, edx
   code.bytes(0x41, 0xba, 8, 0, 0, 0); // mov r10d, 8
   code.syscall(SYS.rt_sigprocmask);
+}
+
+/** Waits to be seized and continued; from there on it is traced. */
+function stop(code: Code): void {
   code.syscall(SYS.getpid);
   code.bytes(0x89, 0xc7); // mov edi, eax
   code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
   code.syscall(SYS.kill);
-  // From here on it is traced.
   code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 

@@ -57,6 +57,8 @@ export class Enforcer {
     if (this.#released.has(process)) return 'release';
     const due = this.#due(process);
     if (due !== null && !this.#install(task, due)) return 'resume';
+    // No further transition of this process is waited for.
+    if (process.phase >= this.#lastPhase) task.syscallStops = false;
     if (this.#enforcement.audit || !this.#isFinal(process)) return 'resume';
     this.#released.add(process);
     return 'release';

@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+
+const HELP = `
+Formats:
+  auto     found out from the file
+  oci      seccomp profile of Docker, Podman, OCI runtimes, Confine    -> policy
+  systemd  unit or drop-in with SystemCallFilter=                      -> policy
+  cbpf     raw program, found out by running it                        -> policy
+  strace   output of strace -f, best with -ttt -n                      -> profile
+  audit    SECCOMP records of the audit or kernel log                  -> profile
+  numbers  JSON list of numbers: sysfilter, Chestnut                   -> profile
+  names    names, one a line: Callander, temporal specialization       -> profile
+
+What cannot be carried over is written to stderr.
+
+Examples:
+  strace -f -ttt -n -o ls.strace ls -l && callgate import ls.strace | callgate show -
+  callgate import /usr/share/containers/seccomp.json -o docker.policy.yaml
+  systemctl cat nginx | callgate import - --format systemd -o nginx.policy.yaml
+  ausearch -m SECCOMP --raw | callgate import - --format audit`;
+
+interface Options {
+  readonly format: string;
+  readonly program?: string;
+  readonly json?: true;
+  readonly output: string;
+}
+
+/** Registers `callgate import`. */
+export function defineImport(program: Command): void {
+  program
+    .command('import')
+    .description('read a policy or profile in the format of another tool')
+    .argument('<file>', 'file to read; - for stdin')
+    .option('-f, --format <format>', 'format to read, see below', 'auto')
+    .option('--program <path>', 'the program that the file is about, for lists of names and numbers')
+    .option('--json', 'write policies as JSON instead of YAML')
+    .option('-o, --output <file>', 'write there; - for stdout', '-')
+    .addHelpText('after', HELP)
+    .action(async (file: string, options: Options) => {
+      const [
+        { detectImporter, findImporter },
+        { nativeArch },
+        { formatProfile },
+        { formatPolicyJson, formatPolicyYaml },
+        { readForeignFile, writeForeignFile },
+        { escapeText },
+      ] = await Promise.all([
+        import('../import/importers.ts'),
+        import('../import/profile-draft.ts'),
+        import('../profile/save.ts'),
+        import('../policy/save.ts'),
+        import('./foreign-file.ts'),
+        import('../report/escape.ts'),
+      ]);
+      const named = options.format === 'auto' ? null : findImporter(options.format);
+      const { bytes, source, written } = await readForeignFile(file);
+      const importer = named ?? detectImporter(bytes, source);
+      const imported = importer.read({
+        bytes,
+        source,
+        arch: nativeArch(process.arch) ?? 'x86_64',
+        written: written.toISOString(),
+        program: options.program ?? null,
+      });
+      const format = options.json === true ? formatPolicyJson : formatPolicyYaml;
+      const text = imported.kind === 'policy' ? format(imported.policy) : formatProfile(imported.profile);
+      await writeForeignFile(text, options.output);
+      process.stderr.write(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);
+      for (const remark of imported.remarks)
+        process.stderr.write(`callgate: warning: ${escapeText(remark)}\n`);
+    });
+}

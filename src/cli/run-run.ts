@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../base/errors.ts';
+import { becomeProgram } from '../enforce/become.ts';
+import { learnViolations } from '../enforce/learn.ts';
+import { startRun } from '../enforce/run.ts';
+import { buildPolicy } from '../policy/build.ts';
+import { parsePolicy } from '../policy/load.ts';
+import type { Policy } from '../policy/model.ts';
+import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
+import { escapeText } from '../report/escape.ts';
+import { describeViolation, formatViolations } from '../report/violations.ts';
+import type { TraceEvent, Violation } from '../trace/backend.ts';
+import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
+import type { TracingThread } from '../trace/tracing-thread.ts';
+import { endAs } from './end-as.ts';
+import { fail } from './failure.ts';
+import { onInterrupt } from './interrupts.ts';
+import { OutputFile } from './output-file.ts';
+import { readProfile } from './profile-input.ts';
+import type { RunArguments } from './run-command.ts';
+
+/** Violations that are kept for the summary; more are counted only. */
+const VIOLATION_CAP = 10_000;
+
+/** Runs `callgate run` from checked arguments to exit code. */
+export async function runEnforced(
+  command: readonly string[],
+  args: RunArguments,
+  thread: TracingThread | undefined,
+): Promise<void> {
+  const audit = args.audit === true || args.learn === true;
+  checkArguments(args, audit);
+  const policy = await readPolicy(args);
+  const [, ...rest] = rawArguments(command.length);
+  const program = [command[0] as string, ...rest] as const;
+  if (args.exec === true) {
+    // Does not return: this process is the program from here on.
+    becomeProgram(policy, program, rawEnvironment());
+  }
+  using report = args.report === undefined ? null : openReport(args.report);
+  const phases = policy.phases.map(({ name }) => name);
+  const violations: Violation[] = [];
+  const running = startRun(
+    {
+      command: program,
+      policy,
+      audit,
+      ifStuck: args.ifStuck,
+      env: rawEnvironment(),
+      onEvent: (event) => {
+        if (event.kind === 'violation') {
+          if (violations.length < VIOLATION_CAP) violations.push(event.violation);
+          report?.add(event.violation);
+        }
+        tell(event, phases, args, policy);
+      },
+    },
+    thread,
+  );
+  using _interrupts = onInterrupt(running);
+  const { exit, error, profile } = await running.outcome;
+  for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
+  if (audit) for (const line of formatViolations(violations, phases)) say(line);
+  if (args.learn === true && violations.length > 0) learn(args.policy as string, policy, violations, command);
+  if (error !== null) fail(error);
+  else if (audit && violations.length > 0) process.exitCode = 1;
+  else if (exit !== null) await endAs(exit);
+}
+
+function checkArguments(args: RunArguments, audit: boolean): void {
+  if ((args.policy === undefined) === (args.profile === undefined)) {
+    throw new UsageError('run: give either --policy FILE or --profile FILE');
+  }
+  if (args.learn === true && args.policy === undefined) {
+    throw new UsageError('run: --learn adds to a policy, so it needs --policy FILE (callgate policy makes one)');
+  }
+  if (args.exec === true && (audit || args.report !== undefined)) {
+    throw new UsageError('run: --exec leaves nothing that could audit or report');
+  }
+}
+
+async function readPolicy(args: RunArguments): Promise<Policy> {
+  if (args.profile !== undefined) return buildPolicy([await readProfile(args.profile)]).policy;
+  const path = args.policy as string;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`run: cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  return parsePolicy(text, path);
+}
+
+/** What a person wants to know while the program runs: a denial, a filter that could not be installed. */
+function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, policy: Policy): void {
+  if (event.kind === 'violation' && event.violation.outcome !== 'allowed') {
+    say(describeViolation(event.violation, phases));
+    const where = args.policy ?? 'a policy made with callgate policy';
+    say(`to allow it, add it to phase ${phases[event.violation.phase] ?? ''} of ${where}, or run with --learn`);
+  }
+  if (event.kind !== 'filtered') return;
+  const { pid, phase, program, problem } = event;
+  const whose = program === null ? '' : ` for ${program}`;
+  if (problem === null) {
+    if (args.quiet !== true) {
+      const calls = policy.phases[phase]?.calls.length ?? 0;
+      say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
+    }
+    return;
+  }
+  const consequence = args.ifStuck === 'kill' ? 'it is killed (--if-stuck keep lets it go on)' : 'it goes on';
+  say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} could not be held to it, ${problem}; ${consequence}`);
+}
+
+function learn(path: string, policy: Policy, violations: readonly Violation[], command: readonly string[]): void {
+  const day = new Date().toISOString().slice(0, 10);
+  const learned = learnViolations(policy, violations, `learned from an audit of ${command[0] ?? ''} on ${day}`);
+  const output = OutputFile.prepare(path);
+  const text = path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
+  say(`learned: ${output.commit(text)} has been extended; read it before you rely on it`);
+}
+
+interface Report extends Disposable {
+  add(violation: Violation): void;
+}
+
+/** One JSON object a line, written when the run is over. */
+function openReport(path: string): Report {
+  const output = OutputFile.prepare(path);
+  const lines: string[] = [];
+  return {
+    add: (violation) => {
+      const plain = { ...violation, args: violation.args.map((value) => `0x${value.toString(16)}`) };
+      if (lines.length < VIOLATION_CAP) lines.push(`${JSON.stringify(plain)}\n`);
+    },
+    [Symbol.dispose]: () => void output.commit(lines.join('')),
+  };
+}
+
+function say(text: string): void {
+  process.stderr.write(`callgate: ${escapeText(text)}\n`);
+}
+

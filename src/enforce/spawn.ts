@@ -1,0 +1,46 @@
+import { spawn as spawnChild, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { UnsupportedError, UsageError } from '../base/errors.ts';
+import type { Policy } from '../policy/model.ts';
+import { openLibc } from '../sys/libc.ts';
+import { storeImage } from '../sys/spawn.ts';
+import { assembleTrampoline } from '../sys/trampoline.ts';
+import { resolveCommand } from '../trace/command.ts';
+import { compilePolicy } from './filters.ts';
+
+/** Options of child_process.spawn, and the policy. `shell` makes no sense here and is refused by its type. */
+export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
+  /** The set of its first phase is enforced from the first instruction to the end. */
+  readonly policy: Policy;
+};
+
+/**
+ * Like child_process.spawn, but the child runs under a policy from its first instruction.
+ *
+ * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
+ * installed the program is not run: the child exits with 128 + errno.
+ *
+ * @throws LaunchError if the program is not there or cannot be executed; nothing has been started then
+ * @throws PolicyError if the policy cannot be compiled
+ */
+export function spawn(command: string, args: readonly string[], options: FilteredSpawnOptions): ChildProcess {
+  const { policy, ...rest } = options;
+  if (process.arch !== 'x64') {
+    throw new UnsupportedError(`spawn: this machine is ${process.arch}, filters are installed on x86-64 only`, {
+      feature: 'x86-64',
+    });
+  }
+  const [tree] = compilePolicy({ ...policy, phases: policy.phases.slice(0, 1) }, false);
+  if (tree?.program !== null) throw new UsageError('spawn: the policy has no set for the whole tree');
+  const directory = rest.cwd === undefined ? process.cwd() : `${rest.cwd instanceof URL ? rest.cwd.pathname : rest.cwd}`;
+  const path = resolveCommand(command, (rest.env ?? process.env)['PATH'], directory);
+  const image = assembleTrampoline({
+    ignoredSignals: 0n,
+    blockedSignals: 0n,
+    noNewPrivs: true,
+    filter: tree.filter,
+    unattended: true,
+  });
+  // Node returns from spawn after the child's exec: the image is needed no longer then.
+  using file = storeImage(openLibc(), image);
+  return spawnChild(file.path, [path, rest.argv0 ?? command, ...args], { ...rest, argv0: 'callgate', shell: false });
+}
