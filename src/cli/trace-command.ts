@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 
 /** Options of `callgate trace` as commander hands them over. */
@@ -81,5 +81,6 @@ function collect(value: string, previous: readonly string[] | undefined): readon
 }
 
 function collectPid(value: string, previous: readonly number[] | undefined): readonly number[] {
-  return [...(previous ?? []), /^[0-9]{1,10}$/.test(value) ? Number(value) : Number.NaN];
+  if (!/^[1-9][0-9]{0,9}$/.test(value)) throw new InvalidArgumentError(`${value} is not a process id.`);
+  return [...(previous ?? []), Number(value)];
 }

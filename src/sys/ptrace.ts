@@ -3,6 +3,7 @@ import type { Libc } from './libc.ts';
 
 /** Requests of ptrace(2); source: include/uapi/linux/ptrace.h. */
 export const PTRACE_CONT = 7;
+export const PTRACE_SINGLESTEP = 9;
 export const PTRACE_GETREGS = 12;
 export const PTRACE_SETREGS = 13;
 export const PTRACE_DETACH = 17;

@@ -395,6 +395,26 @@ describe('--phase main@symbol:FUNCTION', () => {
     expect(status).toBe(0);
   });
 
+  it('waits for the function again if the next phase begins there too', () => {
+    const { profile } = act('serve p serve g', ['--phase', 'one@symbol:serve', '--phase', 'two@symbol:serve']);
+    const [process] = profile.processes;
+    expect(path(process)).toEqual([0, 1, 2]);
+    expect([phasesOf(process, 'getppid'), phasesOf(process, 'getgid')]).toEqual([[1], [2]]);
+  });
+
+  it('waits for the parent still after its vfork child has reached it in the same memory', () => {
+    const program = compile(`#include <unistd.h>
+      __attribute__((noinline)) void serve(void) { asm volatile(""); }
+      int main() { if (!vfork()) { serve(); _exit(0); } getppid(); serve(); getgid(); return 0; }`);
+    const { profile } = traceCommand([program], ['-q', '--phase', 'main@symbol:serve']);
+    const [parent, child] = profile.processes;
+    expect([path(parent), path(child)]).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+    expect([phasesOf(parent, 'getppid'), phasesOf(parent, 'getgid')]).toEqual([[0], [1]]);
+  });
+
   it('switches the parent later if it reaches the function as well', () => {
     const { profile } = act('fork serve exit=0 end wait p serve g', ['--phase', 'main@symbol:serve']);
     const [parent] = profile.processes;

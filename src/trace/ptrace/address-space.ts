@@ -15,11 +15,13 @@ export interface AddressSpace {
   readonly removed: Map<number, number>;
   /** Watches that have their breakpoint, or had it. */
   readonly placed: Set<Watch>;
+  /** Addresses where a task steps over the instruction that the breakpoint replaces. */
+  readonly stepped: Set<number>;
 }
 
 /** A memory without breakpoints. */
 export function newAddressSpace(): AddressSpace {
-  return { breakpoints: new Map(), removed: new Map(), placed: new Set() };
+  return { breakpoints: new Map(), removed: new Map(), placed: new Set(), stepped: new Set() };
 }
 
 /** What a fork's child gets. */
@@ -28,5 +30,6 @@ export function copyAddressSpace(space: AddressSpace): AddressSpace {
     breakpoints: new Map(space.breakpoints),
     removed: new Map(space.removed),
     placed: new Set(space.placed),
+    stepped: new Set(),
   };
 }

@@ -16,6 +16,9 @@ const SI_KERNEL = 0x80;
 /** SIGTRAP in a signal set. */
 const SIGTRAP_BIT = 1n << 4n;
 
+/** si_code of the SIGTRAP after a single step. */
+const TRAP_TRACE = 2;
+
 const INT3 = new Uint8Array([0xcc]);
 
 /** Puts a breakpoint on every function that a symbol trigger waits for, and takes it out when it has been hit. */
@@ -76,8 +79,35 @@ export class Breakpoints {
     task.space.removed.set(address, original);
     ptrace.registers[REG.rip] = BigInt(address);
     ptrace.setRegisters(task.tid);
-    for (const watch of breakpoint?.watches ?? []) watches.fireProcess(watch, task.process, at);
+    if (breakpoint === undefined) return true;
+    // Whatever is put here while the watches fire has to wait until this instruction has been executed.
+    task.space.stepped.add(address);
+    for (const watch of breakpoint.watches) watches.fireProcess(watch, task.process, at);
+    const others = breakpoint.watches.filter((watch) => this.#isWaitedFor(watch, task.space));
+    for (const watch of others) this.#insert(task, address, watch);
+    if (task.space.breakpoints.has(address)) task.stepping = address;
+    else task.space.stepped.delete(address);
     return true;
+  }
+
+  /**
+   * Looks into a SIGTRAP that is about to be delivered: whether it is the end of a step over a breakpoint, which is
+   * in its place again then.
+   */
+  isStep(task: Task): boolean {
+    const address = task.stepping;
+    if (address === null || this.#context.ptrace.signalCode(task.tid) !== TRAP_TRACE) return false;
+    this.endStep(task);
+    return true;
+  }
+
+  /** Puts back the breakpoint that a task is stepping over; for one that dies or is let go of, too. */
+  endStep(task: Task): void {
+    const address = task.stepping;
+    if (address === null) return;
+    task.stepping = null;
+    task.space.stepped.delete(address);
+    if (task.space.breakpoints.has(address)) this.#context.memory.write(task.tid, BigInt(address), INT3);
   }
 
   /** Whether a stopped task has run into one of these breakpoints and the SIGTRAP is still to be delivered. */
@@ -99,6 +129,14 @@ export class Breakpoints {
     space.breakpoints.clear();
   }
 
+  /** Whether a process that shares the memory has not come to this trigger yet: the parent of a vfork child, for one. */
+  #isWaitedFor(watch: Watch, space: AddressSpace): boolean {
+    for (const other of this.#context.tasks.values()) {
+      if (other.space === space && this.#context.watches.armedFor(watch, other.process)) return true;
+    }
+    return false;
+  }
+
   #armed(task: Task): Watch[] {
     const { watches } = this.#context;
     return watches
@@ -114,7 +152,9 @@ export class Breakpoints {
       return true;
     }
     const byte = memory.read(task.tid, BigInt(address), 1)?.[0];
-    if (byte === undefined || !memory.write(task.tid, BigInt(address), INT3)) return false;
+    if (byte === undefined) return false;
+    const isDeferred = task.space.stepped.has(address);
+    if (!isDeferred && !memory.write(task.tid, BigInt(address), INT3)) return false;
     task.space.breakpoints.set(address, { address, original: byte, watches: [watch] });
     return true;
   }

@@ -29,6 +29,8 @@ export interface Task {
   interrupted: boolean;
   /** Number of the call that such a stop makes the task enter again, which is no further call of the program's. */
   again: number | null;
+  /** Address of the instruction that it steps over so that a breakpoint can be put back, or null. */
+  stepping: number | null;
   /** Between an exec and the first call of the new program. */
   execing: boolean;
   /** The next restart_syscall was caused by attaching: the call it resumes has been recorded. */
@@ -53,6 +55,7 @@ export function newTask(tid: number, process: ProcessRecord, space: AddressSpace
     attaching: false,
     interrupted: false,
     again: null,
+    stepping: null,
     execing: false,
     skipRestart: false,
   };

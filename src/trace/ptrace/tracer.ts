@@ -373,7 +373,7 @@ class PtraceTracer {
 
   #delivery(task: Task, signal: number, at: number): void {
     const { ptrace } = this.#context;
-    if (signal === SIGTRAP && this.#breakpoints.hit(task, at)) {
+    if (signal === SIGTRAP && (this.#breakpoints.isStep(task) || this.#breakpoints.hit(task, at))) {
       if (!this.#settle(task)) this.#resume(task, 0);
       return;
     }
@@ -436,6 +436,7 @@ class PtraceTracer {
   #release(task: Task): void {
     const { ptrace, tasks, recorder, host } = this.#context;
     const { process } = task;
+    this.#breakpoints.endStep(task);
     this.#breakpoints.clear(task.tid, task.space);
     ptrace.resume(pt.PTRACE_DETACH, task.tid, 0);
     tasks.delete(task.tid);
@@ -458,6 +459,7 @@ class PtraceTracer {
   #resume(task: Task, signal: number): void {
     const { ptrace, tasks, recorder, host } = this.#context;
     if (this.#detaching) {
+      this.#breakpoints.endStep(task);
       this.#breakpoints.clear(task.tid, task.space);
       ptrace.resume(pt.PTRACE_DETACH, task.tid, signal);
       tasks.delete(task.tid);
@@ -471,6 +473,10 @@ class PtraceTracer {
     if (task.stopped) {
       task.stopped = false;
       ptrace.resume(pt.PTRACE_LISTEN, task.tid, 0);
+      return;
+    }
+    if (task.stepping !== null) {
+      ptrace.resume(pt.PTRACE_SINGLESTEP, task.tid, signal);
       return;
     }
     const isDue = this.#enforcer?.isDue(task.process) === true;
