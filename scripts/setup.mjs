@@ -18,6 +18,7 @@ const PACKAGES = {
     'gcc-multilib',
     'git',
     'less',
+    'libcap2-bin',
     'libc6-dev',
     'libseccomp-dev',
     'linux-libc-dev',

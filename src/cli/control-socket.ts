@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import type { RunningTrace } from '../trace/trace.ts';
+import { say } from './say.ts';
 
 /** Longest request that is read, in characters. */
 const REQUEST_CAP = 4096;
@@ -25,7 +26,9 @@ export function controlDirectory(): string {
   }
   const stat = lstatSync(directory, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
-    throw new UsageError(`control socket: ${directory} is not a directory of ours alone (mode 0700); remove it`);
+    throw new UsageError(
+      `control socket: ${directory} is not a directory of ours alone (mode 0700); remove it`,
+    );
   }
   return directory;
 }
@@ -36,13 +39,13 @@ export function openControlSocket(running: RunningTrace): Disposable {
   try {
     path = join(controlDirectory(), `${process.pid}.sock`);
   } catch (error) {
-    process.stderr.write(`callgate: warning: ${(error as Error).message}; callgate phase will not reach this trace\n`);
+    say(`warning: ${(error as Error).message}; callgate phase will not reach this trace`);
     return { [Symbol.dispose]: () => undefined };
   }
   rmSync(path, { force: true });
   const server = createServer((socket) => answer(running, socket));
   server.on('error', (error) => {
-    process.stderr.write(`callgate: warning: no control socket: ${error.message}\n`);
+    say(`warning: no control socket: ${error.message}`);
   });
   server.listen(path, () => chmodSync(path, 0o600));
   server.unref();
@@ -81,7 +84,9 @@ export async function requestPhase(pid: number, phase: string): Promise<ControlR
       if (error.code === 'ECONNREFUSED') rmSync(path, { force: true });
       reject(new UsageError(`phase: no trace of callgate process ${pid} can be reached`, { cause: error }));
     });
-    socket.on('close', () => resolve(JSON.parse(text || '{"ok":false,"message":"no answer"}') as ControlReply));
+    socket.on('close', () =>
+      resolve(JSON.parse(text || '{"ok":false,"message":"no answer"}') as ControlReply),
+    );
   });
 }
 

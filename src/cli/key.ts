@@ -1,7 +1,8 @@
 import { openSync } from 'node:fs';
-import { ReadStream } from 'node:tty';
+import { isatty, ReadStream } from 'node:tty';
 import { UsageError } from '../base/errors.ts';
 import type { RunningTrace } from '../trace/trace.ts';
+import { say } from './say.ts';
 
 /**
  * Enters the next phase that waits for a key whenever Enter is pressed on the terminal; readiness comes before all phases.
@@ -18,9 +19,7 @@ export function watchKey(running: RunningTrace): Disposable {
     say(`no terminal to wait for Enter on; use: callgate phase ${names[0] ?? 'NAME'}`);
     return { [Symbol.dispose]: () => undefined };
   }
-  say(
-    `press Enter for phase ${names.join(', then ')}${process.stdin.isTTY ? '; the program reads /dev/null' : ''}`,
-  );
+  say(`press Enter for phase ${names.join(', then ')}${isatty(0) ? '; the program reads /dev/null' : ''}`);
   const waiting = [...names];
   stream.on('data', () => {
     const name = waiting.shift();
@@ -34,8 +33,4 @@ export function watchKey(running: RunningTrace): Disposable {
     }
   });
   return { [Symbol.dispose]: () => stream.destroy() };
-}
-
-function say(text: string): void {
-  process.stderr.write(`callgate: ${text}\n`);
 }

@@ -30,7 +30,9 @@ function chooseSession(sessions: readonly number[], wanted: string | undefined):
   const alive = sessions.filter(isAlive);
   if (alive.length === 1) return alive[0] as number;
   if (alive.length === 0) {
-    throw new UsageError('phase: no trace with phases is running (start one with callgate trace --phase NAME@key)');
+    throw new UsageError(
+      'phase: no trace with phases is running (start one with callgate trace --phase NAME@key)',
+    );
   }
   throw new UsageError(`phase: several traces are running: ${alive.join(', ')} (choose with --trace PID)`);
 }

@@ -1,5 +1,7 @@
+import { isatty } from 'node:tty';
 import { formatDuration } from '../base/duration.ts';
 import type { RunningTrace } from '../trace/trace.ts';
+import { writeToStderr } from './say.ts';
 
 /** A line on the terminal that is drawn over itself. */
 export interface ProgressLine extends Disposable {
@@ -15,7 +17,8 @@ const ERASE = '\r\u001b[K';
  * program does not have to itself (as an editor has).
  */
 export function showProgress(running: RunningTrace, wanted: boolean): ProgressLine {
-  if (!wanted || !process.stderr.isTTY) return { clear: () => undefined, [Symbol.dispose]: () => undefined };
+  // Not process.stderr: that makes a pipe non-blocking, for the traced program as well, whose writes would then fail.
+  if (!wanted || !isatty(2)) return { clear: () => undefined, [Symbol.dispose]: () => undefined };
   const began = process.hrtime.bigint();
   let shown = false;
   let isTaken: (() => boolean) | null = null;
@@ -27,7 +30,7 @@ export function showProgress(running: RunningTrace, wanted: boolean): ProgressLi
     });
   }, INTERVAL / 2);
   const clear = (): void => {
-    if (shown) process.stderr.write(ERASE);
+    if (shown) writeToStderr(ERASE);
     shown = false;
   };
   const timer = setInterval(() => {
@@ -35,7 +38,7 @@ export function showProgress(running: RunningTrace, wanted: boolean): ProgressLi
       clear();
       return;
     }
-    process.stderr.write(`${ERASE}${describe(running, Number(process.hrtime.bigint() - began))}`);
+    writeToStderr(`${ERASE}${describe(running, Number(process.hrtime.bigint() - began))}`);
     shown = true;
   }, INTERVAL);
   const stop = (): void => {

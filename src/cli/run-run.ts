@@ -7,7 +7,6 @@ import { buildPolicy } from '../policy/build.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
-import { escapeText } from '../report/escape.ts';
 import { describeViolation, formatViolations } from '../report/violations.ts';
 import type { TraceEvent, Violation } from '../trace/backend.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
@@ -18,6 +17,7 @@ import { onInterrupt } from './interrupts.ts';
 import { OutputFile } from './output-file.ts';
 import { readProfile } from './profile-input.ts';
 import type { RunArguments } from './run-command.ts';
+import { say } from './say.ts';
 
 /** Violations that are kept for the summary; more are counted only. */
 const VIOLATION_CAP = 10_000;
@@ -57,7 +57,7 @@ export async function runEnforced(
     },
     thread,
   );
-  using _interrupts = onInterrupt(running);
+  using _interrupts = onInterrupt(() => running);
   const { exit, error, profile } = await running.outcome;
   for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
   if (audit) for (const line of formatViolations(violations, phases)) say(line);
@@ -72,7 +72,9 @@ function checkArguments(args: RunArguments, audit: boolean): void {
     throw new UsageError('run: give either --policy FILE or --profile FILE');
   }
   if (args.learn === true && args.policy === undefined) {
-    throw new UsageError('run: --learn adds to a policy, so it needs --policy FILE (callgate policy makes one)');
+    throw new UsageError(
+      'run: --learn adds to a policy, so it needs --policy FILE (callgate policy makes one)',
+    );
   }
   if (args.exec === true && (audit || args.report !== undefined)) {
     throw new UsageError('run: --exec leaves nothing that could audit or report');
@@ -96,7 +98,9 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
   if (event.kind === 'violation' && event.violation.outcome !== 'allowed') {
     say(describeViolation(event.violation, phases));
     const where = args.policy ?? 'a policy made with callgate policy';
-    say(`to allow it, add it to phase ${phases[event.violation.phase] ?? ''} of ${where}, or run with --learn`);
+    say(
+      `to allow it, add it to phase ${phases[event.violation.phase] ?? ''} of ${where}, or run with --learn`,
+    );
   }
   if (event.kind !== 'filtered') return;
   const { pid, phase, program, problem } = event;
@@ -109,12 +113,23 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
     return;
   }
   const consequence = args.ifStuck === 'kill' ? 'it is killed (--if-stuck keep lets it go on)' : 'it goes on';
-  say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} could not be held to it, ${problem}; ${consequence}`);
+  say(
+    `phase ${phases[phase] ?? phase}${whose}: pid ${pid} could not be held to it, ${problem}; ${consequence}`,
+  );
 }
 
-function learn(path: string, policy: Policy, violations: readonly Violation[], command: readonly string[]): void {
+function learn(
+  path: string,
+  policy: Policy,
+  violations: readonly Violation[],
+  command: readonly string[],
+): void {
   const day = new Date().toISOString().slice(0, 10);
-  const learned = learnViolations(policy, violations, `learned from an audit of ${command[0] ?? ''} on ${day}`);
+  const learned = learnViolations(
+    policy,
+    violations,
+    `learned from an audit of ${command[0] ?? ''} on ${day}`,
+  );
   const output = OutputFile.prepare(path);
   const text = path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
   say(`learned: ${output.commit(text)} has been extended; read it before you rely on it`);
@@ -136,8 +151,3 @@ function openReport(path: string): Report {
     [Symbol.dispose]: () => void output.commit(lines.join('')),
   };
 }
-
-function say(text: string): void {
-  process.stderr.write(`callgate: ${escapeText(text)}\n`);
-}
-

@@ -1,7 +1,7 @@
+import { isatty } from 'node:tty';
 import { basename } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { formatProfile } from '../profile/save.ts';
-import { escapeText } from '../report/escape.ts';
 import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
@@ -15,6 +15,7 @@ import { watchKey } from './key.ts';
 import { OutputFile } from './output-file.ts';
 import { showProgress } from './progress.ts';
 import type { TraceArguments } from './trace-command.ts';
+import { say, writeToStderr } from './say.ts';
 
 /** Runs `callgate trace` from checked arguments to exit code. */
 export async function runTrace(
@@ -23,17 +24,18 @@ export async function runTrace(
   thread: TracingThread | undefined,
 ): Promise<void> {
   checkTarget(command, args);
+  let running: RunningTrace | undefined;
+  // Before there is a file to clean up; a signal that comes that early is handled once the trace has begun.
+  using _interrupts = onInterrupt(() => running);
   // Checked before anything runs: a result that could not be kept is found out now.
   const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
-  let running: RunningTrace;
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   try {
-    running = startTrace(toOptions(command, args, withKey && process.stdin.isTTY), thread);
+    running = startTrace(toOptions(command, args, withKey && isatty(0)), thread);
   } catch (error) {
     output.discard();
     throw error;
   }
-  using _interrupts = onInterrupt(running);
   using _control = running.phases.length === 0 && running.ready === null ? null : openControlSocket(running);
   using _key = withKey ? watchKey(running) : null;
   using progress = showProgress(running, args.quiet !== true && args.progress !== false);
@@ -42,8 +44,9 @@ export async function runTrace(
     progress.clear();
     const written = output.commit(formatProfile(profile));
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
-    if (written !== output.path) say(`warning: ${output.path} could not be written, the profile is in ${written}`);
-    if (args.quiet !== true) process.stderr.write(formatSummary(profile, written));
+    if (written !== output.path)
+      say(`warning: ${output.path} could not be written, the profile is in ${written}`);
+    if (args.quiet !== true) writeToStderr(formatSummary(profile, written));
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
   } catch (error) {
@@ -57,7 +60,9 @@ function checkTarget(command: readonly string[], args: TraceArguments): void {
     throw new UsageError('trace: a command and --pid were both given (one of them, please)');
   }
   if (command.length === 0 && args.pid === undefined) {
-    throw new UsageError('trace: no program was given (callgate trace -- PROGRAM, or callgate trace --pid PID)');
+    throw new UsageError(
+      'trace: no program was given (callgate trace -- PROGRAM, or callgate trace --pid PID)',
+    );
   }
 }
 
@@ -84,8 +89,4 @@ function defaultOutput(command: readonly string[], args: TraceArguments): string
   const pid = args.pid?.[0];
   const program = command[0] ?? (pid === undefined ? null : readExecutable(pid)) ?? 'process';
   return `${basename(program) || 'program'}.callgate.json`;
-}
-
-function say(text: string): void {
-  process.stderr.write(`callgate: ${escapeText(text)}\n`);
 }

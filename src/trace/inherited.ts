@@ -13,7 +13,10 @@ const DEFAULT_OPEN_FILES = 1024;
  * limit of open files is that of the parent process, or 1024 where that cannot be read.
  */
 export function inheritedState(note: string | undefined): InheritedState {
-  const match = /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?(?: env=[0-9]+)?$/.exec(note ?? '');
+  const match =
+    /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?(?: env=[0-9]+)?$/.exec(
+      note ?? '',
+    );
   if (match === null) {
     return { ignoredSignals: 0n, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
   }
@@ -60,7 +63,7 @@ export function rawArguments(count: number): Uint8Array[] {
 
 function splitAtNul(bytes: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = bytes.indexOf(0, at);
     const stop = end === -1 ? bytes.length : end;
     parts.push(bytes.subarray(at, stop));

@@ -21,7 +21,7 @@ export function readArgv(pid: number): string[] {
   try {
     const bytes = readFileSync(`/proc/${pid}/cmdline`);
     const parts: string[] = [];
-    for (let at = 0; at < bytes.length && parts.length < 256; ) {
+    for (let at = 0; at < bytes.length && parts.length < 256;) {
       const end = bytes.indexOf(0, at);
       const stop = end === -1 ? bytes.length : end;
       parts.push(textOf(bytes.subarray(at, stop)).slice(0, 4096));

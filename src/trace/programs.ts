@@ -1,8 +1,12 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { parseElf } from '../elf/header.ts';
 import { buildId } from '../elf/note.ts';
+import type { Libc } from '../sys/libc.ts';
 import { readArgv, readExecutable, readStatus } from './proc.ts';
 import type { Recorder } from './recorder.ts';
+
+/** How a file gives privileges to who executes it. */
+export type Privilege = 'setuid' | 'setgid' | 'setcap';
 
 /** What a process runs, as the kernel resolved it. */
 export interface ProgramOfProcess {
@@ -10,8 +14,8 @@ export interface ProgramOfProcess {
   readonly program: number | null;
   readonly path: string | null;
   readonly argv: readonly string[];
-  /** Why its privileges are lost if no_new_privs is set: `setuid`, `setgid`, or null if it has none of its own. */
-  readonly privilege: 'setuid' | 'setgid' | null;
+  /** What gives it privileges that are lost under no_new_privs, or null. */
+  readonly privilege: Privilege | null;
 }
 
 const S_ISUID = 0o4000;
@@ -21,10 +25,12 @@ const S_IXGRP = 0o010;
 /** Identifies executables; a file is read once however often it is executed. */
 export class Programs {
   readonly #recorder: Recorder;
+  readonly #libc: Libc;
   readonly #buildIds: Map<string, string | null> = new Map();
 
-  constructor(recorder: Recorder) {
+  constructor(recorder: Recorder, libc: Libc) {
     this.#recorder = recorder;
+    this.#libc = libc;
   }
 
   /** Looks at a process that is stopped, or at least alive. */
@@ -48,10 +54,22 @@ export class Programs {
         this.#buildIds.set(key, id);
       }
       const program = this.#recorder.program(path, id);
-      return { program, path, argv, privilege: privilegeOf(pid, stat) };
+      return { program, path, argv, privilege: this.#privilegeOf(pid, stat) };
     } finally {
       closeSync(fd);
     }
+  }
+
+  #privilegeOf(pid: number, stat: { mode: number; uid: number; gid: number }): Privilege | null {
+    const setuid = (stat.mode & S_ISUID) !== 0;
+    const setgid = (stat.mode & S_ISGID) !== 0 && (stat.mode & S_IXGRP) !== 0;
+    // SAFETY: the strings are copied by koffi; no buffer is passed.
+    if (this.#libc.getxattrSize(`/proc/${pid}/exe`, 'security.capability') > 0) return 'setcap';
+    if (!setuid && !setgid) return null;
+    const status = readStatus(pid);
+    const effective = (field: string): number => Number(status?.get(field)?.split('\t')[1] ?? -1);
+    if (setuid && effective('Uid') !== stat.uid) return 'setuid';
+    return setgid && effective('Gid') !== stat.gid ? 'setgid' : null;
   }
 }
 
@@ -62,14 +80,4 @@ function readBuildId(fd: number): string | null {
     // Something that the kernel executes and we cannot parse still has a path.
     return null;
   }
-}
-
-function privilegeOf(pid: number, stat: { mode: number; uid: number; gid: number }): 'setuid' | 'setgid' | null {
-  const setuid = (stat.mode & S_ISUID) !== 0;
-  const setgid = (stat.mode & S_ISGID) !== 0 && (stat.mode & S_IXGRP) !== 0;
-  if (!setuid && !setgid) return null;
-  const status = readStatus(pid);
-  const effective = (field: string): number => Number(status?.get(field)?.split('\t')[1] ?? -1);
-  if (setuid && effective('Uid') !== stat.uid) return 'setuid';
-  return setgid && effective('Gid') !== stat.gid ? 'setgid' : null;
 }

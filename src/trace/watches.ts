@@ -81,7 +81,8 @@ export class Watches {
 
   onListen(address: string, at: number): void {
     for (const watch of this.pending('listen')) {
-      if (watch.trigger.kind === 'listen' && watch.trigger.address === address) this.fireTree(watch.phase, at);
+      if (watch.trigger.kind === 'listen' && watch.trigger.address === address)
+        this.fireTree(watch.phase, at);
     }
   }
 

@@ -23,9 +23,7 @@ function waitFor(child: ChildProcess): Promise<ExitStatus> {
     child.once('error', () => resolve({ kind: 'exited', code: 127 }));
     child.once('exit', (code, signal) => {
       resolve(
-        signal === null
-          ? { kind: 'exited', code: code ?? 0 }
-          : { kind: 'signaled', signal, core: false },
+        signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'signaled', signal, core: false },
       );
     });
   });

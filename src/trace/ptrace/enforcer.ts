@@ -92,7 +92,14 @@ export class Enforcer {
     const wide = registers[REG.cs] !== USER32_CS;
     const order = wide ? [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8] : [5, 11, REG.rdx, REG.rsi, REG.rdi, 4];
     const arch = wide ? ((nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32') : 'i386';
-    this.#report(task, arch, nr, order.map((index) => registers[index] as bigint), at, 'killed');
+    this.#report(
+      task,
+      arch,
+      nr,
+      order.map((index) => registers[index] as bigint),
+      at,
+      'killed',
+    );
   }
 
   #report(
@@ -133,7 +140,9 @@ export class Enforcer {
   #wanted(process: ProcessRecord): PhaseFilter {
     const { filters } = this.#enforcement;
     const program = this.#programOf(process);
-    const own = filters.findLast((one) => one.phase <= process.phase && one.program !== null && one.program === program);
+    const own = filters.findLast(
+      (one) => one.phase <= process.phase && one.program !== null && one.program === program,
+    );
     const tree = filters.findLast((one) => one.phase <= process.phase && one.program === null);
     if (own !== undefined && own.phase === (tree?.phase ?? own.phase)) return own;
     return (tree ?? own) as PhaseFilter;

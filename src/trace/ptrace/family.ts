@@ -1,12 +1,9 @@
 import { signalName } from '../../abi/signals.ts';
-import {
-  PTRACE_EVENT_CLONE,
-  PTRACE_EVENT_VFORK,
-} from '../../sys/ptrace.ts';
+import { PTRACE_EVENT_CLONE, PTRACE_EVENT_VFORK } from '../../sys/ptrace.ts';
 import type { WaitStatus } from '../../sys/wait.ts';
 import type { ExitStatus } from '../../profile/model.ts';
 import { isThreadOf, readStatus } from '../proc.ts';
-import type { Programs } from '../programs.ts';
+import type { Privilege, Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { copyAddressSpace, newAddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
@@ -59,7 +56,15 @@ export class Family {
       this.#warnPrivilege(path, privilege);
     }
     const phase = 0;
-    const process = this.#context.recorder.startProcess({ pid, birth, parent: null, program, argv, at, phase });
+    const process = this.#context.recorder.startProcess({
+      pid,
+      birth,
+      parent: null,
+      program,
+      argv,
+      at,
+      phase,
+    });
     this.#processes.set(pid, process);
     return process;
   }
@@ -199,7 +204,11 @@ export class Family {
       phase: known?.phase ?? 0,
     });
     this.#processes.set(tid, process);
-    const task = newTask(tid, process, parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space));
+    const task = newTask(
+      tid,
+      process,
+      parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space),
+    );
     task.syscallStops = parent?.syscallStops ?? this.#context.request.method === 'ptrace';
     this.#context.tasks.set(tid, task);
     return task;
@@ -233,7 +242,7 @@ export class Family {
     return undefined;
   }
 
-  #warnPrivilege(path: string | null, privilege: 'setuid' | 'setgid' | null): void {
+  #warnPrivilege(path: string | null, privilege: Privilege | null): void {
     if (privilege === null || this.#context.request.privileged || path === null) return;
     this.#context.host.send({
       kind: 'warning',

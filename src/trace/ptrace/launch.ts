@@ -112,7 +112,10 @@ function explainEnd(
   status: { kind: 'exited'; code: number } | { kind: 'signaled'; signal: number },
 ): Error {
   if (status.kind === 'signaled') {
-    return new LaunchError(`trace: ${target.path} was killed by signal ${status.signal} as it was started`, 126);
+    return new LaunchError(
+      `trace: ${target.path} was killed by signal ${status.signal} as it was started`,
+      126,
+    );
   }
   if (status.code > 128) {
     const name = errnoName(status.code - 128) ?? `errno ${status.code - 128}`;

@@ -89,7 +89,7 @@ class PtraceTracer {
         (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
     this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement);
-    this.#family = new Family(this.#context, new Programs(host.recorder));
+    this.#family = new Family(this.#context, new Programs(host.recorder, libc));
     this.#breakpoints = new Breakpoints(this.#context);
     this.#calls = new CallHandler(this.#context, this.#breakpoints);
   }
@@ -145,7 +145,12 @@ class PtraceTracer {
   /** A process that does nothing: a signal sent to it makes the wait below return. */
   #installDoorbell(): number {
     const { libc, ptrace } = this.#context;
-    const pid = spawnImage(libc, assembleDoorbell(), { argv: ['callgate'], env: [], descriptors: [], cwd: null });
+    const pid = spawnImage(libc, assembleDoorbell(), {
+      argv: ['callgate'],
+      env: [],
+      descriptors: [],
+      cwd: null,
+    });
     try {
       ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
     } catch (error) {

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { countOf, traceCommand } from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+
+let crowd = '';
+
+beforeAll(() => {
+  crowd = compile(readFileSync(new URL('fixtures/crowd.c', import.meta.url), 'utf8'), ['-pthread']);
+});
+
+describe.each(['seccomp', 'ptrace'])('many at once under --method %s', (method) => {
+  const traceMode = (...args: string[]): ReturnType<typeof traceCommand> =>
+    traceCommand([crowd, ...args], ['--method', method]);
+
+  it('counts each of 200 processes that live at the same time by itself', () => {
+    const { profile, status } = traceMode('processes', '200');
+    expect(status).toBe(0);
+    const counts = profile.processes.slice(1).map((process) => ({
+      made: countOf([process], 'getppid'),
+      told: process.exit?.kind === 'exited' ? process.exit.code : null,
+    }));
+    expect(counts).toHaveLength(200);
+    expect(counts.map(({ made }) => made)).toEqual(counts.map(({ told }) => told));
+    expect(counts.map(({ told }) => told).sort((a, b) => Number(a) - Number(b))).toEqual(
+      Array.from({ length: 200 }, (_, i) => i + 1),
+    );
+  });
+
+  it('lists 200 threads that live at the same time and counts their calls', () => {
+    const { profile, status } = traceMode('threads', '200');
+    expect(status).toBe(0);
+    expect(profile.processes).toHaveLength(1);
+    expect(new Set(profile.processes[0]?.threads.map(({ tid }) => tid)).size).toBe(200);
+    expect(countOf(profile.processes, 'getppid')).toBe((200 * 201) / 2);
+  });
+
+  it('records 1000 children that live shortly, one after another', () => {
+    const { profile, status } = traceMode('children', '1000');
+    expect(status).toBe(0);
+    expect(profile.processes).toHaveLength(1001);
+    for (const child of profile.processes.slice(1)) {
+      expect({ parent: child.parent, exit: child.exit, rare: countOf([child], 'getppid') }).toEqual({
+        parent: 0,
+        exit: { kind: 'exited', code: 0 },
+        rare: 1,
+      });
+    }
+  });
+
+  it('loses no call and no signal in a storm of signals', () => {
+    const { profile, status, stdout } = traceMode('storm', '3000');
+    expect(status).toBe(0);
+    const handled = Number(stdout);
+    expect(handled).toBeGreaterThan(0);
+    expect(countOf(profile.processes, 'getppid')).toBe(3000);
+    expect(countOf(profile.processes, 'getpgid')).toBe(handled);
+    expect(countOf(profile.processes, 'rt_sigreturn')).toBe(handled);
+  });
+
+  it('follows a chain of 50 execs', () => {
+    const { profile, status } = traceMode('chain', '50');
+    expect(status).toBe(0);
+    expect(profile.processes.map(({ parent }) => parent)).toEqual([
+      null,
+      ...Array.from({ length: 50 }, (_, i) => i),
+    ]);
+    expect(countOf(profile.processes, 'getppid')).toBe(51);
+  });
+});
