@@ -18,6 +18,7 @@ const PACKAGES = {
     'gcc-multilib',
     'git',
     'less',
+    'lighttpd',
     'libcap2-bin',
     'libc6-dev',
     'libseccomp-dev',

@@ -119,8 +119,8 @@ export interface Mapping {
   readonly path: string;
 }
 
-/** File-backed mappings in order of address; empty if the process is gone. */
-export function readMappings(pid: number): Mapping[] {
+/** File-backed mappings in order of address, and the vDSO as `[vdso]` if wanted; empty if the process is gone. */
+export function readMappings(pid: number, withVdso = false): Mapping[] {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/maps`, 'utf8');
@@ -129,8 +129,8 @@ export function readMappings(pid: number): Mapping[] {
   }
   const mappings: Mapping[] = [];
   for (const line of text.split('\n')) {
-    const match = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ [0-9]+ +(\/.*)$/.exec(line);
-    if (match === null) continue;
+    const match = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ [0-9]+ +(\/.*|\[vdso\])$/.exec(line);
+    if (match === null || (match[5] === '[vdso]' && !withVdso)) continue;
     mappings.push({
       start: parseInt(match[1] as string, 16),
       end: parseInt(match[2] as string, 16),
@@ -160,4 +160,14 @@ export function listExecutableRegions(pid: number): { readonly start: number; re
     regions.push({ start, end, vdso: line.endsWith('[vdso]') });
   }
   return regions.sort((a, b) => Number(b.vdso) - Number(a.vdso));
+}
+
+/** Identity of the root directory of a process, or an empty string if it is gone. */
+export function rootIdentity(pid: number): string {
+  try {
+    const { dev, ino } = statSync(`/proc/${pid}/root/`, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return '';
+  }
 }

@@ -68,6 +68,7 @@ class PtraceTracer {
       (phase, process, at) => this.#fired(phase, process?.pid ?? null, at),
     );
     const ptrace = new pt.Ptrace(libc);
+    const memory = new TraceeMemory(libc);
     const { enforcement } = request;
     this.#context = {
       request,
@@ -75,8 +76,8 @@ class PtraceTracer {
       recorder: host.recorder,
       libc,
       ptrace,
-      tracebacks: new Tracebacks(ptrace),
-      memory: new TraceeMemory(libc),
+      tracebacks: new Tracebacks(ptrace, memory),
+      memory,
       waiter: new Waiter(libc),
       watches,
       tasks: new Map(),
