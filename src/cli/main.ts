@@ -3,6 +3,10 @@ import { TracingThread } from '../trace/tracing-thread.ts';
 import { VERSION } from '../base/version.ts';
 import { defineTrace } from './trace-command.ts';
 import { defineRun } from './run-command.ts';
+import { definePolicy } from './policy-command.ts';
+import { defineCheck } from './check-command.ts';
+import { defineExport } from './export-command.ts';
+import { defineImport } from './import-command.ts';
 import { defineShow } from './show-command.ts';
 import { defineMerge } from './merge-command.ts';
 import { definePhases } from './phases-command.ts';
@@ -26,7 +30,7 @@ Exit codes: 0 done, 1 findings, 2 usage or failure; trace ends as the program di
 export function buildProgram(thread: TracingThread | null = null): Command {
   const program = new Command('callgate');
   program
-    .description('Finds out which Linux system calls a program needs.')
+    .description('Finds out which Linux system calls a program needs, and locks it down to them.')
     .version(VERSION, '-V, --version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
@@ -37,6 +41,10 @@ export function buildProgram(thread: TracingThread | null = null): Command {
     .exitOverride();
   defineTrace(program, thread);
   defineRun(program, thread);
+  definePolicy(program);
+  defineCheck(program);
+  defineExport(program);
+  defineImport(program);
   defineShow(program);
   defineMerge(program);
   definePhases(program);

@@ -1,0 +1,97 @@
+import type { Arch } from '../abi/arch.ts';
+import { errnoName } from '../abi/errno.ts';
+import { syscallNumber } from '../abi/syscalls.ts';
+import { ENOSYS } from '../policy/filter/action.ts';
+import type { Exporter, Loss } from './exporter.ts';
+import { systemdGroup, SYSTEMD_VERSION } from './systemd-groups.ts';
+import { argumentRules, listed, newerCalls } from './losses.ts';
+import { joinArches } from './name-rules.ts';
+import { describeSelection, type Selection } from './selection.ts';
+import { wrapWords } from './word-wrap.ts';
+
+/** Names that SystemCallArchitectures= takes; source: systemd.unit(5), ConditionArchitecture=. */
+export const SYSTEMD_ARCH: Readonly<Record<Arch, string>> = {
+  x86_64: 'x86-64',
+  i386: 'x86',
+  x32: 'x32',
+  aarch64: 'arm64',
+};
+
+const LINE_WIDTH = 90;
+
+/** Drop-in for a systemd service; source: systemd.exec(5), "System call filtering". */
+export const SYSTEMD: Exporter = {
+  name: 'systemd',
+  description: 'systemd: drop-in for a service unit',
+  fileName: 'callgate.conf',
+  write: (selection) => {
+    const { allowed, enosys, losses } = joinArches(selection);
+    const { violation } = selection;
+    const names = allowed.map(({ name }) => name);
+    const isDefault = violation.kind === 'errno' && violation.errno === ENOSYS;
+    const isLog = violation.kind === 'log';
+    const missing = isDefault ? [] : enosys;
+    const lines = [
+      ...describeSelection(selection).map((line) => `# ${line}`),
+      '[Service]',
+      ...(isLog
+        ? []
+        : [`SystemCallArchitectures=${selection.arches.map(({ arch }) => SYSTEMD_ARCH[arch]).join(' ')}`]),
+      // A log line for everything but the list; nothing is blocked.
+      ...wrapWords(names, LINE_WIDTH).map((line) =>
+        isLog ? `SystemCallLog=~${line}` : `SystemCallFilter=${line}`,
+      ),
+      // In an allow list, an error for a single call is written as if it were taken away.
+      ...wrapWords(
+        missing.map((name) => `${name}:ENOSYS`),
+        LINE_WIDTH,
+      ).map((line) => `SystemCallFilter=~${line}`),
+      ...(violation.kind === 'errno'
+        ? [`SystemCallErrorNumber=${errnoName(violation.errno) ?? violation.errno}`]
+        : []),
+    ];
+    return {
+      content: `${lines.join('\n')}\n`,
+      losses: [
+        ...losses,
+        ...argumentRules(selection),
+        ...(isLog ? [] : implicitCalls(selection, names)),
+        ...unknownNames([...names, ...missing]),
+        ...(violation.kind === 'trap'
+          ? [
+              {
+                kind: 'stricter' as const,
+                text: 'systemd cannot deny by a trap, denied calls kill the process',
+              },
+            ]
+          : []),
+        ...newerCalls(selection),
+      ],
+      usage: `# As root, then restart the unit:
+install -D -m 644 FILE /etc/systemd/system/UNIT.service.d/callgate.conf && systemctl daemon-reload
+`,
+    };
+  },
+};
+
+/** An allow list always holds the group @default. */
+function implicitCalls({ arches }: Selection, names: readonly string[]): readonly Loss[] {
+  const own = new Set(names);
+  const added = systemdGroup('@default').filter(
+    (name) => !own.has(name) && arches.some(({ arch }) => syscallNumber(arch, name) !== null),
+  );
+  if (added.length === 0) return [];
+  return [{ kind: 'looser', text: `systemd always allows the group @default, here also: ${listed(added)}` }];
+}
+
+function unknownNames(names: readonly string[]): readonly Loss[] {
+  const known = new Set(systemdGroup('@known'));
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length === 0) return [];
+  return [
+    {
+      kind: 'other',
+      text: `systemd ${SYSTEMD_VERSION} and older ignore names that they do not know: ${listed(unknown)}`,
+    },
+  ];
+}

@@ -1,0 +1,81 @@
+import * as fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { CallgateError } from '../base/errors.ts';
+import { findExporter } from '../export/exporters.ts';
+import { selectSet } from '../export/selection.ts';
+import { samplePolicy } from '../export/testing/sample-policy.ts';
+import { detectImporter, findImporter, IMPORTERS } from './importers.ts';
+import { inputOf } from './testing/read-text.ts';
+
+const policy = samplePolicy({ enosys: ['clone3'], phases: { setup: ['read', 'write', 'execve'] } });
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+const exported = (format: string): Uint8Array => {
+  const { content } = findExporter(format).write(selectSet(policy));
+  return typeof content === 'string' ? encode(content) : content;
+};
+
+/** One file of each format. */
+const SAMPLES: Readonly<Record<string, Uint8Array>> = {
+  cbpf: exported('cbpf'),
+  oci: exported('oci'),
+  systemd: exported('systemd'),
+  numbers: encode('[0, 1, 2, 257]'),
+  audit: encode(
+    'type=SECCOMP msg=audit(1700000000.100:101): pid=42 comm="a" exe="/a" arch=c000003e syscall=59 ip=0x1 code=0x0\n',
+  ),
+  strace: encode(
+    '7 execve("./a", ["./a"], 0x7 /* 1 var */) = 0\n7 brk(NULL) = 0x1\n7 +++ exited with 0 +++\n',
+  ),
+  names: encode(
+    'callander: permitted syscalls: read(any u32, any, any) @ libc.so.6+0x1(read+16)\nfutex(any)\n',
+  ),
+};
+
+describe('files are recognised', () => {
+  it.each(IMPORTERS.map(({ name }) => name))('%s', (name) => {
+    expect(detectImporter(SAMPLES[name]!, 'file').name).toBe(name);
+  });
+
+  it.each(['', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
+    expect(() => detectImporter(encode(text), 'file')).toThrow(
+      'file: format not recognised (cbpf, oci, numbers, audit, ',
+    );
+  });
+});
+
+test('an unknown format is refused with the list', () => {
+  expect(() => findImporter('docker')).toThrow('format: no such format, "docker" (cbpf, oci, ');
+});
+
+test.each(IMPORTERS.map(({ name }) => name))(
+  'damaged files of %s give a result or an error of callgate',
+  (name) => {
+    const sample = SAMPLES[name]!;
+    const damage = fc.array(
+      fc.record({
+        at: fc.nat(sample.length - 1),
+        byte: fc.nat(255),
+        kind: fc.constantFrom('set', 'cut', 'insert'),
+      }),
+      { minLength: 1, maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const bytes = [...sample];
+        for (const { at, byte, kind } of changes) {
+          if (kind === 'set') bytes[at] = byte;
+          else if (kind === 'cut') bytes.splice(at, byte);
+          else bytes.splice(at, 0, byte);
+        }
+        try {
+          findImporter(name).read(inputOf(Uint8Array.from(bytes)));
+        } catch (error) {
+          expect(error).toBeInstanceOf(CallgateError);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  },
+);

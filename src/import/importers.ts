@@ -1,0 +1,40 @@
+import { FormatError, UsageError } from '../base/errors.ts';
+import { AUDIT_IMPORTER } from './audit.ts';
+import { CBPF_IMPORTER } from './cbpf.ts';
+import type { Importer } from './importer.ts';
+import { NAME_LIST_IMPORTER } from './name-list.ts';
+import { NUMBER_LIST_IMPORTER } from './number-list.ts';
+import { OCI_IMPORTER } from './oci.ts';
+import { STRACE_IMPORTER } from './strace.ts';
+import { SYSTEMD_IMPORTER } from './systemd.ts';
+import { decodeText } from './text-input.ts';
+
+/** Every format that can be read, those that are easiest to tell first. */
+export const IMPORTERS: readonly Importer[] = [
+  CBPF_IMPORTER,
+  OCI_IMPORTER,
+  NUMBER_LIST_IMPORTER,
+  AUDIT_IMPORTER,
+  SYSTEMD_IMPORTER,
+  STRACE_IMPORTER,
+  NAME_LIST_IMPORTER,
+];
+
+/** @throws UsageError if there is no such format */
+export function findImporter(name: string): Importer {
+  const found = IMPORTERS.find((importer) => importer.name === name);
+  if (found !== undefined) return found;
+  throw new UsageError(`format: no such format, ${JSON.stringify(name)} (${listNames()}, auto)`);
+}
+
+/** @throws FormatError if the file looks like none of the formats */
+export function detectImporter(bytes: Uint8Array, source: string): Importer {
+  const text = decodeText(bytes);
+  const found = IMPORTERS.find((importer) => importer.recognises(bytes, text));
+  if (found !== undefined) return found;
+  throw new FormatError(`${source}: format not recognised (${listNames()})`);
+}
+
+function listNames(): string {
+  return IMPORTERS.map(({ name }) => name).join(', ');
+}

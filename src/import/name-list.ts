@@ -1,0 +1,71 @@
+import { syscallNumber } from '../abi/syscalls.ts';
+import { FormatError } from '../base/errors.ts';
+import type { Importer } from './importer.ts';
+import { finishProfile, importedProgram } from './profile-draft.ts';
+import { Remarks } from './remarks.ts';
+import { decodeText, quoteText } from './text-input.ts';
+
+/**
+ * Text with the names of the calls that a program may make, one at the beginning of each line.
+ *
+ * That is how Callander prints them (`--show-permitted`: `read(any u32, any, any) @ libc.so.6+0x10dfd0`), temporal
+ * specialization (`accept4;nginx;temporal-worker;1`, where 0 is a call that is not needed), and many a script: names
+ * or numbers, one a line.
+ */
+export const NAME_LIST_IMPORTER: Importer = {
+  name: 'names',
+  description: 'names, one a line, as Callander and temporal specialization print them (profile)',
+  recognises: (_, text) => {
+    const lines = text.split('\n', 200).filter((line) => line.trim() !== '');
+    const named = lines.filter((line) => {
+      const name = nameOf(line);
+      return name !== null && (/^[0-9]+$/.test(name) || syscallNumber('x86_64', name) !== null);
+    });
+    return named.length > 0 && named.length * 2 > lines.length;
+  },
+  read: (input) => {
+    const remarks = new Remarks();
+    const numbers: number[] = [];
+    let isRow = false;
+    const kinds = new Set<string>();
+    for (const line of decodeText(input.bytes).split('\n')) {
+      const name = nameOf(line);
+      if (name === null) continue;
+      const row = TEMPORAL.exec(line.trim());
+      if (row !== null) {
+        kinds.add(row[1]!);
+        isRow = true;
+        if (row[2] === '0') continue;
+      }
+      const nr = /^[0-9]+$/.test(name) ? Number(name) : syscallNumber(input.arch, name);
+      if (nr === null || nr > 0x3fffffff)
+        remarks.add(`names that ${input.arch} does not have are left out`, quoteText(name));
+      else numbers.push(nr);
+    }
+    if (numbers.length === 0) throw new FormatError(`${input.source}: no names of system calls`);
+    if (isRow && kinds.size > 1)
+      remarks.add('rows of several analyses are taken together, keep those of one', [...kinds].join(', '));
+    const path = input.program ?? input.source;
+    return finishProfile(
+      {
+        command: [path],
+        start: input.written,
+        duration: 0,
+        arch: input.arch,
+        programs: [importedProgram(path, input.arch, numbers)],
+        processes: [],
+        incomplete: ['Read from the result of an analysis by another tool.'],
+      },
+      remarks,
+    );
+  },
+};
+
+/** Name, program, kind of analysis, needed or not. */
+const TEMPORAL = /^[a-z0-9_]+;([^;]*;[^;]*);([01])$/;
+
+/** The name or number that a line begins with; null for comments, headings and empty lines. */
+function nameOf(line: string): string | null {
+  const text = line.trim().replace(/^callander: permitted syscalls: /, '');
+  return /^([a-z_][a-z0-9_]*|[0-9]+)(?=$|[(;,\s])/.exec(text)?.[1] ?? null;
+}

@@ -1,0 +1,240 @@
+import { ARCHES, type Arch } from '../abi/arch.ts';
+import { UsageError } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import { mergeProfiles } from '../profile/merge.ts';
+import type { Profile } from '../profile/model.ts';
+import { identifyName } from './call-label.ts';
+import { isDangerous } from './dangerous.ts';
+import { gatherEvidence, type Evidence, type Scope } from './evidence.ts';
+import { MAX_NR } from './filter/ir.ts';
+import { ALWAYS_GROUP, RUNTIME_GROUPS, SWITCH_GROUP, VDSO_GROUP, type CallGroup } from './groups.ts';
+import { newestNumber } from './kernel-release.ts';
+import {
+  POLICY_FORMAT,
+  POLICY_VERSION,
+  type KernelRange,
+  type Policy,
+  type PolicyArch,
+  type PolicyCall,
+  type PolicyPhase,
+  type ProgramSet,
+  type Runtime,
+  type Strictness,
+} from './model.ts';
+import { addEquivalents, PORTABLE_GROUP } from './portable.ts';
+import { SetDraft } from './set-draft.ts';
+import { summariseSources } from './sources.ts';
+import { alignPhases } from './unphased.ts';
+import { canonicalViolation, DEFAULT_VIOLATION } from './violation.ts';
+import { describeEvidence } from './why.ts';
+
+/** What a policy is to be like. */
+export interface BuildOptions {
+  /** Default `observed`. */
+  readonly strict?: Strictness;
+  /** Adds what other C libraries and kernels of this range need; default null: nothing. */
+  readonly portable?: KernelRange | null;
+  /** Adds the calls that the vDSO hides; default true. */
+  readonly vdso?: boolean;
+  /** Adds what these container runtimes need to start the program. */
+  readonly runtimes?: readonly Runtime[];
+  /** Makes rules of the recorded selecting arguments; default false. */
+  readonly args?: boolean;
+  /** `kill`, `trap`, `log` or `errno:NAME`; default `errno:EPERM`. */
+  readonly onViolation?: string;
+  /** Whether children that were started before a phase may be started again in it; default false. */
+  readonly respawn?: boolean;
+  /** Whether programs get sets of their own if there is more than one; default true. */
+  readonly perProgram?: boolean;
+}
+
+/** A policy, and what whoever asked for it should know. */
+export interface BuiltPolicy {
+  readonly policy: Policy;
+  /** One sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Makes a policy from what profiles say.
+ *
+ * Profiles are joined; one without phases counts for every phase of the others. The set of a phase is what is needed
+ * from then on, by what is there and by what will be born; it holds the set of the next phase, and what the switch to it takes.
+ *
+ * @throws UsageError if there is nothing to allow, if the profiles' phases do not go together, or if more than
+ * `observed` is asked for and no profile says what is possible
+ */
+export function buildPolicy(profiles: readonly Profile[], options: BuildOptions = {}): BuiltPolicy {
+  const strict = options.strict ?? 'observed';
+  const onViolation = canonicalViolation(options.onViolation ?? DEFAULT_VIOLATION);
+  if (onViolation === null) {
+    throw new UsageError(
+      `policy: unknown action on violation, ${JSON.stringify(options.onViolation)} (kill, trap, log, errno:NAME)`,
+    );
+  }
+  const { profiles: aligned, unphased } = alignPhases(profiles);
+  const profile = mergeProfiles(aligned);
+  requirePossible(profile, strict);
+  const notes = unphased.size === 0 ? [] : [describeUnphased(profile, unphased)];
+  const maker = new PolicyMaker(profile, unphased, strict, options);
+  const phases = maker.phases();
+  notes.push(...maker.notes);
+  const arches = maker.arches;
+  const policy: Policy = {
+    format: POLICY_FORMAT,
+    version: POLICY_VERSION,
+    generator: { name: 'callgate', version: VERSION },
+    sources: summariseSources(profile),
+    strict,
+    kernels: options.portable ?? null,
+    onViolation,
+    arches: arches.map((arch): PolicyArch => ({ arch, newest: newestKnown(profile, arch) })),
+    enosys: arches.flatMap((arch) => explicitlyMissing(arch)),
+    groups: [...maker.groups.values()].map(({ name, reason }) => ({ name, reason })),
+    phases,
+  };
+  return { policy, notes };
+}
+
+/** What the document says of a group. */
+type GroupName = Pick<CallGroup, 'name' | 'reason'>;
+
+/** What one policy is made of: the sets of all phases share arches, groups and options. */
+class PolicyMaker {
+  readonly notes: string[] = [];
+  readonly groups: Map<string, GroupName> = new Map();
+  readonly arches: readonly Arch[];
+  readonly #profile: Profile;
+  readonly #unphased: ReadonlySet<number>;
+  readonly #strict: Strictness;
+  readonly #options: BuildOptions;
+  readonly #phases: readonly number[];
+  readonly #phaseNames: readonly string[];
+
+  constructor(profile: Profile, unphased: ReadonlySet<number>, strict: Strictness, options: BuildOptions) {
+    this.#profile = profile;
+    this.#unphased = unphased;
+    this.#strict = strict;
+    this.#options = options;
+    this.#phaseNames = profile.phases.map(({ name }) => name);
+    const sets = profile.phases.map((_, phase) => this.#evidence({ phase, program: null }).calls);
+    this.arches = archesOf(profile, sets[0] ?? []);
+    this.#phases = sets.flatMap((calls, phase) => (phase > 0 && calls.length === 0 ? [] : [phase]));
+    for (const [phase, name] of this.#phaseNames.entries()) {
+      if (!this.#phases.includes(phase)) this.notes.push(`no process entered ${name}: it is left out`);
+    }
+  }
+
+  phases(): readonly PolicyPhase[] {
+    const later: PolicyPhase[] = [];
+    // From the last to the first: each set holds the next one.
+    for (const phase of this.#phases.toReversed()) {
+      const next = later[0];
+      const programs = this.#programSets(phase, next);
+      const calls = this.#set({ phase, program: null }, next, programs);
+      const { name, trigger } = this.#profile.phases[phase] as Profile['phases'][number];
+      later.unshift({ name, trigger: phase === 0 ? null : trigger, calls, programs });
+    }
+    return later;
+  }
+
+  #programSets(phase: number, next: PolicyPhase | undefined): readonly ProgramSet[] {
+    const { programs } = this.#profile;
+    if (this.#options.perProgram === false || programs.length < 2) return [];
+    return programs.flatMap(({ path, buildId }, program) => {
+      const later = next?.programs.find((set) => set.path === path && set.buildId === buildId);
+      if (later === undefined && this.#evidence({ phase, program }).calls.length === 0) return [];
+      const following = next === undefined ? undefined : { name: next.name, calls: later?.calls ?? [] };
+      return [{ path, buildId, calls: this.#set({ phase, program }, following, []) }];
+    });
+  }
+
+  #set(
+    scope: Pick<Scope, 'phase' | 'program'>,
+    next: Pick<PolicyPhase, 'name' | 'calls'> | undefined,
+    programs: readonly ProgramSet[],
+  ): readonly PolicyCall[] {
+    const { args = false, portable = null, vdso = true, runtimes = [] } = this.#options;
+    const draft = new SetDraft(args);
+    const gathered = this.#evidence(scope);
+    for (const evidence of gathered.calls) {
+      draft.addEvidence(evidence, describeEvidence(evidence, gathered, scope, this.#phaseNames));
+    }
+    if (portable !== null) {
+      addEquivalents(draft, this.arches, portable);
+      this.#name(PORTABLE_GROUP);
+    }
+    this.#addGroup(draft, ALWAYS_GROUP);
+    if (vdso) this.#addGroup(draft, VDSO_GROUP);
+    // A program that executes another one gets the narrower filter of that one put on top.
+    if (next !== undefined || programs.length > 0) this.#addGroup(draft, SWITCH_GROUP);
+    if (scope.phase === 0 && scope.program === null) {
+      for (const runtime of runtimes) this.#addGroup(draft, RUNTIME_GROUPS[runtime]);
+    }
+    for (const { path, calls } of programs) draft.addSet(calls, `needed in the set of ${baseName(path)}`);
+    if (next !== undefined) draft.addSet(next.calls, `needed from ${next.name} on`);
+    return draft.list(this.arches);
+  }
+
+  #addGroup(draft: SetDraft, group: CallGroup): void {
+    draft.addGroup(group, this.arches);
+    this.#name(group);
+  }
+
+  #name({ name, reason }: GroupName): void {
+    this.groups.set(name, { name, reason });
+  }
+
+  #evidence(scope: Pick<Scope, 'phase' | 'program'>): ReturnType<typeof gatherEvidence> {
+    const { respawn = false } = this.#options;
+    const { calls, runs } = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
+    return { calls: calls.filter((evidence) => isTaken(evidence, this.#strict)), runs };
+  }
+}
+
+/** What another tool says is taken at every strictness: somebody has given it as what is to be allowed. */
+function isTaken({ call, runs, imported, possible }: Evidence, strict: Strictness): boolean {
+  // No kernel makes calls with such numbers, and no filter can name them.
+  if (call.nr > MAX_NR) return false;
+  if (runs.size > 0 || imported) return true;
+  if (possible.size === 0 || strict === 'observed') return false;
+  return strict === 'sound' || !isDangerous(call.name);
+}
+
+function requirePossible(profile: Profile, strict: Strictness): void {
+  if (strict === 'observed') return;
+  const calls = [...profile.programs, ...profile.processes].flatMap((each) => each.calls);
+  if (calls.some(({ origin }) => origin === 'possible')) return;
+  throw new UsageError(
+    `policy: strictness ${strict} needs to know what is possible, but no profile is from static analysis (give one beside the traces, or take observed)`,
+  );
+}
+
+function archesOf(profile: Profile, calls: readonly Evidence[]): readonly Arch[] {
+  if (calls.length === 0)
+    throw new UsageError('policy: the profile holds no system calls, nothing would be allowed');
+  const used = new Set(calls.map(({ call }) => call.arch));
+  const machine = profile.runs[0]?.host.arch ?? '';
+  const native = /^i[3-6]86$/.test(machine) ? 'i386' : ARCHES.find((arch) => arch === machine);
+  return ARCHES.filter((arch) => used.has(arch)).sort((a, b) => Number(b === native) - Number(a === native));
+}
+
+/** Of several hosts the newest counts: what it has and no run used is known, and not needed. */
+function newestKnown(profile: Profile, arch: Arch): number {
+  const releases = profile.runs.map(({ host }) => host.kernel);
+  return Math.max(...(releases.length === 0 ? [''] : releases).map((release) => newestNumber(arch, release)));
+}
+
+function explicitlyMissing(arch: Arch): readonly PolicyCall[] {
+  const call = identifyName(arch, 'clone3');
+  if (call === null) return [];
+  return [{ ...call, args: [], why: ['the C library then takes clone, whose flags a filter can see'] }];
+}
+
+function describeUnphased(profile: Profile, unphased: ReadonlySet<number>): string {
+  return `${unphased.size} of ${profile.runs.length} runs have no phases: what they show is allowed in all phases`;
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,124 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { diffPolicies } from './diff.ts';
+import type { Policy, PolicyCall } from './model.ts';
+import { arbitraryPolicy } from './testing/arbitrary-policy.ts';
+import { sampleCall, samplePhase, samplePolicy } from './testing/sample-policy.ts';
+
+function changes(before: Policy, after: Policy): readonly string[] {
+  return diffPolicies(before, after).map(({ kind, phase, program, call, detail }) =>
+    [kind, phase ?? '-', program ?? '-', call ?? '-', detail].join(' | '),
+  );
+}
+
+function withCalls(...calls: readonly PolicyCall[]): Policy {
+  return samplePolicy([samplePhase('setup', '', { calls })]);
+}
+
+const openat = (values: readonly bigint[], free: bigint): PolicyCall =>
+  sampleCall('openat', [{ index: 2, name: 'flags', width: 32, values, free }]);
+
+describe('the difference of two policies', () => {
+  it.each([
+    {
+      name: 'a call more',
+      before: withCalls(),
+      after: withCalls(sampleCall('read')),
+      want: ['opened | setup | - | read | was denied'],
+    },
+    {
+      name: 'a call less',
+      before: withCalls(sampleCall('read')),
+      after: withCalls(),
+      want: ['closed | setup | - | read | was allowed'],
+    },
+    {
+      name: 'a rule more',
+      before: withCalls(sampleCall('openat')),
+      after: withCalls(openat([0n], 0x80000n)),
+      want: ['closed | setup | - | openat | flags must be O_RDONLY with any of O_RDONLY|O_CLOEXEC'],
+    },
+    {
+      name: 'a rule less',
+      before: withCalls(openat([0n], 0n)),
+      after: withCalls(sampleCall('openat')),
+      want: ['opened | setup | - | openat | flags may be anything'],
+    },
+    {
+      name: 'other values',
+      before: withCalls(openat([0n, 1n], 0n)),
+      after: withCalls(openat([0n, 2n], 0n)),
+      want: [
+        'opened | setup | - | openat | flags may be O_RDWR',
+        'closed | setup | - | openat | flags may no longer be O_WRONLY',
+      ],
+    },
+    {
+      name: 'an action',
+      before: withCalls(),
+      after: { ...withCalls(), onViolation: 'log' },
+      want: ['opened | - | - | - | onViolation was errno:EPERM, is log'],
+    },
+    {
+      name: 'an arch',
+      before: withCalls(),
+      after: {
+        ...withCalls(),
+        arches: [
+          { arch: 'x86_64', newest: 460 },
+          { arch: 'i386', newest: 450 },
+        ],
+      },
+      want: [
+        'opened | - | - | - | calls of i386 are looked up, they killed the process',
+        'changed | - | - | - | newest number known of x86_64 was 450, is 460',
+      ],
+    },
+    {
+      name: 'what looks as if it were not there',
+      before: withCalls(),
+      after: { ...withCalls(), enosys: [] },
+      want: ['changed | - | - | clone3 | gives errno:EPERM where it is denied, was ENOSYS'],
+    },
+    {
+      name: 'a phase more',
+      before: withCalls(),
+      after: samplePolicy([...withCalls().phases, samplePhase('main', 'read')]),
+      want: ['changed | main | - | - | this phase is new'],
+    },
+    {
+      name: 'a program with a set of its own: that of the tree held it before',
+      before: withCalls(sampleCall('read'), sampleCall('write')),
+      after: samplePolicy([
+        samplePhase('setup', 'read write', {
+          programs: [{ path: '/bin/cat', buildId: null, calls: [sampleCall('read')] }],
+        }),
+      ]),
+      want: ['closed | setup | /bin/cat | write | was allowed'],
+    },
+    {
+      name: 'other reasons: none',
+      before: withCalls(sampleCall('read')),
+      after: withCalls(sampleCall('read', [], ['because'])),
+      want: [],
+    },
+  ] satisfies readonly { name: string; before: Policy; after: Policy; want: readonly string[] }[])(
+    '$name',
+    ({ before, after, want }) => {
+      expect(changes(before, after)).toEqual(want);
+    },
+  );
+
+  it('is none of a policy with itself, and opens what the other way closes', () => {
+    fc.assert(
+      fc.property(arbitraryPolicy(), arbitraryPolicy(), (a, b) => {
+        expect(diffPolicies(a, a)).toEqual([]);
+        const count = (from: Policy, to: Policy, kind: string): number =>
+          diffPolicies(from, to).filter(
+            (change) => change.kind === kind && change.call !== null && change.phase !== null,
+          ).length;
+        expect(count(a, b, 'opened')).toBe(count(b, a, 'closed'));
+      }),
+    );
+  });
+});

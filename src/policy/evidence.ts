@@ -1,0 +1,180 @@
+import { isUnderProgram, phaseLives, rebornProcesses, type PhaseLives } from './lives.ts';
+import { callKey } from './call-label.ts';
+import type { Call, Process, Profile } from '../profile/model.ts';
+
+/** Calls by which a process starts another. */
+const FORKS: readonly (string | null)[] = ['fork', 'vfork', 'clone', 'clone3'];
+
+/** All that profiles say about one call in one set. */
+export interface Evidence {
+  readonly call: Pick<Call, 'arch' | 'nr' | 'name'>;
+  /** Every use that speaks for it; their selecting arguments are to be united. */
+  readonly uses: readonly Call[];
+  /** Runs in which it was seen. */
+  readonly runs: ReadonlySet<number>;
+  /** First phase from which on it was seen by a process in its own time; null if only children need it, see below. */
+  readonly own: number | null;
+  /** Paths of the programs of children, born in the phase or later, that were seen to make it. */
+  readonly children: ReadonlySet<string>;
+  /** The same for children that were born earlier and may be born again. */
+  readonly reborn: ReadonlySet<string>;
+  /** Paths of the programs that may make it by their code. */
+  readonly possible: ReadonlySet<string>;
+  /** Whether another tool says so. */
+  readonly imported: boolean;
+}
+
+/** Which set is asked for. */
+export interface Scope {
+  readonly phase: number;
+  /** Index into `programs`, null for the whole tree. */
+  readonly program: number | null;
+  /** Whether children that were forked before the phase may be forked again in it. */
+  readonly respawn: boolean;
+  /** Runs that say nothing about phases. */
+  readonly unphased: ReadonlySet<number>;
+}
+
+/** The set of a scope: its evidence by call, and the runs that could have shown any. */
+export interface ScopeEvidence {
+  readonly calls: readonly Evidence[];
+  readonly runs: ReadonlySet<number>;
+}
+
+/**
+ * What processes need from a phase on: their own use from then on, plus all use by descendants born from then on.
+ *
+ * A filter can only be tightened, and it is inherited: a child that is born when the filter of a phase is in force sets
+ * itself up under that filter.
+ */
+export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
+  const lives = phaseLives(profile, scope.phase);
+  const reborn = scope.respawn ? rebornProcesses(profile, lives) : new Set<number>();
+  const gathered = new Gathering();
+  const runs = new Set<number>();
+  const programs = new Set<number>();
+  for (const [index, process] of profile.processes.entries()) {
+    const isIn = (lives.entersAt[index] ?? Infinity) !== Infinity || reborn.has(index);
+    if (!isIn || !isInScope(profile, lives, reborn, index, scope)) continue;
+    runs.add(process.run);
+    if (process.program !== null) programs.add(process.program);
+    addProcess(gathered, profile, process, index, { lives, reborn, scope });
+  }
+  const isStatic = profile.processes.length === 0;
+  for (const [index, program] of profile.programs.entries()) {
+    const ran = profile.processes.some((process) => process.program === index);
+    const isIn = scope.program === null ? isStatic || !ran || programs.has(index) : programs.has(index);
+    if (!isIn && scope.program !== index) continue;
+    for (const call of program.calls) {
+      if (call.phases.some((phase) => phase >= scope.phase)) gathered.addProgramCall(call, program.path);
+    }
+  }
+  return { calls: gathered.list(), runs };
+}
+
+interface Context {
+  readonly lives: PhaseLives;
+  readonly reborn: ReadonlySet<number>;
+  readonly scope: Scope;
+}
+
+function isInScope(
+  profile: Profile,
+  lives: PhaseLives,
+  reborn: ReadonlySet<number>,
+  index: number,
+  { program }: Scope,
+): boolean {
+  if (program === null || isUnderProgram(profile, lives, index, program)) return true;
+  // What is born again is born of whoever forked it, so all programs above hold it.
+  for (let at: number | null = index; at !== null && reborn.has(index);) {
+    const process: Process | undefined = profile.processes[at];
+    if (process?.program === program) return true;
+    at = process?.parent ?? null;
+  }
+  return false;
+}
+
+function addProcess(
+  gathered: Gathering,
+  profile: Profile,
+  process: Process,
+  index: number,
+  { lives, reborn, scope }: Context,
+): void {
+  const enters = lives.entersAt[index] ?? Infinity;
+  const isBorn = enters === -Infinity;
+  const path =
+    process.program === null ? 'a program' : (profile.programs[process.program]?.path ?? 'a program');
+  const isChild = isBorn && process.parent !== null && scope.phase > 0 && !scope.unphased.has(process.run);
+  const mayForkAgain =
+    reborn.size > 0 &&
+    profile.processes.some((other, at) => other.parent === index && reborn.has(at) && !reborn.has(index));
+  for (const call of process.calls) {
+    const isFromNowOn = isBorn || (enters !== Infinity && call.phases.some((phase) => phase >= scope.phase));
+    if (isFromNowOn) {
+      gathered.addUse(call, process.run, isChild ? { kind: 'child', path } : { kind: 'own' }, scope.phase);
+    } else if (reborn.has(index) || (mayForkAgain && FORKS.includes(call.name))) {
+      gathered.addUse(call, process.run, { kind: 'reborn', path }, scope.phase);
+    }
+  }
+}
+
+type User = { readonly kind: 'own' } | { readonly kind: 'child' | 'reborn'; readonly path: string };
+
+interface Slot {
+  readonly call: Call;
+  readonly uses: Call[];
+  readonly runs: Set<number>;
+  own: number | null;
+  readonly children: Set<string>;
+  readonly reborn: Set<string>;
+  readonly possible: Set<string>;
+  imported: boolean;
+}
+
+class Gathering {
+  readonly #slots: Map<string, Slot> = new Map();
+
+  addUse(call: Call, run: number, user: User, phase: number): void {
+    const slot = this.#slot(call);
+    slot.uses.push(call);
+    if (call.origin === 'imported') slot.imported = true;
+    else slot.runs.add(run);
+    if (user.kind === 'child') slot.children.add(user.path);
+    else if (user.kind === 'reborn') slot.reborn.add(user.path);
+    else {
+      const since = Math.max(phase, Math.min(...call.phases));
+      slot.own = slot.own === null ? since : Math.min(slot.own, since);
+    }
+  }
+
+  addProgramCall(call: Call, path: string): void {
+    const slot = this.#slot(call);
+    slot.uses.push(call);
+    if (call.origin === 'possible') slot.possible.add(path);
+    else slot.imported = true;
+  }
+
+  list(): readonly Evidence[] {
+    return [...this.#slots.values()];
+  }
+
+  #slot(call: Call): Slot {
+    const key = callKey(call);
+    const known = this.#slots.get(key);
+    if (known !== undefined) return known;
+    const fresh: Slot = {
+      call,
+      uses: [],
+      runs: new Set(),
+      own: null,
+      children: new Set(),
+      reborn: new Set(),
+      possible: new Set(),
+      imported: false,
+    };
+    this.#slots.set(key, fresh);
+    return fresh;
+  }
+}

@@ -1,0 +1,73 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { selectSet } from '../../src/export/selection.ts';
+import { systemdGroup, systemdGroupNames } from '../../src/export/systemd-groups.ts';
+import { SYSTEMD } from '../../src/export/systemd.ts';
+import { probePolicy, runConsumer, scratch } from './probe.ts';
+import { requireTool } from './tools.ts';
+
+/** What systemd-analyze says of a service with the drop-in; nothing if all is well. */
+function verify(dropIn: string): { readonly status: number | null; readonly stderr: string } {
+  const directory = scratch();
+  const unit = join(directory, 'callgate-probe.service');
+  mkdirSync(`${unit}.d`);
+  writeFileSync(unit, '[Unit]\nDescription=probe\n[Service]\nExecStart=/bin/true\n');
+  writeFileSync(join(`${unit}.d`, 'callgate.conf'), dropIn);
+  const { status, stderr } = runConsumer('systemd-analyze', ['verify', '--man=no', unit], 'systemd');
+  return { status, stderr };
+}
+
+test('systemd reads the drop-in without a complaint', () => {
+  // All names that there are in the release of the table, so that none is unknown.
+  const policy = probePolicy({ arches: [{ arch: 'x86_64', newest: 471 }] });
+  expect(verify(SYSTEMD.write(selectSet(policy)).content as string)).toEqual({ status: 0, stderr: '' });
+});
+
+test('systemd does read the lines: a wrong one is complained about', () => {
+  const text = (SYSTEMD.write(selectSet(probePolicy())).content as string).replace('getppid', 'getpppid');
+  expect(verify(text).stderr).toContain('getpppid');
+});
+
+test('newer names that systemd does not know are those that the export warns of', () => {
+  const { content, losses } = SYSTEMD.write(selectSet(probePolicy()));
+  const { status, stderr } = verify(content as string);
+  const ignored = [...stderr.matchAll(/system call[^"']*["']?([a-z0-9_]+)["']?[^a-z0-9_]*$/gm)];
+  expect(status).toBe(0);
+  const warned = losses.filter(({ text }) => text.includes('ignore names')).length;
+  expect(warned).toBe(ignored.length === 0 && stderr === '' ? 0 : 1);
+});
+
+test('each group means the calls that systemd-analyze lists for it', () => {
+  for (const name of systemdGroupNames()) {
+    const listing = requireTool('systemd-analyze', ['syscall-filter', '--no-pager', name], 'systemd');
+    const members = listing
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    const calls = new Set(
+      members.flatMap((member) => (member.startsWith('@') ? systemdGroup(member) : [member])),
+    );
+    expect([...calls].sort(), name).toEqual(systemdGroup(name));
+  }
+}, 120_000);
+
+test('every arch has the name that systemd gives it', () => {
+  const policy = probePolicy({
+    arches: [
+      { arch: 'x86_64', newest: 471 },
+      { arch: 'i386', newest: 471 },
+      { arch: 'x32', newest: 471 },
+      { arch: 'aarch64', newest: 471 },
+    ],
+  });
+  expect(verify(SYSTEMD.write(selectSet(policy)).content as string).stderr).toBe('');
+});
+
+test('a rehearsal logs and blocks nothing', () => {
+  const text = SYSTEMD.write(selectSet(probePolicy({ onViolation: 'log' }))).content as string;
+  expect(text).toContain('SystemCallLog=~');
+  expect(text).not.toContain('SystemCallFilter=');
+  expect(verify(text)).toEqual({ status: 0, stderr: '' });
+});
