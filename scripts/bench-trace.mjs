@@ -10,7 +10,9 @@ import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const callgate = join(root, 'bin', 'callgate');
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean' } },
+});
 const runs = Number(values.runs);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-bench-'));
 const profile = join(scratch, 'profile.json');
@@ -39,7 +41,11 @@ for (const [name, command] of Object.entries(commands)) {
   rows.push(summarize(name, await inTurns((tracer) => timed(tracers[tracer](command)))));
 }
 rows.push(summarize('redis-benchmark -n 10000', await inTurns(redis)));
-const startUp = await inTurns((tracer) => timed(tracers[tracer](['true'])), ['untraced', 'callgate'], runs * 3);
+const startUp = await inTurns(
+  (tracer) => timed(tracers[tracer](['true'])),
+  ['untraced', 'callgate'],
+  runs * 3,
+);
 const memory = peakMemory(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=500000', 'status=none']);
 rmSync(scratch, { recursive: true, force: true });
 
@@ -67,14 +73,25 @@ async function inTurns(measure, names = Object.keys(tracers), count = runs) {
 function timed([command, ...args]) {
   const began = process.hrtime.bigint();
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  if (error !== undefined || status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error ?? status}`);
+  if (error !== undefined || status !== 0)
+    throw new Error(`${command} ${args.join(' ')}: ${error ?? status}`);
   return Number(process.hrtime.bigint() - began) / 1e6;
 }
 
 /** Seconds that redis-benchmark needs against a server under the tracer. */
 async function redis(tracer) {
   const port = await freePort();
-  const server = ['redis-server', '--port', `${port}`, '--save', '', '--dir', scratch, '--loglevel', 'warning'];
+  const server = [
+    'redis-server',
+    '--port',
+    `${port}`,
+    '--save',
+    '',
+    '--dir',
+    scratch,
+    '--loglevel',
+    'warning',
+  ];
   const [command, ...args] = tracers[tracer](server);
   const child = spawn(command, args, { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -148,7 +165,8 @@ function table({ rows: lines, startUp: start, peakMegabytes }) {
     `callgate trace -- true takes ${start.toFixed(0)} ms more than true (limit 150)`,
     `peak memory over 1,000,000 calls: ${peakMegabytes} MB (limit 150)`,
   ];
-  if (existsSync('/proc/loadavg')) out.push(`load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]} at the end`);
+  if (existsSync('/proc/loadavg'))
+    out.push(`load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]} at the end`);
   return `${out.join('\n')}\n`;
 }
 

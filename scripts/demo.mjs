@@ -27,9 +27,18 @@ trace('sqlite3.json', ['sqlite3', join(scratch, 'city.db'), sql]);
 show('sqlite3.json', ['--format', 'names']);
 
 heading('redis-server: a server under load, in two phases');
-trace('redis.json', ['redis-server', '--port', `${port}`, '--save', '', '--dir', scratch, '--loglevel', 'warning'], {
-  options: ['--ready', `listen:${port}`, '--workload', `redis-benchmark -p ${port} -q -n 10000 -t set,get >/dev/null`],
-});
+trace(
+  'redis.json',
+  ['redis-server', '--port', `${port}`, '--save', '', '--dir', scratch, '--loglevel', 'warning'],
+  {
+    options: [
+      '--ready',
+      `listen:${port}`,
+      '--workload',
+      `redis-benchmark -p ${port} -q -n 10000 -t set,get >/dev/null`,
+    ],
+  },
+);
 show('redis.json', ['--format', 'tree']);
 run(['phases', join(demo, 'redis.json')]);
 
@@ -52,7 +61,9 @@ function show(file, options) {
 }
 
 function run(args, quiet = false) {
-  const { status } = spawnSync(callgate, args, { stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'] });
+  const { status } = spawnSync(callgate, args, {
+    stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'],
+  });
   if (status !== 0) {
     process.stderr.write(`demo: callgate ${args[0]} ended with ${status}\n`);
     process.exit(1);
@@ -60,7 +71,9 @@ function run(args, quiet = false) {
 }
 
 function quote(text) {
-  return /^[A-Za-z0-9_/.:=,-]+$/.test(text) ? text : `'${text.replaceAll(/\s+/g, ' ').replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_/.:=,-]+$/.test(text)
+    ? text
+    : `'${text.replaceAll(/\s+/g, ' ').replaceAll("'", "'\\''")}'`;
 }
 
 function freePort() {

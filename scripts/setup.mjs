@@ -12,8 +12,11 @@ const PACKAGES = {
   demo: ['redis-server', 'redis-tools', 'sqlite3'],
   test: [
     'bash',
+    'bubblewrap',
+    'busybox-static',
     'curl',
     'dash',
+    'firejail',
     'gcc',
     'gcc-multilib',
     'git',
@@ -32,8 +35,10 @@ const PACKAGES = {
     'python3-minimal',
     'redis-server',
     'redis-tools',
+    'runc',
     'sqlite3',
     'strace',
+    'systemd',
     'tmux',
     'vim-tiny',
     'zsh',
@@ -51,7 +56,9 @@ function installDebian(wanted) {
     say(`not a Debian system: make sure that these are installed: ${wanted.join(' ')}`);
     return;
   }
-  const query = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\n', ...wanted], { encoding: 'utf8' });
+  const query = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\n', ...wanted], {
+    encoding: 'utf8',
+  });
   const installed = new Set(
     query.stdout
       .split('\n')
@@ -61,7 +68,9 @@ function installDebian(wanted) {
   const missing = wanted.filter((name) => !installed.has(name));
   if (missing.length === 0) return;
   if (process.getuid() !== 0) {
-    fail(`setup: these Debian packages are missing; run as root, then try again:\n  apt-get install --no-install-recommends ${missing.join(' ')}`);
+    fail(
+      `setup: these Debian packages are missing; run as root, then try again:\n  apt-get install --no-install-recommends ${missing.join(' ')}`,
+    );
   }
   say(`installing Debian packages: ${missing.join(' ')}`);
   // The servers are wanted as programs to trace, not as services that hold their ports.

@@ -24,7 +24,11 @@ try {
   );
   // A file that could not even be loaded is a failed suite without a failed test.
   const broken = numFailedTests === 0 ? numFailedTestSuites : 0;
-  counts = { passed: numPassedTests, failed: numFailedTests + broken, skipped: numPendingTests + numTodoTests };
+  counts = {
+    passed: numPassedTests,
+    failed: numFailedTests + broken,
+    skipped: numPendingTests + numTodoTests,
+  };
 } catch (error) {
   process.stderr.write(`test: no results: ${error.message}\n`);
 }

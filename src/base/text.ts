@@ -5,7 +5,7 @@ export function textOf(bytes: Uint8Array): string {
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   if (!text.includes('\ufffd')) return text;
   let result = '';
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes, at);
     if (length === 0) {
       result += `\\x${(bytes[at] as number).toString(16).padStart(2, '0')}`;

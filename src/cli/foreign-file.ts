@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
@@ -43,11 +42,10 @@ export async function writeForeignFile(content: string | Uint8Array, path: strin
     if (typeof content !== 'string' && process.stdout.isTTY) {
       throw new UsageError('output: the format is not text and stdout is a terminal (choose a file with -o)');
     }
-    // Both take bytes as they take text: they hand it to Buffer.from and to a stream.
-    await printResult(content as string);
+    await printResult(content);
     return;
   }
-  const written = OutputFile.prepare(path).commit(content as string);
+  const written = OutputFile.prepare(path).commit(content);
   if (written !== path) {
     process.stderr.write(
       `callgate: warning: ${escapeText(path)} could not be written, the result is in ${escapeText(written)}\n`,

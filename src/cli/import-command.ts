@@ -34,7 +34,7 @@ export function defineImport(program: Command): void {
     .argument('<file>', 'file to read; - for stdin')
     .option('-f, --format <format>', 'format to read, see below', 'auto')
     .option('--program <path>', 'the program that the file is about, for lists of names and numbers')
-    .option('--json', 'write policies as JSON instead of YAML')
+    .option('--json', 'write a policy as JSON (default: YAML, unless the file is *.json)')
     .option('-o, --output <file>', 'write there; - for stdout', '-')
     .addHelpText('after', HELP)
     .action(async (file: string, options: Options) => {
@@ -63,7 +63,8 @@ export function defineImport(program: Command): void {
         written: written.toISOString(),
         program: options.program ?? null,
       });
-      const format = options.json === true ? formatPolicyJson : formatPolicyYaml;
+      const isJson = options.json === true || options.output.endsWith('.json');
+      const format = isJson ? formatPolicyJson : formatPolicyYaml;
       const text = imported.kind === 'policy' ? format(imported.policy) : formatProfile(imported.profile);
       await writeForeignFile(text, options.output);
       process.stderr.write(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);

@@ -81,15 +81,15 @@ export class OutputFile {
   }
 
   /**
-   * Writes the text and puts the file in its place.
+   * Writes the content and puts the file in its place.
    *
    * @returns the path that was written: another one, in the directory for temporary files, if the disk is full by now
    * @throws UsageError if it can be written nowhere
    */
-  commit(text: string): string {
+  commit(content: string | Uint8Array): string {
     const replacement = this.#replacement;
     try {
-      const bytes = Buffer.from(text);
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
       for (let at = 0; at < bytes.length;) {
         at += writeSync(this.#fd, bytes, at, bytes.length - at, replacement === null ? null : at);
       }
@@ -103,7 +103,7 @@ export class OutputFile {
       this.discard();
       const rescue = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
       try {
-        writeFileSync(rescue, text, { flag: 'wx' });
+        writeFileSync(rescue, content, { flag: 'wx' });
         return rescue;
       } catch {
         throw new UsageError(

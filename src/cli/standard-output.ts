@@ -7,11 +7,11 @@ import { UsageError } from '../base/errors.ts';
  *
  * @throws UsageError for everything else, such as a full disk
  */
-export async function printResult(text: string): Promise<void> {
+export async function printResult(content: string | Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     // Without a listener, Node makes an uncaught exception of the error, beside calling back.
     process.stdout.on('error', () => undefined);
-    process.stdout.write(text, (error) => {
+    process.stdout.write(content, (error) => {
       if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE')
         resolve();
       else reject(new UsageError(`output: cannot write to stdout, ${error.message}`, { cause: error }));

@@ -56,7 +56,9 @@ export function startRun(options: RunOptions, thread?: TracingThread): RunningTr
 function toRequest({ name, trigger }: Policy['phases'][number]): PhaseRequest {
   const [first, ...alternatives] = (trigger ?? '').split(' | ').filter(Boolean).map(parseTrigger);
   if (first === undefined) {
-    throw new UsageError(`run: phase ${name} has no trigger, so it is not known when it begins (edit the policy)`);
+    throw new UsageError(
+      `run: phase ${name} has no trigger, so it is not known when it begins (edit the policy)`,
+    );
   }
   return { name, trigger: first, alternatives };
 }

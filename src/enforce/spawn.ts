@@ -25,13 +25,17 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
 export function spawn(command: string, args: readonly string[], options: FilteredSpawnOptions): ChildProcess {
   const { policy, ...rest } = options;
   if (process.arch !== 'x64') {
-    throw new UnsupportedError(`spawn: this machine is ${process.arch}, filters are installed on x86-64 only`, {
-      feature: 'x86-64',
-    });
+    throw new UnsupportedError(
+      `spawn: this machine is ${process.arch}, filters are installed on x86-64 only`,
+      {
+        feature: 'x86-64',
+      },
+    );
   }
   const [tree] = compilePolicy({ ...policy, phases: policy.phases.slice(0, 1) }, false);
   if (tree?.program !== null) throw new UsageError('spawn: the policy has no set for the whole tree');
-  const directory = rest.cwd === undefined ? process.cwd() : `${rest.cwd instanceof URL ? rest.cwd.pathname : rest.cwd}`;
+  const directory =
+    rest.cwd === undefined ? process.cwd() : `${rest.cwd instanceof URL ? rest.cwd.pathname : rest.cwd}`;
   const path = resolveCommand(command, (rest.env ?? process.env)['PATH'], directory);
   const image = assembleTrampoline({
     ignoredSignals: 0n,
@@ -42,5 +46,9 @@ export function spawn(command: string, args: readonly string[], options: Filtere
   });
   // Node returns from spawn after the child's exec: the image is needed no longer then.
   using file = storeImage(openLibc(), image);
-  return spawnChild(file.path, [path, rest.argv0 ?? command, ...args], { ...rest, argv0: 'callgate', shell: false });
+  return spawnChild(file.path, [path, rest.argv0 ?? command, ...args], {
+    ...rest,
+    argv0: 'callgate',
+    shell: false,
+  });
 }

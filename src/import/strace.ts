@@ -33,7 +33,7 @@ export const STRACE_IMPORTER: Importer = {
     const remarks = new Remarks();
     const entries: StraceEntry[] = [];
     let foreign = 0;
-    for (const raw of decodeText(input.bytes).split('\n')) {
+    for (const raw of mendLines(decodeText(input.bytes)).split('\n')) {
       if (raw === '') continue;
       const entry = parseStraceLine(raw);
       if (entry === null) foreign++;
@@ -94,6 +94,14 @@ export const STRACE_IMPORTER: Importer = {
     );
   },
 };
+
+/** On a terminal, the news of an attached process may stand in the middle of a line that goes on below it. */
+function mendLines(text: string): string {
+  return text.replace(
+    /^(.+)strace: (Process [0-9]+ attached)\n(?!\[pid )(.*)$/gm,
+    (_, begun: string, news: string, end: string) => `${begun}${end}\n${news}`,
+  );
+}
 
 /** Times of day go on after midnight. */
 function unwrapDays(entries: readonly StraceEntry[]): readonly StraceEntry[] {

@@ -64,7 +64,7 @@ function describeCves({ coverage }: CheckResult, known: number, width: number): 
   const last = coverage.findLast(({ program }) => program === null);
   if (last === undefined || last.blockedCves.length === 0) return [];
   return hang(
-    `${last.phase} takes away ${last.blockedCves.length} of ${known} published vulnerabilities: ${last.blockedCves.join(', ')}`,
+    `${last.phase} takes away ${last.blockedCves.length} of ${known} published vulnerabilities (--json lists them)`,
     width,
   );
 }

@@ -52,7 +52,14 @@ function runInContainer(policy: Policy, args: readonly string[]): ReturnType<typ
 test('runc enforces an exported profile: allowed calls work, others fail as the policy says', () => {
   const { status, stdout, stderr } = runInContainer(probePolicy(), [
     'probe',
-    ...['uname', 'getppid', 'mkdir', 'clone3', 'newer', 'socket-unix', 'socket-unix-dirty', 'socket-inet'],
+    'uname',
+    'getppid',
+    'mkdir',
+    'clone3',
+    'newer',
+    'socket-unix',
+    'socket-unix-dirty',
+    'socket-inet',
   ]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(readProbe(stdout)).toEqual({

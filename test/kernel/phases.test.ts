@@ -396,7 +396,12 @@ describe('--phase main@symbol:FUNCTION', () => {
   });
 
   it('waits for the function again if the next phase begins there too', () => {
-    const { profile } = act('serve p serve g', ['--phase', 'one@symbol:serve', '--phase', 'two@symbol:serve']);
+    const { profile } = act('serve p serve g', [
+      '--phase',
+      'one@symbol:serve',
+      '--phase',
+      'two@symbol:serve',
+    ]);
     const [process] = profile.processes;
     expect(path(process)).toEqual([0, 1, 2]);
     expect([phasesOf(process, 'getppid'), phasesOf(process, 'getgid')]).toEqual([[1], [2]]);

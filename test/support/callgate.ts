@@ -17,7 +17,11 @@ export interface Finished {
 }
 
 /** Runs a program to its end. */
-export function run(command: string, args: readonly string[], options: { input?: string; cwd?: string; env?: NodeJS.ProcessEnv } = {}): Finished {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { input?: string; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Finished {
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
     timeout: 60_000,

@@ -17,7 +17,9 @@ export function compile(source: string, flags: readonly string[] = []): string {
     encoding: 'utf8',
   });
   if (error !== undefined || status !== 0) {
-    throw new Error(`gcc ${flags.join(' ')} failed (Debian packages gcc, gcc-multilib): ${error?.message ?? stderr}`);
+    throw new Error(
+      `gcc ${flags.join(' ')} failed (Debian packages gcc, gcc-multilib): ${error?.message ?? stderr}`,
+    );
   }
   return program;
 }

@@ -8,7 +8,10 @@ import { temporaryDirectory } from './callgate.ts';
  *
  * strace announces a change of arch by a line of its own; without one the calls are x86-64.
  */
-export function straceNames(command: readonly string[], options: { input?: string; cwd?: string } = {}): Set<string> {
+export function straceNames(
+  command: readonly string[],
+  options: { input?: string; cwd?: string } = {},
+): Set<string> {
   using directory = temporaryDirectory();
   const log = join(directory.path, 'log');
   const { error, status, stderr } = spawnSync('strace', ['-f', '-qq', '-o', log, ...command], {

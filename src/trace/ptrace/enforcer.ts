@@ -30,6 +30,11 @@ export class Enforcer {
   readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
   readonly #programs: WeakMap<ProcessRecord, string | null> = new WeakMap();
   readonly #released: WeakSet<ProcessRecord> = new WeakSet();
+  /**
+   * Threads that ran while another one brought the filter to all, with what they had before: a child that one of
+   * them was making may have been made before that.
+   */
+  readonly #unseen: Map<Task, PhaseFilter | null> = new Map();
 
   constructor(context: Context, enforcement: Enforcement) {
     this.#context = context;
@@ -64,10 +69,23 @@ export class Enforcer {
     return 'release';
   }
 
-  /** A process begins with the filter of the one that made it. */
-  inherit(child: ProcessRecord, parent: ProcessRecord | null): void {
-    const installed = parent === null ? undefined : this.#installed.get(parent);
-    if (installed !== undefined) this.#installed.set(child, installed);
+  /** A task has stopped, and not because of a birth: what it makes from here on has the filter of its process. */
+  seen(task: Task): void {
+    if (this.#unseen.size > 0) this.#unseen.delete(task);
+  }
+
+  /** A process begins with the filter that its parent had as it was made. */
+  inherit(child: ProcessRecord, parent: Task): void {
+    const before = this.#unseen.get(parent);
+    this.#unseen.delete(parent);
+    const installed = before === undefined ? this.#installed.get(parent.process) : before;
+    if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
+  }
+
+  /** A program that a process executes is under the filter that was there before. */
+  inheritOverExec(process: ProcessRecord, before: ProcessRecord): void {
+    const installed = this.#installed.get(before);
+    if (installed !== undefined) this.#installed.set(process, installed);
   }
 
   /** The call at whose seccomp stop a task is: outside of what its filter allows, in an audit. */
@@ -84,11 +102,11 @@ export class Enforcer {
   ending(task: Task, status: number, at: number): void {
     if ((status & 0x7f) !== SIGSYS) return;
     const { ptrace } = this.#context;
-    // All threads of the process die of the same signal; only the culprit's last call is the one that was denied.
     if (!ptrace.getRegisters(task.tid)) return;
     const { registers } = ptrace;
     const nr = Number(BigInt.asIntN(32, registers[REG.orig_rax] as bigint));
-    if (nr < 0 || task.process.end !== null) return;
+    // All threads of the process die of the same signal. Where a filter has denied a call, the kernel has rolled it back.
+    if (nr < 0 || registers[REG.rax] !== registers[REG.orig_rax]) return;
     const wide = registers[REG.cs] !== USER32_CS;
     const order = wide ? [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8] : [5, 11, REG.rdx, REG.rsi, REG.rdi, 4];
     const arch = wide ? ((nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32') : 'i386';
@@ -160,8 +178,13 @@ export class Enforcer {
     const { process } = task;
     const began = host.now();
     const injection = injectFilter(this.#context, task, due.filter, { noNewPrivs: false });
-    this.#installed.set(process, due);
+    // An exec by another thread may have ended it: the program then still has to get the filter.
     if (injection.kind === 'gone') return false;
+    for (const other of this.#context.tasks.values()) {
+      if (other.process !== process || other === task || this.#unseen.has(other)) continue;
+      this.#unseen.set(other, this.#installed.get(process) ?? null);
+    }
+    this.#installed.set(process, due);
     const problem = explain(injection);
     const { phase, program } = due;
     host.send({ kind: 'filtered', pid: process.pid, phase, program, problem, at: began });

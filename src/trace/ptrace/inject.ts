@@ -1,6 +1,8 @@
 import { SystemCallError } from '../../base/errors.ts';
 import { AUDIT_ARCH } from '../../abi/arch.ts';
 import {
+  PTRACE_EVENT_EXEC,
+  PTRACE_EVENT_STOP,
   PTRACE_SYSCALL,
   PTRACE_SYSCALL_INFO_ENTRY,
   PTRACE_SYSCALL_INFO_EXIT,
@@ -12,7 +14,8 @@ import { listExecutableRegions } from '../proc.ts';
 import type { Context } from './context.ts';
 import type { Task } from './task.ts';
 
-const SIGTRAP_SYSCALL = 0x85;
+const SIGTRAP = 5;
+const SIGTRAP_SYSCALL = SIGTRAP | 0x80;
 const PR_SET_NO_NEW_PRIVS = 38n;
 const SECCOMP_SET_MODE_FILTER = 1n;
 const SECCOMP_FILTER_FLAG_TSYNC = 1n;
@@ -21,6 +24,9 @@ const MAP_PRIVATE_ANONYMOUS = 0x22n;
 const ENOSYS = -38n;
 const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
 const MINUS_ONE = 0xffff_ffff_ffff_ffffn;
+/** USER32_CS of arch/x86/include/asm/segment.h. */
+const USER32_CS = 0x23n;
+const SIGSTOP = 19;
 
 /** What an arch needs for calls on behalf of a tracee. */
 interface Convention {
@@ -89,15 +95,19 @@ class TraceeGone extends Error {}
 
 class Injector {
   readonly #context: Context;
+  readonly #task: Task;
   readonly #tid: number;
   readonly #pid: number;
   #convention: Convention = X86_64;
   /** The pending call of the stop has not been used yet. */
   #pending = false;
   #entry = 0n;
+  /** A group-stop was passed over. */
+  #stopped = false;
 
   constructor(context: Context, task: Task) {
     this.#context = context;
+    this.#task = task;
     this.#tid = task.tid;
     this.#pid = task.process.pid;
   }
@@ -107,18 +117,19 @@ class Injector {
     this.#check(ptrace.fetchSyscallInfo(this.#tid));
     const op = ptrace.op;
     const atEntry = op === PTRACE_SYSCALL_INFO_ENTRY || op === PTRACE_SYSCALL_INFO_SECCOMP;
-    this.#convention = ptrace.auditArch === AUDIT_ARCH.i386 ? I386 : X86_64;
     this.#pending = atEntry;
     this.#check(ptrace.getRegisters(this.#tid));
     const saved = ptrace.registers.slice();
+    // Outside of a call the kernel takes every task for a 64-bit one, so that only the code segment tells.
+    const is32Bit = atEntry ? ptrace.auditArch === AUDIT_ARCH.i386 : saved[REG.cs] === USER32_CS;
+    this.#convention = is32Bit ? I386 : X86_64;
     const mask = ptrace.getSignalMask(this.#tid);
     this.#check(mask !== null && ptrace.setSignalMask(this.#tid, ALL_SIGNALS));
     this.#entry = this.#findInstruction(saved[REG.rip] as bigint, atEntry);
-    try {
-      return this.#install(filter, noNewPrivs);
-    } finally {
-      this.#restore(saved, mask ?? 0n, atEntry);
-    }
+    // Not in a finally: what takes the place of a thread that is gone, by an exec, has registers of its own.
+    const injection = this.#install(filter, noNewPrivs);
+    this.#restore(saved, mask ?? 0n, atEntry);
+    return injection;
   }
 
   #install(filter: Uint8Array, noNewPrivs: boolean): Injection {
@@ -181,14 +192,19 @@ class Injector {
   /** Runs to the next stop of a kind; seccomp stops and events of the group on the way are passed over. */
   #step(op: number): void {
     const { ptrace, waiter } = this.#context;
+    let signal = 0;
     for (;;) {
-      this.#check(ptrace.resume(PTRACE_SYSCALL, this.#tid, 0));
+      this.#check(ptrace.resume(PTRACE_SYSCALL, this.#tid, signal));
       this.#check(waiter.tracee(this.#tid) !== 0);
       const status = decodeStatus(waiter.status);
-      if (status.kind !== 'stopped') {
+      // At an exec by another thread the first one, if it is this, goes on as that: nothing of it is left.
+      if (status.kind !== 'stopped' || status.event === PTRACE_EVENT_EXEC) {
         this.#context.unhandled.push({ tid: this.#tid, status });
         throw new TraceeGone();
       }
+      // SIGSTOP is the one signal besides SIGKILL that cannot be blocked: it is delivered, and obeyed afterwards.
+      signal = status.event === 0 && status.signal === SIGSTOP ? SIGSTOP : 0;
+      if (status.event === PTRACE_EVENT_STOP && status.signal !== SIGTRAP) this.#stopped = true;
       if (status.event !== 0 || status.signal !== SIGTRAP_SYSCALL) continue;
       this.#check(ptrace.fetchSyscallInfo(this.#tid));
       if (ptrace.op === op) return;
@@ -207,7 +223,8 @@ class Injector {
     ptrace.setSignalMask(this.#tid, mask);
     // A call that the kernel is to restart needs a pass through its signal code, which an interrupt brings about.
     const error = -BigInt.asIntN(64, saved[REG.rax] as bigint);
-    if (!atEntry && error >= 512n && error <= 516n) ptrace.interrupt(this.#tid);
+    const isRestarted = !atEntry && error >= 512n && error <= 516n;
+    this.#task.interrupted = (isRestarted || this.#stopped) && ptrace.interrupt(this.#tid);
   }
 
   /** Address of an instruction that enters the kernel: the one just executed, or one in the vDSO or in mapped code. */

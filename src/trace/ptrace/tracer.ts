@@ -4,7 +4,7 @@ import * as pt from '../../sys/ptrace.ts';
 import { spawnImage } from '../../sys/spawn.ts';
 import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
-import type { BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
+import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
 import { Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { Watches } from '../watches.ts';
@@ -38,9 +38,7 @@ const FOLLOW =
   pt.PTRACE_O_TRACEEXEC;
 
 /** Traces by ptrace until no tracee is left; the back end for the methods `seccomp` and `ptrace`. */
-export function tracePtrace(request: TraceRequest, host: BackendHost, libc: Libc): BackendResult {
-  return new PtraceTracer(request, host, libc).run();
-}
+export const tracePtrace: Backend = (request, host, libc) => new PtraceTracer(request, host, libc).run();
 
 class PtraceTracer {
   readonly #context: Context;
@@ -283,6 +281,7 @@ class PtraceTracer {
   #stop(task: Task, signal: number, event: number, at: number): void {
     // Between a clone call's entry and its event there is no stop but the filter's.
     if (event !== pt.PTRACE_EVENT_SECCOMP) task.cloning = false;
+    if (!isBirth(event)) this.#enforcer?.seen(task);
     switch (event) {
       case pt.PTRACE_EVENT_EXIT:
         this.#enforcer?.ending(task, this.#context.ptrace.eventMessage(task.tid) ?? 0, at);
@@ -320,17 +319,18 @@ class PtraceTracer {
         task.entered = true;
         task.execing = false;
         this.#calls.enter(task, at);
-        if (this.#settle(task)) return;
-        if (this.#detaching) {
+        if (this.#isLeaving(task)) {
           // Detaching here would leave the task with a wake-up pending, and a call that waits would return EINTR:
           // it has to be seen how the call ends.
-          ptrace.interrupt(task.tid);
+          task.interrupted = ptrace.interrupt(task.tid);
           ptrace.resume(pt.PTRACE_SYSCALL, task.tid, 0);
           return;
         }
+        if (this.#settle(task)) return;
       } else if (ptrace.op === pt.PTRACE_SYSCALL_INFO_EXIT) {
         this.#exitStop(task);
-        if (this.#detaching) hideInterrupt(this.#context, task);
+        // After an interrupt a task with syscall stops stops here and nowhere else.
+        if (this.#isLeaving(task) || task.interrupted) this.#hideInterrupt(task);
         if (this.#settle(task)) return;
       }
     }
@@ -358,23 +358,27 @@ class PtraceTracer {
         this.#calls.enterInterrupted(task, interrupted, ptrace.auditArch, host.now());
       }
     }
-    if (this.#detaching) {
-      if (this.#breakpoints.isHitPending(task)) {
-        // Its SIGTRAP would kill a process that is traced no longer.
-        ptrace.resume(pt.PTRACE_SYSCALL, task.tid, 0);
-        return;
-      }
-      hideInterrupt(this.#context, task);
+    if (this.#isLeaving(task) && this.#breakpoints.isHitPending(task)) {
+      // Its SIGTRAP would kill a process that is traced no longer.
+      ptrace.resume(pt.PTRACE_SYSCALL, task.tid, 0);
+      return;
     }
-    if (task.interrupted) {
-      const hidden = hideInterrupt(this.#context, task);
-      task.skipRestart = hidden?.restartBlock === true;
-      task.again = hidden?.restartBlock === false ? hidden.nr : null;
-    }
-    task.interrupted = false;
+    if (this.#isLeaving(task) || task.interrupted) this.#hideInterrupt(task);
     task.stopped = STOP_SIGNALS.has(signal);
-    if (!task.stopped && this.#settle(task)) return;
+    if ((!task.stopped || this.#isLeaving(task)) && this.#settle(task)) return;
     this.#resume(task, 0);
+  }
+
+  #hideInterrupt(task: Task): void {
+    const hidden = hideInterrupt(this.#context, task);
+    task.interrupted = false;
+    task.skipRestart = hidden?.restartBlock === true;
+    task.again = hidden?.restartBlock === false ? hidden.nr : null;
+  }
+
+  /** Whether the task is to be let go of at its next stop that is fit for it. */
+  #isLeaving(task: Task): boolean {
+    return this.#detaching || this.#enforcer?.isReleased(task.process) === true;
   }
 
   #delivery(task: Task, signal: number, at: number): void {
@@ -397,7 +401,7 @@ class PtraceTracer {
     } else {
       const waiting = this.#family.born(task, event, child, at);
       const born = this.#context.tasks.get(child);
-      if (born !== undefined) this.#enforcer?.inherit(born.process, task.process);
+      if (born !== undefined) this.#enforcer?.inherit(born.process, task);
       if (waiting !== null) this.#resume(waiting, 0);
       if (this.#killing) this.#context.libc.kill(child, SIGKILL);
     }
@@ -413,7 +417,7 @@ class PtraceTracer {
       this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
       return;
     }
-    this.#enforcer?.inherit(task.process, before);
+    if (before !== null) this.#enforcer?.inheritOverExec(task.process, before);
     task.execing = true;
     this.#breakpoints.place(task);
     this.#resume(task, 0);
@@ -451,7 +455,7 @@ class PtraceTracer {
     for (const other of tasks.values()) {
       if (other.process !== process) continue;
       last = false;
-      if (!other.interrupted) other.interrupted = ptrace.interrupt(other.tid);
+      other.interrupted = ptrace.interrupt(other.tid);
     }
     if (last) recorder.endProcess(process, { kind: 'detached' }, host.now());
   }
@@ -485,6 +489,8 @@ class PtraceTracer {
       ptrace.resume(pt.PTRACE_SINGLESTEP, task.tid, signal);
       return;
     }
+    // A signal or a birth came in between, and has used the interrupt up.
+    if (this.#enforcer?.isReleased(task.process) === true) task.interrupted = ptrace.interrupt(task.tid);
     const isDue = this.#enforcer?.isDue(task.process) === true;
     const request = task.syscallStops || task.onExit !== null || isDue ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
     ptrace.resume(request, task.tid, signal);
@@ -494,7 +500,8 @@ class PtraceTracer {
   #interruptDue(): void {
     const { tasks, ptrace } = this.#context;
     for (const task of tasks.values()) {
-      if (task.interrupted || this.#enforcer?.isDue(task.process) !== true) continue;
+      // Again, even if it has been asked already: any stop uses an interrupt up.
+      if (this.#enforcer?.isDue(task.process) !== true) continue;
       task.interrupted = ptrace.interrupt(task.tid);
     }
   }
@@ -507,6 +514,10 @@ class PtraceTracer {
     // The next phase's function may be armed now.
     for (const task of tasks.values()) if (this.#breakpoints.wanted(task)) this.#breakpoints.place(task);
   }
+}
+
+function isBirth(event: number): boolean {
+  return event === pt.PTRACE_EVENT_FORK || event === pt.PTRACE_EVENT_VFORK || event === pt.PTRACE_EVENT_CLONE;
 }
 
 /** The process that forked this one, before all of its execs; null for a root. */
