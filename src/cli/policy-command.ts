@@ -7,6 +7,7 @@ interface PolicyOptions {
   readonly strict: Strictness;
   readonly portable?: string;
   readonly vdso: boolean;
+  readonly chance: boolean;
   readonly runtime: readonly Runtime[];
   readonly args: boolean;
   readonly onViolation: string;
@@ -24,8 +25,9 @@ Each phase has the set that is needed from then on: by what runs by then, and by
 since a filter can only be tightened and children inherit it. Where a tree has several programs, each gets a
 narrower set as well.
 
-Groups are added by name, and the comment of each entry says which: always, vdso, switch (what putting the next
-filter in place takes), portable, runtime:runc, runtime:crun.
+Groups are added by name, and the comment of each entry says which: always, vdso, threads and memory (what
+a program makes or not by chance), switch (what putting the next filter in place takes), portable, runtime:runc,
+runtime:crun.
 
 Examples:
   callgate policy redis.json -o redis.yaml
@@ -55,6 +57,7 @@ export function definePolicy(program: Command): void {
     .option('--portable <kernels>', 'add what other C libraries and kernels need, such as 5.10..6.12')
     .option('--vdso', 'add calls that the vDSO hides from a trace', true)
     .option('--no-vdso', 'do not add them')
+    .option('--no-chance', 'do not add what is made or not by chance: waits of threads, memory in later phases')
     .addOption(
       new Option('--runtime <name...>', 'add what these container runtimes need to start the program')
         .choices(RUNTIMES)

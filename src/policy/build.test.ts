@@ -22,7 +22,7 @@ import { formatPolicyYaml } from './save.ts';
 import { namesOf } from './testing/sample-policy.ts';
 
 /** Neither groups nor the switch: what is left is what the profile says. */
-const BARE: readonly string[] = ['always', 'vdso', 'switch'];
+const BARE: readonly string[] = ['always', 'vdso', 'switch', 'threads', 'memory'];
 
 function ownNames(policy: Policy, phase: string, program?: string): readonly string[] {
   const set = policySets(policy).find(
@@ -213,6 +213,41 @@ describe('the sets of phases', () => {
     expect(() => buildPolicy([two, three])).toThrow(
       "policy: the profiles' phases differ, setup, main and setup, main, late (cut them alike, or give one of them)",
     );
+  });
+});
+
+describe('what is made by chance', () => {
+  const thread = { tid: 7, creator: 1, start: 1e6, end: null };
+  const threaded = (profile: Profile): Profile => ({
+    ...profile,
+    processes: profile.processes.map((process, index) => (index === 0 ? { ...process, threads: [thread] } : process)),
+  });
+  const [server] = REDIS as [SampleProcess];
+  const profile = sampleProfile([{ ...server, calls: { ...server.calls, brk: [1, 1], mprotect: [2, 2] } }]);
+
+  it('is that threads wait for each other, wherever there are some', () => {
+    const { policy } = buildPolicy([threaded(cut(profile, [[0, 10]]))], { args: true });
+    for (const { calls } of policy.phases) {
+      expect(calls.find(({ name }) => name === 'futex')?.args).toEqual([
+        { index: 1, name: 'op', width: 32, values: [0n, 1n, 3n, 4n, 5n, 9n, 10n], free: 0x180n },
+      ]);
+    }
+    expect(whyOf(buildPolicy([profile]).policy, 'setup', 'futex')).toBe(undefined);
+  });
+
+  it('is that allocators do again in a later phase what they did before', () => {
+    const { policy } = buildPolicy([cut(profile, [[0, 10]])]);
+    expect(whyOf(policy, 'main', 'brk')).toEqual([
+      'group memory: seen before main, allocators make it at any time',
+    ]);
+    expect(namesOf(policy.phases[1]?.calls ?? [])).toContain('mprotect');
+    expect(namesOf(policy.phases[1]?.calls ?? [])).not.toContain('munmap');
+  });
+
+  it('can be left out', () => {
+    const { policy } = buildPolicy([threaded(cut(profile, [[0, 10]]))], { chance: false });
+    expect(policy.groups.map(({ name }) => name)).toEqual(['always', 'vdso', 'switch']);
+    expect(whyOf(policy, 'main', 'brk')).toBe(undefined);
   });
 });
 

@@ -7,7 +7,16 @@ import { identifyName } from './call-label.ts';
 import { isDangerous } from './dangerous.ts';
 import { gatherEvidence, type Evidence, type Scope } from './evidence.ts';
 import { MAX_NR } from './filter/ir.ts';
-import { ALWAYS_GROUP, RUNTIME_GROUPS, SWITCH_GROUP, VDSO_GROUP, type CallGroup } from './groups.ts';
+import {
+  ALWAYS_GROUP,
+  MEMORY_CALLS,
+  MEMORY_GROUP,
+  RUNTIME_GROUPS,
+  SWITCH_GROUP,
+  THREADS_GROUP,
+  VDSO_GROUP,
+  type CallGroup,
+} from './groups.ts';
 import { newestNumber } from './kernel-release.ts';
 import {
   POLICY_FORMAT,
@@ -26,7 +35,7 @@ import { SetDraft } from './set-draft.ts';
 import { summariseSources } from './sources.ts';
 import { alignPhases } from './unphased.ts';
 import { canonicalViolation, DEFAULT_VIOLATION } from './violation.ts';
-import { describeEvidence } from './why.ts';
+import { describeEvidence, plainWhy } from './why.ts';
 
 /** What a policy is to be like. */
 export interface BuildOptions {
@@ -36,6 +45,8 @@ export interface BuildOptions {
   readonly portable?: KernelRange | null;
   /** Adds the calls that the vDSO hides; default true. */
   readonly vdso?: boolean;
+  /** Adds what a program makes or not by chance: waits of threads for each other, memory calls; default true. */
+  readonly chance?: boolean;
   /** Adds what these container runtimes need to start the program. */
   readonly runtimes?: readonly Runtime[];
   /** Makes rules of the recorded selecting arguments; default false. */
@@ -154,11 +165,17 @@ class PolicyMaker {
     next: Pick<PolicyPhase, 'name' | 'calls'> | undefined,
     programs: readonly ProgramSet[],
   ): readonly PolicyCall[] {
-    const { args = false, portable = null, vdso = true, runtimes = [] } = this.#options;
+    const { args = false, portable = null, vdso = true, chance = true, runtimes = [] } = this.#options;
     const draft = new SetDraft(args);
     const gathered = this.#evidence(scope);
     for (const evidence of gathered.calls) {
       draft.addEvidence(evidence, describeEvidence(evidence, gathered, scope, this.#phaseNames));
+    }
+    if (chance) {
+      if (gathered.hasThreads || gathered.calls.some(({ call }) => call.name === 'futex')) {
+        this.#addGroup(draft, THREADS_GROUP);
+      }
+      if (scope.phase > 0) this.#addMemory(draft, scope);
     }
     if (portable !== null) {
       addEquivalents(draft, this.arches, portable);
@@ -176,6 +193,19 @@ class PolicyMaker {
     return draft.list(this.arches);
   }
 
+  /** What was seen of memory before this phase may be seen in it as well. */
+  #addMemory(draft: SetDraft, { phase, program }: Pick<Scope, 'phase' | 'program'>): void {
+    const why = plainWhy(
+      `group ${MEMORY_GROUP.name}: seen before ${this.#phaseNames[phase] ?? 'this phase'}, allocators make it at any time`,
+    );
+    for (const evidence of this.#evidence({ phase: 0, program }).calls) {
+      const { name } = evidence.call;
+      if (name === null || !MEMORY_CALLS.includes(name) || draft.has(evidence.call)) continue;
+      draft.addEvidence(evidence, [why]);
+      this.#name(MEMORY_GROUP);
+    }
+  }
+
   #addGroup(draft: SetDraft, group: CallGroup): void {
     draft.addGroup(group, this.arches);
     this.#name(group);
@@ -187,8 +217,8 @@ class PolicyMaker {
 
   #evidence(scope: Pick<Scope, 'phase' | 'program'>): ReturnType<typeof gatherEvidence> {
     const { respawn = false } = this.#options;
-    const { calls, runs } = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
-    return { calls: calls.filter((evidence) => isTaken(evidence, this.#strict)), runs };
+    const gathered = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
+    return { ...gathered, calls: gathered.calls.filter((evidence) => isTaken(evidence, this.#strict)) };
   }
 }
 

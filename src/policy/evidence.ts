@@ -39,6 +39,8 @@ export interface Scope {
 export interface ScopeEvidence {
   readonly calls: readonly Evidence[];
   readonly runs: ReadonlySet<number>;
+  /** Whether a process of the scope had more than one thread; where no process was seen, whether one could. */
+  readonly hasThreads: boolean;
 }
 
 /**
@@ -53,10 +55,12 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
   const gathered = new Gathering();
   const runs = new Set<number>();
   const programs = new Set<number>();
+  let hasThreads = false;
   for (const [index, process] of profile.processes.entries()) {
     const isIn = (lives.entersAt[index] ?? Infinity) !== Infinity || reborn.has(index);
     if (!isIn || !isInScope(profile, lives, reborn, index, scope)) continue;
     runs.add(process.run);
+    hasThreads ||= process.threads.length > 0;
     if (process.program !== null) programs.add(process.program);
     addProcess(gathered, profile, process, index, { lives, reborn, scope });
   }
@@ -69,7 +73,9 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
       if (call.phases.some((phase) => phase >= scope.phase)) gathered.addProgramCall(call, program.path);
     }
   }
-  return { calls: gathered.list(), runs };
+  const calls = gathered.list();
+  hasThreads ||= isStatic && calls.some(({ call }) => call.name === 'clone' || call.name === 'clone3');
+  return { calls, runs, hasThreads };
 }
 
 interface Context {

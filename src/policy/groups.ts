@@ -13,6 +13,8 @@ export interface GroupCall {
   readonly why: string;
   /** Constants that are enough where argument rules are made, by name of the argument. */
   readonly args?: Readonly<Record<string, readonly bigint[]>>;
+  /** Bits of these arguments that may be set or not. */
+  readonly free?: Readonly<Record<string, bigint>>;
 }
 
 /** Calls that a trace may not show, or that somebody else than the program makes. */
@@ -54,6 +56,42 @@ export const VDSO_GROUP: CallGroup = {
     { name: 'getrandom', why: 'the vDSO of Linux 6.11 and later fills its state by it' },
   ],
 };
+
+const WAITS = 'threads wait for each other by it, or not, as chance will have it';
+
+/** FUTEX_WAIT, _WAKE, _REQUEUE, _CMP_REQUEUE, _WAKE_OP, _WAIT_BITSET and _WAKE_BITSET: what locks of C libraries take. */
+const FUTEX_OPS: readonly bigint[] = [0n, 1n, 3n, 4n, 5n, 9n, 10n];
+
+/** FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME. */
+const FUTEX_FLAGS = 0x180n;
+
+/** What a program with threads makes only if two of them want the same at the same time, which a trace need not show. */
+export const THREADS_GROUP: CallGroup = {
+  name: 'threads',
+  reason: 'calls by which threads wait for each other, which a run may show or not',
+  calls: [
+    { name: 'futex', why: WAITS, args: { op: FUTEX_OPS }, free: { op: FUTEX_FLAGS } },
+    { name: 'futex_time64', why: WAITS, args: { op: FUTEX_OPS }, free: { op: FUTEX_FLAGS } },
+    { name: 'sched_yield', why: WAITS },
+  ],
+};
+
+/** Name and reason of what `MEMORY_CALLS` adds to a later phase. */
+export const MEMORY_GROUP: Pick<CallGroup, 'name' | 'reason'> = {
+  name: 'memory',
+  reason: 'memory calls of earlier phases: when an allocator makes them is not for the program to say',
+};
+
+/** Calls by which allocators get memory, give it back and make it usable. */
+export const MEMORY_CALLS: readonly string[] = [
+  'brk',
+  'madvise',
+  'mmap',
+  'mmap2',
+  'mprotect',
+  'mremap',
+  'munmap',
+];
 
 /**
  * What tightening a filter takes: it is put in place from inside the process. `mmap` of a page for the program,
@@ -138,10 +176,13 @@ export function groupCalls(
 }
 
 /** The arguments of a call of a group that are enough, as rules. */
-export function groupArguments(call: CallIdentity, { args = {} }: GroupCall): readonly PolicyArgument[] {
+export function groupArguments(
+  call: CallIdentity,
+  { args = {}, free = {} }: GroupCall,
+): readonly PolicyArgument[] {
   return visibleArguments(call).flatMap(({ index, name, bits }) => {
     const values = args[name];
-    return values === undefined ? [] : [createArgument({ index, name, width: bits, values, free: 0n })];
+    return values === undefined ? [] : [createArgument({ index, name, width: bits, values, free: free[name] ?? 0n })];
   });
 }
 

@@ -28,7 +28,7 @@ export function parseRange(text: string): KernelRange | null {
  *
  * @throws UsageError if it is no range
  */
-function requireRange(text: string): KernelRange {
+export function requireRange(text: string): KernelRange {
   const range = parseRange(text);
   if (range !== null) return range;
   throw new UsageError(
