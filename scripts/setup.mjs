@@ -43,7 +43,7 @@ const PACKAGES = {
     'vim-tiny',
     'zsh',
   ],
-  bench: ['redis-server', 'redis-tools', 'strace'],
+  bench: ['bubblewrap', 'make', 'redis-server', 'redis-tools', 'strace'],
 };
 
 const purpose = process.argv[2] ?? 'demo';

@@ -57,7 +57,10 @@ export function definePolicy(program: Command): void {
     .option('--portable <kernels>', 'add what other C libraries and kernels need, such as 5.10..6.12')
     .option('--vdso', 'add calls that the vDSO hides from a trace', true)
     .option('--no-vdso', 'do not add them')
-    .option('--no-chance', 'do not add what is made or not by chance: waits of threads, memory in later phases')
+    .option(
+      '--no-chance',
+      'do not add what is made or not by chance: waits of threads, memory in later phases',
+    )
     .addOption(
       new Option('--runtime <name...>', 'add what these container runtimes need to start the program')
         .choices(RUNTIMES)

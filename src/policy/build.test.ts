@@ -220,7 +220,9 @@ describe('what is made by chance', () => {
   const thread = { tid: 7, creator: 1, start: 1e6, end: null };
   const threaded = (profile: Profile): Profile => ({
     ...profile,
-    processes: profile.processes.map((process, index) => (index === 0 ? { ...process, threads: [thread] } : process)),
+    processes: profile.processes.map((process, index) =>
+      index === 0 ? { ...process, threads: [thread] } : process,
+    ),
   });
   const [server] = REDIS as [SampleProcess];
   const profile = sampleProfile([{ ...server, calls: { ...server.calls, brk: [1, 1], mprotect: [2, 2] } }]);

@@ -182,7 +182,9 @@ export function groupArguments(
 ): readonly PolicyArgument[] {
   return visibleArguments(call).flatMap(({ index, name, bits }) => {
     const values = args[name];
-    return values === undefined ? [] : [createArgument({ index, name, width: bits, values, free: free[name] ?? 0n })];
+    return values === undefined
+      ? []
+      : [createArgument({ index, name, width: bits, values, free: free[name] ?? 0n })];
   });
 }
 

@@ -3,14 +3,28 @@ import { ARCHES } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import { blockedCves, knownCves } from './cves.ts';
 import { DANGEROUS_CALLS, exposureOf, isDangerous } from './dangerous.ts';
-import { ALWAYS_GROUP, groupCalls, RUNTIME_GROUPS, SWITCH_GROUP, THREADS_GROUP, VDSO_GROUP } from './groups.ts';
+import {
+  ALWAYS_GROUP,
+  groupCalls,
+  RUNTIME_GROUPS,
+  SWITCH_GROUP,
+  THREADS_GROUP,
+  VDSO_GROUP,
+} from './groups.ts';
 import { sampleCall } from './testing/sample-policy.ts';
 
 const exists = (name: string): boolean => ARCHES.some((arch) => syscallNumber(arch, name) !== null);
 
 describe('groups', () => {
   it('name calls that some arch has', () => {
-    const groups = [ALWAYS_GROUP, VDSO_GROUP, THREADS_GROUP, SWITCH_GROUP, RUNTIME_GROUPS.runc, RUNTIME_GROUPS.crun];
+    const groups = [
+      ALWAYS_GROUP,
+      VDSO_GROUP,
+      THREADS_GROUP,
+      SWITCH_GROUP,
+      RUNTIME_GROUPS.runc,
+      RUNTIME_GROUPS.crun,
+    ];
     expect(
       groups.flatMap(({ calls }) => calls.map(({ name }) => name)).filter((name) => !exists(name)),
     ).toEqual([]);

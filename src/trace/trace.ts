@@ -102,6 +102,9 @@ export function startTrace(options: TraceOptions, thread?: TracingThread): Runni
 
 const INTERRUPT_WINDOW = 5e9;
 
+/** Within this time a further signal is the same request to end, nanoseconds. */
+const AGAIN = 500_000_000n;
+
 /** Longest time that Node's timers take, in milliseconds; a longer one would fire at once. */
 const TIMER_CAP = 2 ** 31 - 1;
 
@@ -163,8 +166,11 @@ class Trace implements RunningTrace {
   }
 
   interrupt(signal: NodeJS.Signals): void {
-    const again = this.#interrupted !== null;
-    this.#interrupted = { signal, at: process.hrtime.bigint() };
+    const now = process.hrtime.bigint();
+    // timeout(1) sends its signal twice at once, to the process and to its group.
+    const again = this.#interrupted !== null && now - this.#interrupted.at > AGAIN;
+    if (this.#interrupted?.signal === signal && !again) return;
+    this.#interrupted = { signal, at: now };
     this.#workload?.stop();
     if (this.#request.target.kind === 'attach') {
       this.#session.command({ kind: 'detach' });
