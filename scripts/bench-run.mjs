@@ -11,19 +11,49 @@ import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const callgate = join(root, 'bin', 'callgate');
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean' } },
+});
 const runs = Number(values.runs);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-bench-'));
 const at = (name) => join(scratch, name);
 
-const redis = (port) => ['redis-server', '--port', `${port}`, '--save', '', '--dir', scratch, '--loglevel', 'warning'];
+const redis = (port) => [
+  'redis-server',
+  '--port',
+  `${port}`,
+  '--save',
+  '',
+  '--dir',
+  scratch,
+  '--loglevel',
+  'warning',
+];
 const load = (port) => `redis-benchmark -p ${port} -q -n 20000 -t set,get >/dev/null`;
 const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1000000', 'status=none'];
 
 // Profiles, policies and raw filters of both programs.
 const port = await freePort();
-must(callgate, ['trace', '-q', '--ready', `listen:${port}`, '--workload', load(port), '-o', at('redis.json'), '--', ...redis(port)]);
-must(callgate, ['trace', '-q', '-o', at('dd.json'), '--', ...dd.map((word) => word.replace('1000000', '100'))]);
+must(callgate, [
+  'trace',
+  '-q',
+  '--ready',
+  `listen:${port}`,
+  '--workload',
+  load(port),
+  '-o',
+  at('redis.json'),
+  '--',
+  ...redis(port),
+]);
+must(callgate, [
+  'trace',
+  '-q',
+  '-o',
+  at('dd.json'),
+  '--',
+  ...dd.map((word) => word.replace('1000000', '100')),
+]);
 for (const name of ['redis', 'dd']) {
   must(callgate, ['policy', at(`${name}.json`), '-o', at(`${name}.yaml`)]);
   must(callgate, ['export', at(`${name}.yaml`), '--format', 'cbpf', '-o', at(`${name}.bpf`)]);
@@ -32,26 +62,41 @@ const bwrap = (command) => ['bwrap', '--dev-bind', '/', '/', '--seccomp', '3', '
 
 const servers = {
   'no filter': (words) => [words, null],
-  'callgate run, main phase': (words) => [[callgate, 'run', '-q', '--policy', at('redis.yaml'), '--', ...words], null],
+  'callgate run, main phase': (words) => [
+    [callgate, 'run', '-q', '--policy', at('redis.yaml'), '--', ...words],
+    null,
+  ],
   'bwrap --seccomp': (words) => [bwrap(words), at('redis.bpf')],
 };
 const tools = {
   'no filter': () => [dd, null],
   'callgate run, one phase': () => [[callgate, 'run', '-q', '--policy', at('dd.yaml'), '--', ...dd], null],
-  'callgate run --exec': () => [[callgate, 'run', '-q', '--exec', '--policy', at('dd.yaml'), '--', ...dd], null],
+  'callgate run --exec': () => [
+    [callgate, 'run', '-q', '--exec', '--policy', at('dd.yaml'), '--', ...dd],
+    null,
+  ],
   'bwrap --seccomp': () => [bwrap(dd), at('dd.bpf')],
 };
 
 const throughput = await inTurns(servers, async (make) => {
   const free = await freePort();
   const [[command, ...args], filter] = make(redis(free));
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'ignore', ...(filter === null ? [] : [openSync(filter, 'r')])] });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'ignore', 'ignore', ...(filter === null ? [] : [openSync(filter, 'r')])],
+  });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   await reachable(free);
-  const { stdout } = spawnSync('redis-benchmark', ['-p', `${free}`, '-n', '100000', '-t', 'set,get', '--csv'], { encoding: 'utf8' });
+  const { stdout } = spawnSync(
+    'redis-benchmark',
+    ['-p', `${free}`, '-n', '100000', '-t', 'set,get', '--csv'],
+    { encoding: 'utf8' },
+  );
   spawnSync('redis-cli', ['-p', `${free}`, 'shutdown', 'nosave']);
   await ended;
-  const rates = stdout.split('\n').slice(1, 3).map((line) => Number(line.split(',')[1]?.replaceAll('"', '')));
+  const rates = stdout
+    .split('\n')
+    .slice(1, 3)
+    .map((line) => Number(line.split(',')[1]?.replaceAll('"', '')));
   return rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
 });
 const times = await inTurns(tools, (make) => {
@@ -67,11 +112,15 @@ rmSync(scratch, { recursive: true, force: true });
 
 const lines = [`redis-benchmark SET and GET, requests a second, medians of ${runs}`];
 for (const [name, list] of Object.entries(throughput)) {
-  lines.push(`  ${name.padEnd(28)}${median(list).toFixed(0).padStart(9)}   ${ratio(list, throughput['no filter'])} of unfiltered`);
+  lines.push(
+    `  ${name.padEnd(28)}${median(list).toFixed(0).padStart(9)}   ${ratio(list, throughput['no filter'])} of unfiltered`,
+  );
 }
 lines.push('', `dd bs=1 count=1000000, ms, medians of ${runs}`);
 for (const [name, list] of Object.entries(times)) {
-  lines.push(`  ${name.padEnd(28)}${median(list).toFixed(0).padStart(9)}   ${ratio(list, times['no filter'])} of unfiltered`);
+  lines.push(
+    `  ${name.padEnd(28)}${median(list).toFixed(0).padStart(9)}   ${ratio(list, times['no filter'])} of unfiltered`,
+  );
 }
 lines.push('', `compiling a filter of 300 calls with 50 argument rules: ${compile.toFixed(1)} ms (limit 20)`);
 process.stdout.write(`${lines.join('\n')}\n`);
@@ -86,7 +135,9 @@ async function compileTime() {
     ...(nr % 6 === 0 ? { conditions: [{ arg: 1, width: 64, op: 'eq', value: BigInt(nr) << 20n }] } : {}),
   }));
   const began = process.hrtime.bigint();
-  compileFilter(createFilter({ sections: [{ arch: 'x86_64', default: { kind: 'errno', errno: 1 }, rules }] }));
+  compileFilter(
+    createFilter({ sections: [{ arch: 'x86_64', default: { kind: 'errno', errno: 1 }, rules }] }),
+  );
   return Number(process.hrtime.bigint() - began) / 1e6;
 }
 

@@ -6,11 +6,13 @@ import { startRun } from '../enforce/run.ts';
 import { buildPolicy } from '../policy/build.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
+import type { ExitStatus } from '../profile/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { describeViolation, formatViolations } from '../report/violations.ts';
 import type { TraceEvent, Violation } from '../trace/backend.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
+import { openControlSocket } from './control-socket.ts';
 import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
 import { onInterrupt } from './interrupts.ts';
@@ -58,13 +60,24 @@ export async function runEnforced(
     thread,
   );
   using _interrupts = onInterrupt(() => running);
+  using _control = running.phases.length === 0 ? null : openControlSocket(running);
   const { exit, error, profile } = await running.outcome;
   for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
+  if (isUnexplainedKill(exit, violations)) say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
   if (audit) for (const line of formatViolations(violations, phases)) say(line);
   if (args.learn === true && violations.length > 0) learn(args.policy as string, policy, violations, command);
   if (error !== null) fail(error);
   else if (audit && violations.length > 0) process.exitCode = 1;
   else if (exit !== null) await endAs(exit);
+}
+
+const UNEXPLAINED =
+  'after it had been let go of: a call outside of its last phase, which --audit shows (callgate does not follow it by then)';
+
+/** Whether a filter seems to have killed the program when nobody looked any more. */
+function isUnexplainedKill(exit: ExitStatus | null, violations: readonly Violation[]): boolean {
+  if (exit?.kind !== 'signaled' || exit.signal !== 'SIGSYS') return false;
+  return !violations.some(({ outcome }) => outcome === 'killed');
 }
 
 function checkArguments(args: RunArguments, audit: boolean): void {

@@ -8,6 +8,7 @@ import { assembleTrampoline } from '../sys/trampoline.ts';
 import { resolveCommand } from '../trace/command.ts';
 import { inheritedState, LAUNCH_VARIABLE } from '../trace/inherited.ts';
 import { compilePolicy } from './filters.ts';
+import { checkStartable } from './startable.ts';
 
 /**
  * Replaces this process by a program under a policy of one phase: nobody follows it, and nothing is left of callgate.
@@ -20,6 +21,7 @@ export function becomeProgram(
   command: readonly [string, ...(string | Uint8Array)[]],
   env: readonly (string | Uint8Array)[],
 ): never {
+  checkStartable(policy);
   const [filter, ...further] = compilePolicy(policy, false);
   if (filter === undefined || further.length > 0) {
     throw new UsageError('run: --exec is for policies of one phase without sets for single programs');

@@ -4,6 +4,7 @@ import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parseTrigger, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
+import { checkStartable } from './startable.ts';
 
 /** What to run, under which policy, and what to do when something goes wrong. */
 export interface RunOptions {
@@ -33,6 +34,7 @@ const QUIET: ReadonlySet<string> = new Set(['after', 'key']);
  */
 export function startRun(options: RunOptions, thread?: TracingThread): RunningTrace {
   const { policy, audit = false } = options;
+  if (!audit) checkStartable(policy);
   const phases = policy.phases.slice(1).map(toRequest);
   const stops = phases.some(({ trigger, alternatives = [] }) =>
     [trigger, ...alternatives].some(({ kind }) => !QUIET.has(kind)),

@@ -6,6 +6,7 @@ import { storeImage } from '../sys/spawn.ts';
 import { assembleTrampoline } from '../sys/trampoline.ts';
 import { resolveCommand } from '../trace/command.ts';
 import { compilePolicy } from './filters.ts';
+import { checkStartable } from './startable.ts';
 
 /** Options of child_process.spawn, and the policy. `shell` makes no sense here and is refused by its type. */
 export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
@@ -32,6 +33,7 @@ export function spawn(command: string, args: readonly string[], options: Filtere
       },
     );
   }
+  checkStartable(policy);
   const [tree] = compilePolicy({ ...policy, phases: policy.phases.slice(0, 1) }, false);
   if (tree?.program !== null) throw new UsageError('spawn: the policy has no set for the whole tree');
   const directory =

@@ -5,7 +5,7 @@ import { mergeProfiles } from '../profile/merge.ts';
 import type { Profile } from '../profile/model.ts';
 import { identifyName } from './call-label.ts';
 import { isDangerous } from './dangerous.ts';
-import { gatherEvidence, type Evidence, type Scope } from './evidence.ts';
+import { gatherEvidence, type Evidence, type Scope, type ScopeEvidence } from './evidence.ts';
 import { MAX_NR } from './filter/ir.ts';
 import {
   ALWAYS_GROUP,
@@ -35,7 +35,7 @@ import { SetDraft } from './set-draft.ts';
 import { summariseSources } from './sources.ts';
 import { alignPhases } from './unphased.ts';
 import { canonicalViolation, DEFAULT_VIOLATION } from './violation.ts';
-import { describeEvidence, plainWhy } from './why.ts';
+import { describeEvidence } from './why.ts';
 
 /** What a policy is to be like. */
 export interface BuildOptions {
@@ -121,6 +121,7 @@ class PolicyMaker {
   readonly #options: BuildOptions;
   readonly #phases: readonly number[];
   readonly #phaseNames: readonly string[];
+  readonly #gathered: Map<string, ScopeEvidence> = new Map();
 
   constructor(profile: Profile, unphased: ReadonlySet<number>, strict: Strictness, options: BuildOptions) {
     this.#profile = profile;
@@ -195,9 +196,7 @@ class PolicyMaker {
 
   /** What was seen of memory before this phase may be seen in it as well. */
   #addMemory(draft: SetDraft, { phase, program }: Pick<Scope, 'phase' | 'program'>): void {
-    const why = plainWhy(
-      `group ${MEMORY_GROUP.name}: seen before ${this.#phaseNames[phase] ?? 'this phase'}, allocators make it at any time`,
-    );
+    const why = `group ${MEMORY_GROUP.name}: seen before ${this.#phaseNames[phase] ?? 'this phase'}, allocators make it at any time`;
     for (const evidence of this.#evidence({ phase: 0, program }).calls) {
       const { name } = evidence.call;
       if (name === null || !MEMORY_CALLS.includes(name) || draft.has(evidence.call)) continue;
@@ -215,10 +214,15 @@ class PolicyMaker {
     this.groups.set(name, { name, reason });
   }
 
-  #evidence(scope: Pick<Scope, 'phase' | 'program'>): ReturnType<typeof gatherEvidence> {
+  #evidence(scope: Pick<Scope, 'phase' | 'program'>): ScopeEvidence {
+    const key = `${scope.phase} ${scope.program}`;
+    const known = this.#gathered.get(key);
+    if (known !== undefined) return known;
     const { respawn = false } = this.#options;
-    const gathered = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
-    return { ...gathered, calls: gathered.calls.filter((evidence) => isTaken(evidence, this.#strict)) };
+    const all = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
+    const gathered = { ...all, calls: all.calls.filter((evidence) => isTaken(evidence, this.#strict)) };
+    this.#gathered.set(key, gathered);
+    return gathered;
   }
 }
 

@@ -52,6 +52,11 @@ export interface ScopeEvidence {
 export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
   const lives = phaseLives(profile, scope.phase);
   const reborn = scope.respawn ? rebornProcesses(profile, lives) : new Set<number>();
+  const forkers = new Set(
+    [...reborn]
+      .flatMap((index) => profile.processes[index]?.parent ?? [])
+      .filter((parent) => !reborn.has(parent)),
+  );
   const gathered = new Gathering();
   const runs = new Set<number>();
   const programs = new Set<number>();
@@ -62,7 +67,7 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
     runs.add(process.run);
     hasThreads ||= process.threads.length > 0;
     if (process.program !== null) programs.add(process.program);
-    addProcess(gathered, profile, process, index, { lives, reborn, scope });
+    addProcess(gathered, profile, process, index, { lives, reborn, forkers, scope });
   }
   const isStatic = profile.processes.length === 0;
   for (const [index, program] of profile.programs.entries()) {
@@ -81,6 +86,8 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
 interface Context {
   readonly lives: PhaseLives;
   readonly reborn: ReadonlySet<number>;
+  /** Who forks the first of those that may be born again. */
+  readonly forkers: ReadonlySet<number>;
   readonly scope: Scope;
 }
 
@@ -106,16 +113,14 @@ function addProcess(
   profile: Profile,
   process: Process,
   index: number,
-  { lives, reborn, scope }: Context,
+  { lives, reborn, forkers, scope }: Context,
 ): void {
   const enters = lives.entersAt[index] ?? Infinity;
   const isBorn = enters === -Infinity;
   const path =
     process.program === null ? 'a program' : (profile.programs[process.program]?.path ?? 'a program');
   const isChild = isBorn && process.parent !== null && scope.phase > 0 && !scope.unphased.has(process.run);
-  const mayForkAgain =
-    reborn.size > 0 &&
-    profile.processes.some((other, at) => other.parent === index && reborn.has(at) && !reborn.has(index));
+  const mayForkAgain = forkers.has(index);
   for (const call of process.calls) {
     const isFromNowOn = isBorn || (enters !== Infinity && call.phases.some((phase) => phase >= scope.phase));
     if (isFromNowOn) {

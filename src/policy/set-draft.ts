@@ -5,6 +5,7 @@ import { callKey, compareLabels, type CallIdentity } from './call-label.ts';
 import type { Evidence } from './evidence.ts';
 import { groupArguments, groupCalls, type CallGroup } from './groups.ts';
 import type { PolicyArgument, PolicyCall } from './model.ts';
+import { plainWhy } from './why.ts';
 
 interface Entry {
   readonly call: CallIdentity;
@@ -22,7 +23,8 @@ export class SetDraft {
     this.#hasRules = hasRules;
   }
 
-  add(call: CallIdentity, why: readonly string[], args: readonly PolicyArgument[] = []): void {
+  add(call: CallIdentity, sentences: readonly string[], args: readonly PolicyArgument[] = []): void {
+    const why = sentences.map(plainWhy);
     const key = callKey(call);
     const rules = this.#hasRules ? args : [];
     const known = this.#entries.get(key);

@@ -41,7 +41,7 @@ export function describeEvidence(
   }
   if (evidence.possible.size > 0) why.push(`possible in ${programs(evidence.possible)}`);
   if (evidence.imported) why.push('imported');
-  return why.map(plainWhy);
+  return why;
 }
 
 function programs(paths: ReadonlySet<string>): string {

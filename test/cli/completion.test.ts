@@ -41,7 +41,7 @@ afterAll(() => directory[Symbol.dispose]());
 describe('callgate completion bash', () => {
   it.each([
     { words: ['callgate', 'm'], want: ['merge'] },
-    { words: ['callgate', 'p'], want: ['phases', 'phase'] },
+    { words: ['callgate', 'p'], want: ['policy', 'phases', 'phase'] },
     { words: ['callgate', '--ver'], want: ['--version'] },
     { words: ['callgate', 'show', '--ph'], want: ['--phase'] },
     { words: ['callgate', 'show', '--format', ''], want: ['text', 'names', 'json', 'tree'] },

@@ -1,6 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { defineDoctor } from '../../src/cli/doctor-command.ts';
@@ -8,22 +6,13 @@ import { judgeFacts, type Diagnosis } from '../../src/doctor/diagnosis.ts';
 import { EPERM, scriptMachine, UNTRIED } from '../../src/doctor/testing/machines.ts';
 import { renderDoctor } from '../../src/report/doctor.ts';
 import { everyPtrace } from '../../src/sys/probe-facts.ts';
+import { CALLGATE } from '../support/callgate.ts';
+import { sharedCallgate } from '../support/shared-callgate.ts';
 
-const CALLGATE = fileURLToPath(new URL('../../bin/callgate', import.meta.url));
 const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups'];
 
 function doctor(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(CALLGATE, ['doctor', ...args], { encoding: 'utf8' });
-}
-
-/** Whether tests run as root beside a setpriv(1) that can give that up. */
-function canBecomeNobody(): boolean {
-  try {
-    accessSync('/usr/bin/setpriv');
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
 }
 
 describe('callgate doctor', () => {
@@ -62,10 +51,14 @@ describe('callgate doctor', () => {
     ]);
   });
 
-  it.skipIf(!canBecomeNobody())('works without any privilege', () => {
-    const { status, stdout, stderr } = spawnSync('setpriv', [...NOBODY, CALLGATE, 'doctor', '--json'], {
-      encoding: 'utf8',
-    });
+  it('works without any privilege', () => {
+    const { status, stdout, stderr } = spawnSync(
+      'setpriv',
+      [...NOBODY, sharedCallgate(), 'doctor', '--json'],
+      {
+        encoding: 'utf8',
+      },
+    );
     expect(stderr).toBe('');
     const { checks } = JSON.parse(stdout) as Diagnosis;
     expect(checks.find(({ name }) => name === 'CAP_SYS_PTRACE')?.status).toBe('unsupported');

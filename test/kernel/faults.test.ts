@@ -12,6 +12,7 @@ import {
   temporaryDirectory,
   traceCommand,
 } from '../support/callgate.ts';
+import { sharedCallgate } from '../support/shared-callgate.ts';
 import { compile } from '../support/compile.ts';
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
@@ -163,7 +164,7 @@ describe('a profile that cannot be written', () => {
     chmodSync(directory.path, 0o555);
     const { status, stdout, stderr } = run(NOBODY[0], [
       ...NOBODY.slice(1),
-      CALLGATE,
+      sharedCallgate(),
       'trace',
       '-o',
       `${directory.path}/p`,
@@ -249,7 +250,7 @@ describe('attaching', () => {
   const attach = (pid: number, user: readonly string[] = []): ReturnType<typeof run> => {
     using directory = temporaryDirectory();
     chmodSync(directory.path, 0o777);
-    const trace = [CALLGATE, 'trace', '-o', join(directory.path, 'profile'), '--pid', String(pid)];
+    const trace = [sharedCallgate(), 'trace', '-o', join(directory.path, 'profile'), '--pid', String(pid)];
     const [command = '', ...args] = [...user, ...trace];
     return run(command, args);
   };

@@ -1,15 +1,18 @@
 import { chmodSync, chownSync, copyFileSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CALLGATE, readProfile, run, temporaryDirectory, type Finished } from '../support/callgate.ts';
+import { readProfile, run, temporaryDirectory, type Finished } from '../support/callgate.ts';
+import { sharedCallgate } from '../support/shared-callgate.ts';
 import { compile } from '../support/compile.ts';
 
 const NOBODY = 65534;
 const AS_NOBODY = `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups`;
 
 let victim = '';
+let callgate = '';
 
 beforeAll(() => {
+  callgate = sharedCallgate();
   victim = compile(readFileSync(new URL('fixtures/inherit.c', import.meta.url), 'utf8'));
   // Other users execute it as well.
   chmodSync(dirname(victim), 0o755);
@@ -55,7 +58,7 @@ describe('what a program inherits', () => {
     'is a pipe that blocks when it is full, so that nothing of a long output is lost: %s',
     (option) => {
       using directory = sharedDirectory();
-      const trace = `${CALLGATE} trace ${option} -o ${directory.path}/profile -- sh -c`;
+      const trace = `${callgate} trace ${option} -o ${directory.path}/profile -- sh -c`;
       const { stdout } = shellRun(
         `{ ${trace} 'seq 100000; seq 100000 >&2' 2>&3 | { sleep 0.5; wc -l; }; } 3>&1 | { sleep 0.5; grep -c '^[0-9]*$'; }`,
       );
@@ -89,7 +92,7 @@ describe('a setuid program', () => {
     using directory = sharedDirectory();
     const id = setuidId(directory.path);
     const { stdout, stderr } = shellRun(
-      `${CALLGATE} trace -q --method ${method} -o ${directory.path}/profile -- ${AS_NOBODY} ${id}`,
+      `${callgate} trace -q --method ${method} -o ${directory.path}/profile -- ${AS_NOBODY} ${id}`,
     );
     expect(stdout).toContain(`uid=${NOBODY}(nobody)`);
     expect(stdout).toContain('euid=0(root)');
@@ -102,7 +105,7 @@ describe('a setuid program', () => {
       using directory = sharedDirectory();
       const id = setuidId(directory.path);
       const { stdout, stderr, status } = shellRun(
-        `${AS_NOBODY} ${CALLGATE} trace -q --method ${method} -o ${directory.path}/profile -- sh -c '${id} -u; :'`,
+        `${AS_NOBODY} ${callgate} trace -q --method ${method} -o ${directory.path}/profile -- sh -c '${id} -u; :'`,
       );
       expect({ stdout, status }).toEqual({ stdout: `${NOBODY}\n`, status: 0 });
       expect(stderr).toBe(
@@ -124,7 +127,7 @@ describe('a program with file capabilities', () => {
     const read = `${path} /proc/self/status`;
     expect(shellRun(`${AS_NOBODY} ${read}`).stdout).toMatch(/^CapEff:\s+0*2$/m);
     const { stdout, stderr } = shellRun(
-      `${AS_NOBODY} ${CALLGATE} trace -q -o ${directory.path}/profile -- ${read}`,
+      `${AS_NOBODY} ${callgate} trace -q -o ${directory.path}/profile -- ${read}`,
     );
     expect(stdout).toMatch(/^CapEff:\s+0+$/m);
     expect(stderr).toBe(
@@ -138,7 +141,7 @@ function both(shell: string, options = ''): { alone: string[]; traced: string[] 
   using directory = sharedDirectory();
   const fill = (command: string): string => shell.replace('CMD', command).replace('VICTIM', victim);
   const alone = shellRun(fill(victim)).stdout;
-  const trace = `${CALLGATE} trace -q ${options} -o ${directory.path}/profile -- ${victim}`;
+  const trace = `${callgate} trace -q ${options} -o ${directory.path}/profile -- ${victim}`;
   const traced = shellRun(fill(trace));
   // Node says nothing of its own; a closed stderr says nothing at all.
   expect(traced.stderr).toBe('');

@@ -1,4 +1,4 @@
-// Generated from systemd-analyze syscall-filter of systemd 252.38-1~deb12u1 by test/export/systemd-groups.test.ts.
+// Generated from systemd-analyze syscall-filter of systemd 252 by test/export/systemd-groups.test.ts.
 // Do not edit: npx vitest run test/export/systemd-groups.test.ts --update
 
 /** Release of systemd that the groups are those of. */

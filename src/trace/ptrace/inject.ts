@@ -140,7 +140,7 @@ class Injector {
     const block = new Uint8Array(16 + filter.length);
     const view = new DataView(block.buffer);
     view.setUint16(0, filter.length / 8, true);
-    const address = BigInt.asUintN(64, page);
+    const address = BigInt.asUintN(pointer * 8, page);
     if (pointer === 8) view.setBigUint64(8, address + 16n, true);
     else view.setUint32(4, Number(address + 16n), true);
     block.set(filter, 16);

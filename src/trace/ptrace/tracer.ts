@@ -47,7 +47,7 @@ class PtraceTracer {
   readonly #calls: CallHandler;
   readonly #enforcer: Enforcer | null;
   readonly #terminalSignals: Map<number, number> = new Map();
-  /** pids of processes that go on without being traced. */
+  /** Tasks that go on without being traced. */
   readonly #released: Set<number> = new Set();
   #doorbell = 0;
   #detaching = false;
@@ -398,7 +398,8 @@ class PtraceTracer {
     if (child === null) {
       // Killed in this moment; the child is there.
       task.cloning = true;
-    } else {
+    } else if (!this.#released.delete(child)) {
+      // Otherwise it stopped, was adopted on its own word and let go of before its parent could tell.
       const waiting = this.#family.born(task, event, child, at);
       const born = this.#context.tasks.get(child);
       if (born !== undefined) this.#enforcer?.inherit(born.process, task);
@@ -450,7 +451,7 @@ class PtraceTracer {
     this.#breakpoints.clear(task.tid, task.space);
     ptrace.resume(pt.PTRACE_DETACH, task.tid, 0);
     tasks.delete(task.tid);
-    this.#released.add(process.pid);
+    this.#released.add(task.tid).add(process.pid);
     let last = true;
     for (const other of tasks.values()) {
       if (other.process !== process) continue;
