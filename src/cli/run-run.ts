@@ -120,7 +120,8 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
   const whose = program === null ? '' : ` for ${program}`;
   if (problem === null) {
     if (args.quiet !== true) {
-      const calls = policy.phases[phase]?.calls.length ?? 0;
+      const { calls: whole = [], programs = [] } = policy.phases[phase] ?? {};
+      const calls = (programs.find(({ path }) => path === program)?.calls ?? whole).length;
       say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
     }
     return;

@@ -293,6 +293,9 @@ describe('the sets of programs', () => {
   it('ask for the calls that put a narrower filter in place', () => {
     const { policy } = buildPolicy([sampleProfile(SHELL)]);
     expect(whyOf(policy, 'setup', 'seccomp')).toEqual(['group switch: adds the tighter filter']);
+    const [cat, , shell] = policy.phases[0]?.programs ?? [];
+    expect([cat?.path, namesOf(cat?.calls ?? []).includes('seccomp')]).toEqual(['/bin/cat', false]);
+    expect([shell?.path, namesOf(shell?.calls ?? []).includes('seccomp')]).toEqual(['/bin/sh', true]);
     expect(buildPolicy([sampleProfile(REDIS)]).policy.groups.map(({ name }) => name)).toEqual([
       'always',
       'vdso',

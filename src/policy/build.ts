@@ -4,6 +4,7 @@ import { VERSION } from '../base/version.ts';
 import { mergeProfiles } from '../profile/merge.ts';
 import type { Profile } from '../profile/model.ts';
 import { identifyName } from './call-label.ts';
+import { canonicalPolicy } from './canonical.ts';
 import { isDangerous } from './dangerous.ts';
 import { gatherEvidence, type Evidence, type Scope, type ScopeEvidence } from './evidence.ts';
 import { MAX_NR } from './filter/ir.ts';
@@ -104,7 +105,7 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
     groups: [...maker.groups.values()].map(({ name, reason }) => ({ name, reason })),
     phases,
   };
-  return { policy, notes };
+  return { policy: canonicalPolicy(policy), notes };
 }
 
 /** What the document says of a group. */
@@ -184,8 +185,9 @@ class PolicyMaker {
     }
     this.#addGroup(draft, ALWAYS_GROUP);
     if (vdso) this.#addGroup(draft, VDSO_GROUP);
-    // A program that executes another one gets the narrower filter of that one put on top.
-    if (next !== undefined || programs.length > 0) this.#addGroup(draft, SWITCH_GROUP);
+    // What is executed gets its narrower filter put on top, from inside, under the filter of who executes it.
+    const isNarrowed = programs.length > 0 || (scope.program !== null && gathered.calls.some(isExec));
+    if (next !== undefined || isNarrowed) this.#addGroup(draft, SWITCH_GROUP);
     if (scope.phase === 0 && scope.program === null) {
       for (const runtime of runtimes) this.#addGroup(draft, RUNTIME_GROUPS[runtime]);
     }
@@ -224,6 +226,11 @@ class PolicyMaker {
     this.#gathered.set(key, gathered);
     return gathered;
   }
+}
+
+/** Whether a program was executed, other than by the launcher. */
+function isExec({ call, uses }: Evidence): boolean {
+  return (call.name === 'execve' || call.name === 'execveat') && uses.some(({ launch }) => launch !== true);
 }
 
 /** What another tool says is taken at every strictness: somebody has given it as what is to be allowed. */

@@ -46,7 +46,7 @@ describe('the check of a policy', () => {
     {
       name: 'a program that is wider than the tree',
       policy: samplePolicy([
-        samplePhase('setup', LOADER_NAMES, {
+        samplePhase('setup', `${LOADER_NAMES} ${SWITCH}`, {
           programs: [
             {
               path: '/bin/ls',
@@ -65,6 +65,22 @@ describe('the check of a policy', () => {
         samplePhase('main', 'read exit_group rt_sigreturn restart_syscall'),
       ]),
       want: ['error no-switch setup prctl', 'error no-switch setup seccomp'],
+    },
+    {
+      name: 'a program whose children cannot be held to their own sets',
+      policy: samplePolicy([
+        samplePhase('setup', `${LOADER_NAMES} ${SWITCH}`, {
+          programs: [
+            { path: '/bin/sh', buildId: null, calls: samplePhase('', `${LOADER_NAMES} prctl`).calls },
+            {
+              path: '/bin/ls',
+              buildId: null,
+              calls: samplePhase('', 'read rt_sigreturn restart_syscall exit_group').calls,
+            },
+          ],
+        }),
+      ]),
+      want: ['error no-switch setup/sh seccomp'],
     },
     {
       name: 'a program that cannot be started',

@@ -181,10 +181,16 @@ function findMissingLaunch(policy: Policy): readonly Finding[] {
   ];
 }
 
+/** A tighter filter is put in place from inside the process, under the filter that it has. */
 function findMissingSwitch(policy: Policy): readonly Finding[] {
   const native = nativeOf(policy);
-  return policy.phases.slice(0, -1).flatMap((phase, index) => {
-    const allowed = callsByKey(phase.calls);
+  return policySets(policy).flatMap((set) => {
+    const next = policy.phases[policy.phases.indexOf(set.phase) + 1];
+    const executes = set.calls.some(({ name }) => name === 'execve' || name === 'execveat');
+    const isNarrowed = set.phase.programs.length > 0 && executes;
+    if (next === undefined && !isNarrowed) return [];
+    const whose = next === undefined ? 'a program that is executed' : next.name;
+    const allowed = callsByKey(set.calls);
     return groupCalls(SWITCH_GROUP, native)
       .filter(({ call, row }) => {
         const entry = allowed.get(callKey(call));
@@ -194,9 +200,9 @@ function findMissingSwitch(policy: Policy): readonly Finding[] {
         finding(
           'error',
           'no-switch',
-          [phase.name],
+          [setName(set)],
           formatLabel(call, native),
-          `denied, so that the filter of ${policy.phases[index + 1]?.name ?? 'the next phase'} cannot be put in place`,
+          `denied, so that the filter of ${whose} cannot be put in place`,
         ),
       );
   });
