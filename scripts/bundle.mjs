@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 
 await build({
-  entryPoints: { main: join(dist, 'cli', 'main.js'), worker: join(dist, 'trace', 'worker.js') },
+  entryPoints: { main: join(dist, 'cli', 'entry.js'), worker: join(dist, 'trace', 'worker.js') },
   outdir: join(dist, 'bundle'),
   outExtension: { '.js': '.cjs' },
   bundle: true,

@@ -1,5 +1,6 @@
+import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingThread } from '../trace/tracing-thread.ts';
 import { VERSION } from '../base/version.ts';
 import { defineTrace } from './trace-command.ts';
 import { defineRun } from './run-command.ts';
@@ -37,7 +38,10 @@ export function buildProgram(thread: TracingThread | null = null): Command {
     .addHelpText('after', EXAMPLES)
     .enablePositionalOptions()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`) })
+    .configureOutput({
+      writeOut: printHelp,
+      outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`),
+    })
     .exitOverride();
   defineTrace(program, thread);
   defineRun(program, thread);
@@ -54,10 +58,17 @@ export function buildProgram(thread: TracingThread | null = null): Command {
   return program;
 }
 
-/** Runs one command line; sets the exit code. */
-export async function main(argv: readonly string[]): Promise<void> {
-  // The tracing thread comes up while the command line is read.
-  const thread = argv[2] === 'trace' || argv[2] === 'run' ? new TracingThread() : null;
+/** Not by process.stdout: a reader that has seen enough, such as head(1), is no failure. */
+function printHelp(text: string): void {
+  try {
+    writeSync(1, text);
+  } catch {
+    // There is nobody to read it.
+  }
+}
+
+/** Runs one command line and sets the exit code; `thread` is for tracing, if it has been started already. */
+export async function main(argv: readonly string[], thread: TracingThread | null): Promise<void> {
   try {
     await buildProgram(thread).parseAsync([...argv]);
   } catch (error) {
@@ -69,5 +80,3 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
   }
 }
-
-void main(process.argv);

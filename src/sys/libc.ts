@@ -51,7 +51,7 @@ export function openLibc(): Libc {
     ptracePointer: lib.func('ptrace', 'long', ['long', 'int', 'uintptr_t', 'void *']),
     waitpid: lib.func('int waitpid(int pid, void *status, int options)'),
     kill: lib.func('int kill(int pid, int signal)'),
-    tgkill: lib.func('int tgkill(int pid, int tid, int signal)'),
+    tgkill: onUse(lib, 'int tgkill(int pid, int tid, int signal)'),
     memfdCreate: lib.func('int memfd_create(const char *name, unsigned int flags)'),
     posixSpawn: posixSpawnOf(lib),
     fileActionsInit: lib.func('int posix_spawn_file_actions_init(void *actions)'),
@@ -66,14 +66,14 @@ export function openLibc(): Libc {
     prlimit: lib.func('int prlimit64(int pid, int resource, void *limit, void *old)'),
     getxattrSize: getxattrSizeOf(lib),
     processVmReadv: processVmReadvOf(lib),
-    prctl: lib.func('int prctl(int option, unsigned long argument)'),
-    syscall: lib.func('long syscall(long nr, long a, long b, void *c)'),
-    execve: lib.func('int execve(const char *path, void *argv, void *envp)'),
-    fcntl: lib.func('int fcntl(int fd, int command, long argument)'),
-    signal: lib.func('uintptr_t signal(int signal, void *handler)'),
-    tcgetattr: lib.func('int tcgetattr(int fd, void *termios)'),
-    tcgetpgrp: lib.func('int tcgetpgrp(int fd)'),
-    getpgrp: lib.func('int getpgrp()'),
+    prctl: onUse(lib, 'int prctl(int option, unsigned long argument)'),
+    syscall: onUse(lib, 'long syscall(long nr, long a, long b, void *c)'),
+    execve: onUse(lib, 'int execve(const char *path, void *argv, void *envp)'),
+    fcntl: onUse(lib, 'int fcntl(int fd, int command, long argument)'),
+    signal: onUse(lib, 'uintptr_t signal(int signal, void *handler)'),
+    tcgetattr: onUse(lib, 'int tcgetattr(int fd, void *termios)'),
+    tcgetpgrp: onUse(lib, 'int tcgetpgrp(int fd)'),
+    getpgrp: onUse(lib, 'int getpgrp()'),
     glibcVersion: () => {
       try {
         return lib.func('const char *gnu_get_libc_version()')() as string;
@@ -101,6 +101,15 @@ function openLibrary(): Library {
       errno: 2,
     });
   }
+}
+
+/** A function that most runs do not need: looked up at its first use, for binding one takes a while. */
+function onUse(lib: Library, prototype: string): (...args: unknown[]) => never {
+  let bound: ((...args: unknown[]) => never) | undefined;
+  return (...args) => {
+    bound ??= lib.func(prototype) as unknown as (...args: unknown[]) => never;
+    return bound(...args);
+  };
 }
 
 function posixSpawnOf(lib: Library): Libc['posixSpawn'] {
