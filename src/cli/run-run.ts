@@ -8,8 +8,10 @@ import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
 import type { ExitStatus } from '../profile/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
+import { plainWhy } from '../policy/why.ts';
 import { describeViolation, formatViolations } from '../report/violations.ts';
 import type { TraceEvent, Violation } from '../trace/backend.ts';
+import type { TraceOutcome } from '../trace/trace.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { openControlSocket } from './control-socket.ts';
@@ -39,33 +41,35 @@ export async function runEnforced(
     // Does not return: this process is the program from here on.
     becomeProgram(policy, program, rawEnvironment());
   }
-  using report = args.report === undefined ? null : openReport(args.report);
+  // Checked before anything runs: a policy that could not be extended, or a report that could not be written, is found out now.
+  const files = openFiles(args);
   const phases = policy.phases.map(({ name }) => name);
   const violations: Violation[] = [];
-  const running = startRun(
-    {
-      command: program,
-      policy,
-      audit,
-      ifStuck: args.ifStuck,
-      env: rawEnvironment(),
-      onEvent: (event) => {
-        if (event.kind === 'violation') {
-          if (violations.length < VIOLATION_CAP) violations.push(event.violation);
-          report?.add(event.violation);
-        }
-        tell(event, phases, args, policy);
-      },
-    },
-    thread,
-  );
-  using _interrupts = onInterrupt(() => running);
-  using _control = running.phases.length === 0 ? null : openControlSocket(running);
-  const { exit, error, profile } = await running.outcome;
+  const onEvent = (event: TraceEvent): void => {
+    if (event.kind === 'violation' && violations.length < VIOLATION_CAP) violations.push(event.violation);
+    tell(event, phases, args, policy);
+  };
+  let outcome: TraceOutcome;
+  try {
+    const running = startRun(
+      { command: program, policy, audit, ifStuck: args.ifStuck, env: rawEnvironment(), onEvent },
+      thread,
+    );
+    using _interrupts = onInterrupt(() => running);
+    using _control = running.phases.length === 0 ? null : openControlSocket(running);
+    outcome = await running.outcome;
+  } catch (error) {
+    files.report?.discard();
+    files.learned?.discard();
+    throw error;
+  }
+  const { exit, error, profile } = outcome;
   for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
   if (isUnexplainedKill(exit, violations)) say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
   if (audit) for (const line of formatViolations(violations, phases)) say(line);
-  if (args.learn === true && violations.length > 0) learn(args.policy as string, policy, violations, command);
+  files.report?.commit(violations.map(reportLine).join(''));
+  if (violations.length === 0) files.learned?.discard();
+  else if (files.learned !== null) learn(files.learned, policy, violations, command);
   if (error !== null) fail(error);
   else if (audit && violations.length > 0) process.exitCode = 1;
   else if (exit !== null) await endAs(exit);
@@ -133,7 +137,7 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
 }
 
 function learn(
-  path: string,
+  output: OutputFile,
   policy: Policy,
   violations: readonly Violation[],
   command: readonly string[],
@@ -142,26 +146,24 @@ function learn(
   const learned = learnViolations(
     policy,
     violations,
-    `learned from an audit of ${command[0] ?? ''} on ${day}`,
+    plainWhy(`learned from an audit of ${command[0] ?? ''} on ${day}`),
   );
-  const output = OutputFile.prepare(path);
-  const text = path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
+  const text = output.path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
   say(`learned: ${output.commit(text)} has been extended; read it before you rely on it`);
 }
 
-interface Report extends Disposable {
-  add(violation: Violation): void;
+/** The files that are written at the end. */
+function openFiles(args: RunArguments): { report: OutputFile | null; learned: OutputFile | null } {
+  const learned = args.learn === true ? OutputFile.prepare(args.policy as string) : null;
+  try {
+    return { report: args.report === undefined ? null : OutputFile.prepare(args.report), learned };
+  } catch (error) {
+    learned?.discard();
+    throw error;
+  }
 }
 
-/** One JSON object a line, written when the run is over. */
-function openReport(path: string): Report {
-  const output = OutputFile.prepare(path);
-  const lines: string[] = [];
-  return {
-    add: (violation) => {
-      const plain = { ...violation, args: violation.args.map((value) => `0x${value.toString(16)}`) };
-      if (lines.length < VIOLATION_CAP) lines.push(`${JSON.stringify(plain)}\n`);
-    },
-    [Symbol.dispose]: () => void output.commit(lines.join('')),
-  };
+/** A violation as a JSON object on a line of its own. */
+function reportLine(violation: Violation): string {
+  return `${JSON.stringify({ ...violation, args: violation.args.map((value) => `0x${value.toString(16)}`) })}\n`;
 }

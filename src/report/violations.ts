@@ -54,7 +54,7 @@ export function formatViolations(
   const groups = groupViolations(violations);
   if (groups.length === 0) return ['audit: no call outside of the policy'];
   return [
-    `audit: ${groups.length === 1 ? '1 call' : `${groups.length} calls`} outside of the policy, ${violations.length} times in all`,
+    `audit: ${groups.length === 1 ? '1 call' : `${groups.length} calls`} outside of the policy, ${violations.length === 1 ? 'once' : `${violations.length} times`} in all`,
     ...groups.map(({ first, count }) => `  ${count} x ${describeViolation(first, phases)}`),
   ];
 }

@@ -116,6 +116,8 @@ export interface Violation {
   readonly pid: number;
   readonly tid: number;
   readonly program: string | null;
+  /** Programs with sets of their own that hold the process: its own program, and those that it has them from. */
+  readonly sets: readonly string[];
   /** Index of the phase that the process was in. */
   readonly phase: number;
   readonly arch: Arch;

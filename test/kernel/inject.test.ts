@@ -83,7 +83,7 @@ describe('a filter that is put into a running process', () => {
     expect(result.stdout).toContain('alarms plausible');
   });
 
-  it.each(['after:1500ms', 'syscall:getppid'])('holds all of 1,000 threads at %s', (trigger) => {
+  it.each(['after:900ms', 'syscall:getppid'])('holds all of 1,000 threads at %s', (trigger) => {
     const result = runMode('crowd', trigger, { number: '1000' });
     expect(complaints(result)).toEqual([0, '']);
     expect(tasks(result)).toEqual([1001, 1001]);
@@ -92,20 +92,25 @@ describe('a filter that is put into a running process', () => {
   it.each(['syscall:getppid', 'symbol:turn'])(
     'comes unseen in 100 processes at random moments, at %s',
     (trigger) => {
-      // Seven threads each go in and out of calls all the time, and check every result.
+      // Four threads each go in and out of calls all the time, and check every result.
       const result = runMode('often', trigger, { number: '100' });
       expect(complaints(result)).toEqual([0, '', '100 processes, 0 failed']);
     },
   );
 
   it('comes unseen in 32-bit processes at random moments', () => {
-    const result = runMode('often', 'syscall:getppid', { program: i386, number: '20' });
-    expect(complaints(result)).toEqual([0, '', '20 processes, 0 failed']);
+    const result = runMode('often', 'syscall:getppid', { program: i386, number: '12' });
+    expect(complaints(result)).toEqual([0, '', '12 processes, 0 failed']);
   });
 
   it('comes unseen in a whole tree of restless processes at once', () => {
     const result = runMode('often', 'after:300ms', { number: '8' });
     expect(complaints(result)).toEqual([0, '', '8 processes, 0 failed']);
+  });
+
+  it.each(['64-bit', '32-bit'])('is put into a %s process that makes no call', (bits) => {
+    const result = runMode('spins', 'after:400ms', { program: bits === '32-bit' ? i386 : native });
+    expect(complaints(result)).toEqual([0, '', '2 filters']);
   });
 
   it('reaches every child, however close to the transition it is born', () => {
@@ -123,13 +128,13 @@ describe('a filter that is put into a running process', () => {
     ]);
   });
 
-  it.each(['0', '300', '1000', '2000', '4000'])(
+  it.each(['0', '300', '1000', '3000'])(
     'is there after an exec by another thread %s us around the transition',
     (delay) => {
       const result = runMode('execnear', 'syscall:getppid', { number: delay });
-      expect([result.status, result.stderr]).toEqual([0, '']);
       // Where the exec comes first, the transition does not come at all.
-      if (!result.stdout.includes('0 of 1')) expect(tasks(result)).toEqual([1, 1]);
+      const expected = result.stderr.includes('main never began') ? [0, 1] : [1, 1];
+      expect([result.status, tasks(result)]).toEqual([0, expected]);
     },
   );
 
@@ -137,8 +142,8 @@ describe('a filter that is put into a running process', () => {
     const file = writePolicy(directory.path, twoPhases('key'));
     const running = start(['run', '--policy', file, '--', native, 'waits', 'key']);
     await running.waitFor('up');
-    const { stdout, status } = callgate(['phase', 'main', '--pid', `${running.pid}`]);
-    expect([status, stdout]).toEqual([0, expect.stringContaining('main')]);
+    const { status, stderr } = callgate(['phase', 'main', '--trace', `${running.pid}`]);
+    expect([status, stderr]).toEqual([0, 'callgate: phase main begins\n']);
     const result = await running.end;
     expect(complaints({ ...result, stderr: '' })).toEqual([0, '']);
     expect(result.stderr).toMatch(/phase main: pid [0-9]+ is held to [0-9]+ calls now/);
@@ -155,7 +160,7 @@ describe('a stopped process', () => {
     const pid = await childOf(running.pid);
     process.kill(pid, 'SIGSTOP');
     await until('the stop', () => statusField(pid, 'State').startsWith('t'));
-    callgate(['phase', 'main', '--pid', `${running.pid}`]);
+    expect(callgate(['phase', 'main', '--trace', `${running.pid}`]).status).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(statusField(pid, 'State')).toMatch(/^[tT]/);
     process.kill(pid, 'SIGCONT');

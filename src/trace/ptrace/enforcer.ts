@@ -1,4 +1,4 @@
-import { ARCHES, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
+import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { errnoName } from '../../abi/errno.ts';
 import { REG } from '../../sys/ptrace.ts';
 import type { Enforcement, PhaseFilter, Violation } from '../backend.ts';
@@ -11,8 +11,6 @@ import type { Task } from './task.ts';
 
 const SIGKILL = 9;
 const SIGSYS = 31;
-/** USER32_CS of arch/x86/include/asm/segment.h. */
-const USER32_CS = 0x23n;
 
 /** What is to become of a task before it is resumed. */
 export type Verdict = 'resume' | 'release';
@@ -28,6 +26,8 @@ export class Enforcer {
   readonly #lastPhase: number;
   /** The filter that a process was given last. */
   readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
+  /** Programs whose own filters a process has, its inherited ones included. */
+  readonly #sets: WeakMap<ProcessRecord, readonly string[]> = new WeakMap();
   readonly #programs: WeakMap<ProcessRecord, string | null> = new WeakMap();
   readonly #released: WeakSet<ProcessRecord> = new WeakSet();
   /**
@@ -80,12 +80,14 @@ export class Enforcer {
     this.#unseen.delete(parent);
     const installed = before === undefined ? this.#installed.get(parent.process) : before;
     if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
+    this.#sets.set(child, this.#setsOf(parent.process));
   }
 
   /** A program that a process executes is under the filter that was there before. */
   inheritOverExec(process: ProcessRecord, before: ProcessRecord): void {
     const installed = this.#installed.get(before);
     if (installed !== undefined) this.#installed.set(process, installed);
+    this.#sets.set(process, this.#setsOf(before));
   }
 
   /** The call at whose seccomp stop a task is: outside of what its filter allows, in an audit. */
@@ -102,19 +104,20 @@ export class Enforcer {
   ending(task: Task, status: number, at: number): void {
     if ((status & 0x7f) !== SIGSYS) return;
     const { ptrace } = this.#context;
-    if (!ptrace.getRegisters(task.tid)) return;
+    if (!ptrace.getRegisters(task.tid) || !ptrace.fetchSyscallInfo(task.tid)) return;
     const { registers } = ptrace;
     const nr = Number(BigInt.asIntN(32, registers[REG.orig_rax] as bigint));
     // All threads of the process die of the same signal. Where a filter has denied a call, the kernel has rolled it back.
     if (nr < 0 || registers[REG.rax] !== registers[REG.orig_rax]) return;
-    const wide = registers[REG.cs] !== USER32_CS;
+    // By the kernel's word, not by the code segment: 64-bit code can make calls of i386 too.
+    const wide = ptrace.auditArch !== AUDIT_ARCH.i386;
     const order = wide ? [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8] : [5, 11, REG.rdx, REG.rsi, REG.rdi, 4];
     const arch = wide ? ((nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32') : 'i386';
     this.#report(
       task,
       arch,
       nr,
-      order.map((index) => registers[index] as bigint),
+      order.map((index) => BigInt.asUintN(wide ? 64 : 32, registers[index] as bigint)),
       at,
       'killed',
     );
@@ -136,6 +139,7 @@ export class Enforcer {
         pid: process.pid,
         tid,
         program: this.#programOf(process),
+        sets: this.#setsOf(process),
         phase: process.phase,
         arch,
         nr: arch === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr,
@@ -185,6 +189,8 @@ export class Enforcer {
       this.#unseen.set(other, this.#installed.get(process) ?? null);
     }
     this.#installed.set(process, due);
+    const sets = this.#setsOf(process);
+    if (due.program !== null && !sets.includes(due.program)) this.#sets.set(process, [...sets, due.program]);
     const problem = explain(injection);
     const { phase, program } = due;
     host.send({ kind: 'filtered', pid: process.pid, phase, program, problem, at: began });
@@ -192,6 +198,10 @@ export class Enforcer {
     this.#context.libc.kill(process.pid, SIGKILL);
     recorder.enterPhase(process, phase, began);
     return false;
+  }
+
+  #setsOf(process: ProcessRecord): readonly string[] {
+    return this.#sets.get(process) ?? [];
   }
 
   #programOf(process: ProcessRecord): string | null {

@@ -1,0 +1,855 @@
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syscallNumber } from '../../src/abi/syscalls.ts';
+import { parsePolicy } from '../../src/policy/load.ts';
+import type { Policy, PolicyArgument } from '../../src/policy/model.ts';
+import { callgate, run, start, temporaryDirectory, type Finished } from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+import {
+  allBut,
+  phase,
+  policy,
+  statusField,
+  twoPhases,
+  until,
+  withI386,
+  writePolicy,
+} from './fixtures/policies.ts';
+
+const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
+let probe: string;
+
+beforeAll(() => {
+  process.env['XDG_RUNTIME_DIR'] = directory.path;
+  chmodSync(directory.path, 0o755);
+  const source = readFileSync(new URL('./fixtures/probe.c', import.meta.url), 'utf8');
+  // With exported symbols, so that its functions have names in a backtrace.
+  probe = compile(source, ['-pthread', '-rdynamic']);
+});
+
+afterAll(() => directory[Symbol.dispose]());
+
+let files = 0;
+
+/** A path that is not used yet. */
+function newPath(name = 'file'): string {
+  return join(directory.path, `${name}-${files++}`);
+}
+
+function nr(name: string): number {
+  return syscallNumber('x86_64', name) as number;
+}
+
+/** Runs the probe under a policy. */
+function runProbe(document: Policy, words: readonly string[], options: readonly string[] = []): Finished {
+  const file = writePolicy(directory.path, document);
+  return callgate(['run', '--policy', file, ...options, '--', probe, ...words]);
+}
+
+/** What is left of stdout, by lines. */
+function lines({ stdout }: Finished): string[] {
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** A policy of one phase that denies some calls. */
+function denying(names: readonly string[], more: Partial<Policy> = {}): Policy {
+  return policy([phase('all', null, names)], more);
+}
+
+const NO_MKDIR: readonly string[] = ['mkdir', 'mkdirat'];
+
+describe('callgate run with a policy of one phase', () => {
+  it('lets through what the policy allows', () => {
+    const path = newPath();
+    const result = runProbe(denying(['getppid']), [`mkdir=${path}`, 'exit=3']);
+    expect([lines(result), result.stderr, result.status]).toEqual([['mkdir done'], '', 3]);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('denies the rest with EPERM unless the policy says otherwise', () => {
+    const path = newPath();
+    expect(lines(runProbe(denying(NO_MKDIR), [`mkdir=${path}`]))).toEqual(['mkdir Operation not permitted']);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('denies with the error that the policy names', () => {
+    const result = runProbe(denying(NO_MKDIR, { onViolation: 'errno:ENOSPC' }), [`mkdir=${newPath()}`]);
+    expect(lines(result)).toEqual(['mkdir No space left on device']);
+  });
+
+  it('kills the whole process where the policy says kill', () => {
+    const result = runProbe(denying(NO_MKDIR, { onViolation: 'kill' }), [
+      'bystander',
+      `mkdir=${newPath()}`,
+      'say=on',
+    ]);
+    expect([result.signal, result.stdout]).toEqual(['SIGSYS', '']);
+  });
+
+  it('sends SIGSYS where the policy says trap, and the program may handle it', () => {
+    const result = runProbe(denying(NO_MKDIR, { onViolation: 'trap' }), [
+      'handle',
+      `mkdir=${newPath()}`,
+      'say=on',
+    ]);
+    expect(lines(result)[0]).toBe(`SIGSYS for ${nr('mkdir')}`);
+    expect(lines(result)).toContain('on');
+    expect(result.status).toBe(0);
+  });
+
+  it('has calls that are newer than the policy fail with ENOSYS', () => {
+    // As a policy of years ago would have it: the call exists by now, and the policy says nothing of it.
+    const [call] = allBut().filter(({ name }) => name === 'faccessat2');
+    const old = denying(['faccessat2'], { arches: [{ arch: 'x86_64', newest: (call?.nr ?? 0) - 1 }] });
+    expect(lines(runProbe(old, [`${call?.nr}`, '9999']))).toEqual([`${call?.nr}=-38`, '9999=-38']);
+  });
+
+  it('has calls fail with ENOSYS that the policy lists so', () => {
+    const clone3 = allBut().filter(({ name }) => name === 'clone3');
+    const result = runProbe(denying(['clone3'], { enosys: clone3 }), [
+      `${nr('clone3')}:0,0`,
+      'thread',
+      'say=threads work',
+    ]);
+    expect(lines(result)).toEqual([`${nr('clone3')}=-38`, 'threads work']);
+  });
+
+  it('kills a 64-bit program for a call of i386', () => {
+    const result = runProbe(denying([]), ['say=before', 'int80=20', 'say=after']);
+    expect([result.signal, lines(result)]).toEqual(['SIGSYS', ['before']]);
+    expect(result.stderr).toContain('killed for i386 getpid in phase all');
+  });
+
+  it('lets a 64-bit program make calls of i386 where the policy has that arch', () => {
+    const result = runProbe(withI386(denying([])), ['int80=24']);
+    expect(lines(result)).toEqual(['i386 24=0']);
+  });
+
+  it('looks at arguments where the policy has rules for them', () => {
+    const option = (values: readonly bigint[]): PolicyArgument => ({
+      index: 0,
+      name: 'option',
+      width: 32,
+      values,
+      free: 0n,
+    });
+    const calls = allBut().map((call) =>
+      call.name === 'prctl' ? { ...call, args: [option([3n, 39n])] } : call,
+    );
+    const result = runProbe(policy([{ ...phase('all', null), calls }]), [
+      `${nr('prctl')}:3`, // PR_GET_DUMPABLE
+      `${nr('prctl')}:39`, // PR_GET_NO_NEW_PRIVS
+      `${nr('prctl')}:7`, // PR_GET_KEEPCAPS
+      // The kernel takes an int: what is in the upper half does not help.
+      `${nr('prctl')}:0x100000003`,
+    ]);
+    const prctl = nr('prctl');
+    expect(lines(result)).toEqual([`${prctl}=1`, `${prctl}=1`, `${prctl}=-1`, `${prctl}=1`]);
+  });
+
+  it('holds children and what they execute to the same', () => {
+    const words = ['fork', `exec=${probe}`, `mkdir=${newPath()}`, 'thread', `mkdir=${newPath()}`];
+    const denied = 'mkdir Operation not permitted';
+    expect(lines(runProbe(denying(NO_MKDIR), words))).toEqual([denied, denied]);
+  });
+
+  it('gives no privileges at the exec of a setuid file', () => {
+    const setuid = newPath('setuid');
+    copyFileSync(probe, setuid);
+    chownSync(setuid, 65534, 65534);
+    chmodSync(setuid, 0o4755);
+    // Without a policy it does become that user: the file system allows it.
+    expect(run(setuid, ['euid']).stdout).toBe('euid 65534\n');
+    const file = writePolicy(directory.path, denying([]));
+    const { stdout, status } = callgate(['run', '--policy', file, '--', setuid, 'euid', 'status']);
+    expect([status, stdout]).toEqual([0, 'euid 0\nfilters 1 tracer yes no_new_privs 1\n']);
+  });
+
+  it.each([0, 1, 77, 255])('ends with exit code %i as the program does', (code) => {
+    expect(runProbe(denying([]), [`exit=${code}`]).status).toBe(code);
+  });
+
+  it.each([
+    ['SIGTERM', 15],
+    ['SIGKILL', 9],
+    ['SIGSEGV', 11],
+  ])('ends by %s as the program does', (name, number) => {
+    const result = runProbe(denying([]), [`raise=${number}`]);
+    expect([result.signal, result.stderr]).toEqual([name, '']);
+  });
+
+  it('is ended by SIGINT, which the program gets', async () => {
+    const file = writePolicy(directory.path, denying([]));
+    const running = start(['run', '--policy', file, '--', probe, 'say=up', 'pause']);
+    await running.waitFor('up');
+    running.kill('SIGINT');
+    expect((await running.end).signal).toBe('SIGINT');
+  });
+
+  it('makes a policy of a profile by itself', () => {
+    const profile = newPath('profile.json');
+    expect(callgate(['trace', '-q', '-o', profile, '--', probe, 'euid']).status).toBe(0);
+    const command = ['run', '--profile', profile, '--', probe];
+    expect(callgate([...command, 'euid'])).toMatchObject({ status: 0, stdout: 'euid 0\n', stderr: '' });
+    expect(callgate([...command, `mkdir=${newPath()}`]).stdout).toBe('mkdir Operation not permitted\n');
+  });
+});
+
+describe('a kill by the filter', () => {
+  const killed = (words: readonly string[]): Finished =>
+    runProbe(denying(NO_MKDIR, { onViolation: 'kill' }), words);
+
+  it('is explained by the call, the process, the phase and the code', () => {
+    const { stderr, signal } = killed([`mkdir=${newPath()}`]);
+    expect(signal).toBe('SIGSYS');
+    const [first, second] = stderr.split('\n');
+    expect(first).toMatch(
+      /^callgate: .*\/program \(pid [0-9]+\) killed for mkdir in phase all, from .*mkdir.*libc/,
+    );
+    expect(first).toContain(probe);
+    expect(second).toMatch(
+      /^callgate: to allow it, add it to phase all of .*policy-[0-9]+\.yaml, or run with --learn$/,
+    );
+  });
+
+  it('names the functions that led to the call', () => {
+    const { stderr } = runProbe(denying(['getppid'], { onViolation: 'kill' }), [`${nr('getppid')}`]);
+    expect(stderr).toMatch(
+      /killed for getppid in phase all, from syscall\+0x[0-9a-f]+ \(.*libc.*\) < .*program/,
+    );
+  });
+
+  it('is told once, whatever the other threads of the process were doing', () => {
+    const { stderr } = killed(['bystander', 'bystander', 'thread', `mkdir=${newPath()}`]);
+    expect(stderr.match(/killed for/g)).toHaveLength(1);
+    expect(stderr).toMatch(/\(pid [0-9]+, thread [0-9]+\) killed for mkdir/);
+  });
+
+  it('of a child is explained too, and the program goes on', () => {
+    const { stderr, stdout, status } = killed(['fork', `mkdir=${newPath()}`]);
+    expect([stdout, status]).toEqual(['child killed by 31\n', 0]);
+    expect(stderr).toContain('killed for mkdir in phase all');
+  });
+
+  it('is not made up for a program that dies of SIGSYS by itself', () => {
+    const { stderr, signal } = killed(['bystander', 'raise=31']);
+    expect(signal).toBe('SIGSYS');
+    expect(stderr).not.toContain('killed for');
+  });
+
+  it('shows the values of arguments that select what a call does', () => {
+    const { stderr } = runProbe(denying(['socket'], { onViolation: 'kill' }), [`${nr('socket')}:16,3,0`]);
+    expect(stderr).toMatch(/killed for socket\(domain AF_NETLINK, type SOCK_RAW, protocol .*\) in phase all/);
+  });
+
+  it('after the last transition is said to be one, although nobody saw it', () => {
+    const document = { ...twoPhases('after:200ms'), onViolation: 'kill' };
+    const { stderr, signal } = runProbe(document, ['sleep=600', `mkdir=${newPath()}`]);
+    expect(signal).toBe('SIGSYS');
+    expect(stderr).toMatch(/was killed by SIGSYS after it had been let go of.*--audit/);
+  });
+});
+
+describe('callgate run with two phases', () => {
+  it('denies in the second phase what it allowed in the first', () => {
+    const [before, after] = [newPath(), newPath()];
+    const result = runProbe(twoPhases('syscall:getppid'), [
+      `mkdir=${before}`,
+      `${nr('getppid')}`,
+      `mkdir=${after}`,
+      'status',
+    ]);
+    expect(lines(result).filter((line) => !line.startsWith('110='))).toEqual([
+      'mkdir done',
+      'mkdir Operation not permitted',
+      'filters 2 tracer no no_new_privs 1',
+    ]);
+    expect([existsSync(before), existsSync(after)]).toEqual([true, false]);
+  });
+
+  it('says which process is held to how many calls', () => {
+    const document = twoPhases('syscall:getppid');
+    const { stderr } = runProbe(document, [`${nr('getppid')}`]);
+    const count = document.phases[1]?.calls.length;
+    expect(stderr).toMatch(new RegExp(`^callgate: phase main: pid [0-9]+ is held to ${count} calls now\n$`));
+  });
+
+  it('says nothing of it with --quiet', () => {
+    expect(runProbe(twoPhases('syscall:getppid'), [`${nr('getppid')}`], ['--quiet']).stderr).toBe('');
+  });
+
+  it('switches the process that hits the trigger and no other', () => {
+    const result = runProbe(twoPhases('syscall:getpgrp'), ['fork', `${nr('getpgrp')}`, 'status']);
+    expect(lines(result)).toContain('filters 2 tracer no no_new_privs 1');
+    const parent = runProbe(twoPhases('syscall:getpgrp'), ['fork', 'status']);
+    expect(lines(parent)).toEqual(['filters 1 tracer yes no_new_privs 1']);
+  });
+
+  it('gives three phases a filter each', () => {
+    const document = policy([
+      phase('first', null),
+      phase('second', 'syscall:getpgrp', ['rmdir']),
+      phase('third', 'syscall:getppid', ['rmdir', ...NO_MKDIR]),
+    ]);
+    const path = newPath();
+    const rmdir = nr('rmdir');
+    const result = runProbe(document, [
+      `${rmdir}:0`,
+      `${nr('getpgrp')}`,
+      `${rmdir}:0`,
+      `mkdir=${path}`,
+      'status',
+      `${nr('getppid')}`,
+      `mkdir=${path}`,
+      'status',
+    ]);
+    expect(lines(result).filter((line) => !/^1[0-9]{2}=/.test(line))).toEqual([
+      `${rmdir}=-14`,
+      `${rmdir}=-1`,
+      'mkdir done',
+      'filters 2 tracer yes no_new_privs 1',
+      'mkdir Operation not permitted',
+      'filters 3 tracer no no_new_privs 1',
+    ]);
+  });
+
+  it('says that a transition never came', () => {
+    const { stderr, status } = runProbe(twoPhases('syscall:acct'), ['status', 'exit=4']);
+    expect(stderr).toBe('callgate: warning: phase main never began: syscall:acct did not fire\n');
+    expect(status).toBe(4);
+  });
+
+  it('kills the program if the supervisor is killed before the transition', async () => {
+    const { running, pid } = await background(twoPhases('syscall:acct'), ['say=up', 'pause']);
+    running.kill('SIGKILL');
+    await until('the end of the program', () => ['', 'Z (zombie)'].includes(statusField(pid, 'State')));
+  });
+
+  it('leaves the program filtered if the supervisor is killed after it', async () => {
+    const [go, path] = [newPath(), newPath()];
+    const out = newPath();
+    const { running, pid } = await background(twoPhases('syscall:getppid'), [
+      'say=up',
+      `${nr('getppid')}`,
+      `await=${go}`,
+      `mkdir=${path}`,
+      `touch=${out}`,
+      'pause',
+    ]);
+    await until(
+      'the release',
+      () => statusField(pid, 'TracerPid') === '0' && statusField(pid, 'Seccomp_filters') === '2',
+    );
+    running.kill('SIGKILL');
+    await until('the end of the supervisor', () =>
+      ['', 'Z (zombie)'].includes(statusField(running.pid, 'State')),
+    );
+    writeFileSync(go, '');
+    await until('the program to go on', () => existsSync(out));
+    expect(existsSync(path)).toBe(false);
+    process.kill(pid, 'SIGKILL');
+  });
+
+  it('ends as the program does although that was let go of', () => {
+    const words = [`${nr('getppid')}`, 'sleep=100'];
+    expect(runProbe(twoPhases('syscall:getppid'), [...words, 'exit=9']).status).toBe(9);
+    expect(runProbe(twoPhases('syscall:getppid'), [...words, 'raise=15']).signal).toBe('SIGTERM');
+  });
+
+  it('passes SIGINT on to a program that was let go of', async () => {
+    const { running, pid } = await background(twoPhases('syscall:getppid'), [
+      'say=up',
+      `${nr('getppid')}`,
+      'pause',
+    ]);
+    await until('the release', () => statusField(pid, 'TracerPid') === '0');
+    running.kill('SIGINT');
+    expect((await running.end).signal).toBe('SIGINT');
+  });
+});
+
+describe('callgate run --exec', () => {
+  it('becomes the program: same pid, same parent, one filter and no tracer', async () => {
+    const file = writePolicy(directory.path, denying(NO_MKDIR));
+    const running = start([
+      'run',
+      '--exec',
+      '--policy',
+      file,
+      '--',
+      probe,
+      'pids',
+      'status',
+      `mkdir=${newPath()}`,
+      'exit=6',
+    ]);
+    const result = await running.end;
+    expect(lines(result)).toEqual([
+      `pid ${running.pid} parent ${process.pid}`,
+      'filters 1 tracer no no_new_privs 1',
+      'mkdir Operation not permitted',
+    ]);
+    expect([result.status, result.stderr]).toEqual([6, '']);
+  });
+
+  it('leaves no descriptor of its own open', () => {
+    const file = writePolicy(directory.path, denying([]));
+    const list = callgate(['run', '--exec', '--policy', file, '--', '/bin/ls', '/proc/self/fd']);
+    expect(list.stdout).toBe(run('/bin/ls', ['/proc/self/fd']).stdout);
+  });
+
+  it('refuses a policy of two phases', () => {
+    const mark = newPath();
+    const result = runProbe(twoPhases('syscall:getppid'), [`touch=${mark}`], ['--exec']);
+    expect([result.status, result.stderr]).toEqual([
+      2,
+      'callgate: run: --exec is for policies of one phase without sets for single programs\n',
+    ]);
+    expect(existsSync(mark)).toBe(false);
+  });
+
+  it('refuses to audit and to report', () => {
+    for (const option of ['--audit', '--learn', '--report=/dev/null']) {
+      const result = runProbe(denying([]), ['say=ran'], ['--exec', option]);
+      expect([result.status, result.stdout]).toEqual([2, '']);
+      expect(result.stderr).toMatch(/^callgate: run: --exec leaves nothing that could audit or report\n$/);
+    }
+  });
+});
+
+describe('callgate run --audit', () => {
+  const audit = (
+    document: Policy,
+    words: readonly string[],
+  ): Finished & { report: Record<string, unknown>[] } => {
+    const report = newPath('report');
+    const result = runProbe(document, words, ['--audit', '--report', report]);
+    const text = readFileSync(report, 'utf8');
+    return {
+      ...result,
+      report: text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    };
+  };
+
+  it('blocks nothing and records every call outside of the policy', () => {
+    const [one, two] = [newPath(), newPath()];
+    const { report, status, ...result } = audit(denying(NO_MKDIR, { onViolation: 'kill' }), [
+      `mkdir=${one}`,
+      'fork',
+      `mkdir=${two}`,
+    ]);
+    expect(lines(result as Finished)).toEqual(['mkdir done', 'mkdir done']);
+    expect(status).toBe(1);
+    expect(report).toHaveLength(2);
+    for (const line of report) {
+      expect(line).toMatchObject({
+        program: probe,
+        phase: 0,
+        arch: 'x86_64',
+        nr: nr('mkdir'),
+        outcome: 'allowed',
+      });
+      expect((line['args'] as string[])[1]).toBe('0x1c0');
+      expect((line['backtrace'] as string[])[0]).toMatch(/^mkdir\+0x[0-9a-f]+ \(.*libc/);
+      expect((line['backtrace'] as string[]).join(' ')).toContain(probe);
+      expect(line['at']).toBeGreaterThan(0);
+    }
+    expect(report[0]?.['pid']).not.toBe(report[1]?.['pid']);
+  });
+
+  it('is not needed for a report: a kill is in it too', () => {
+    const report = newPath('report');
+    const document = denying(NO_MKDIR, { onViolation: 'kill' });
+    const result = runProbe(document, [`mkdir=${newPath()}`], ['--report', report]);
+    expect(result.signal).toBe('SIGSYS');
+    const line = JSON.parse(readFileSync(report, 'utf8')) as object;
+    expect(line).toMatchObject({ program: probe, arch: 'x86_64', nr: nr('mkdir'), outcome: 'killed' });
+  });
+
+  it('leaves an older report as it was if the program cannot be started', () => {
+    const report = newPath('report');
+    writeFileSync(report, 'old\n');
+    const file = writePolicy(directory.path, denying([]));
+    callgate(['run', '--policy', file, '--report', report, '--', '/nowhere/program']);
+    expect(readFileSync(report, 'utf8')).toBe('old\n');
+  });
+
+  it('sums up at the end, a line for each call', () => {
+    const { stderr } = audit(denying([...NO_MKDIR, 'getpgrp']), [
+      `mkdir=${newPath()}`,
+      `mkdir=${newPath()}`,
+      `${nr('getpgrp')}`,
+    ]);
+    expect(stderr).toMatch(/^callgate: audit: 2 calls outside of the policy, 3 times in all\n/);
+    expect(stderr).toMatch(/^callgate: +2 x .* would be denied mkdir in phase all, from mkdir/m);
+    expect(stderr).toMatch(/^callgate: +1 x .* would be denied getpgrp in phase all, from /m);
+  });
+
+  it('ends as the program does if there was nothing', () => {
+    const { status, stderr, report } = audit(denying(NO_MKDIR), ['exit=7']);
+    expect([status, stderr, report]).toEqual([7, 'callgate: audit: no call outside of the policy\n', []]);
+  });
+
+  it('tells phases apart', () => {
+    const { report, status } = audit(twoPhases('syscall:getppid'), [
+      `mkdir=${newPath()}`,
+      `${nr('getppid')}`,
+      `mkdir=${newPath()}`,
+    ]);
+    expect(report.map((line) => [line['phase'], line['nr']])).toEqual([[1, nr('mkdir')]]);
+    expect(status).toBe(1);
+  });
+
+  it('records what a newer number, another arch and a wrong argument would have met', () => {
+    const calls = allBut().map((call) =>
+      call.name === 'prctl'
+        ? { ...call, args: [{ index: 0, name: 'option', width: 32 as const, values: [3n], free: 0n }] }
+        : call,
+    );
+    const { report, ...result } = audit(policy([{ ...phase('all', null), calls }]), [
+      '9999',
+      'int80=24',
+      `${nr('prctl')}:39`,
+    ]);
+    expect(lines(result as Finished)).toEqual(['9999=-38', 'i386 24=0', `${nr('prctl')}=1`]);
+    expect(report.map((line) => [line['arch'], line['nr']])).toEqual([
+      ['x86_64', 9999],
+      ['i386', 24],
+      ['x86_64', nr('prctl')],
+    ]);
+  });
+
+  it('does not stop allowed calls once the last transition has come', () => {
+    const result = audit(twoPhases('syscall:getpgrp'), ['loop=2000', `${nr('getpgrp')}`, 'loop=20000']);
+    expect(lines(result).filter((line) => line.includes('stops'))).toEqual(['stops', 'no stops']);
+  });
+
+  it('follows the program to its end, so that the last phase is audited too', () => {
+    const { report } = audit(twoPhases('after:100ms'), ['sleep=500', 'status', `mkdir=${newPath()}`]);
+    expect(report.map((line) => line['phase'])).toEqual([1]);
+  });
+});
+
+describe('callgate run --learn', () => {
+  it.each(['yaml', 'json'] as const)(
+    'adds what was missing to a %s policy, and then there is nothing left',
+    (format) => {
+      const file = writePolicy(directory.path, denying([...NO_MKDIR, 'getpgrp']), format);
+      const learn = (): Finished =>
+        callgate(['run', '--policy', file, '--learn', '--', probe, `mkdir=${newPath()}`, `${nr('getpgrp')}`]);
+      const first = learn();
+      expect(first.status).toBe(1);
+      expect(first.stderr).toContain(
+        `callgate: learned: ${file} has been extended; read it before you rely on it\n`,
+      );
+      const learned = parsePolicy(readFileSync(file, 'utf8'));
+      for (const name of ['mkdir', 'getpgrp']) {
+        const call = learned.phases[0]?.calls.find((each) => each.name === name);
+        expect(call?.why).toEqual([
+          expect.stringMatching(/^learned from an audit of .*program on [0-9]{4}-[0-9]{2}-[0-9]{2}$/),
+        ]);
+      }
+      expect(learned.phases[0]?.calls.some(({ name }) => name === 'mkdirat')).toBe(false);
+      const text = readFileSync(file, 'utf8');
+      expect(text).toMatch(
+        format === 'yaml' ? /- mkdir +# learned from/ : /"name": "mkdir", "why": \["learned from/,
+      );
+      const second = learn();
+      expect([second.status, second.stderr]).toEqual([0, 'callgate: audit: no call outside of the policy\n']);
+      expect(readFileSync(file, 'utf8')).toBe(text);
+      const enforced = callgate(['run', '--policy', file, '--', probe, `mkdir=${newPath()}`]);
+      expect(enforced.stdout).toBe('mkdir done\n');
+    },
+  );
+
+  it('adds an arch that the policy did not have', () => {
+    const file = writePolicy(directory.path, denying([]));
+    const learn = (): Finished => callgate(['run', '--policy', file, '--learn', '--', probe, 'int80=24']);
+    expect(learn().stderr).toContain('has been extended');
+    expect(learn().stderr).toBe('callgate: audit: no call outside of the policy\n');
+    expect(callgate(['run', '--policy', file, '--', probe, 'int80=24']).stdout).toBe('i386 24=0\n');
+  });
+
+  it('leaves the policy as it is, and no other file, if there was nothing to learn', () => {
+    const own = newPath('directory');
+    mkdirSync(own);
+    const file = writePolicy(own, denying(NO_MKDIR));
+    const before = readFileSync(file, 'utf8');
+    const result = callgate(['run', '--policy', file, '--learn', '--', probe, 'raise=15']);
+    expect(result.signal).toBe('SIGTERM');
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    expect(readdirSync(own)).toEqual([basename(file)]);
+  });
+
+  it('keeps the comments that the policy had', () => {
+    const file = writePolicy(directory.path, denying(NO_MKDIR));
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(/- rmdir *$/m, '- rmdir # cleans up after itself'),
+    );
+    callgate(['run', '--policy', file, '--learn', '--', probe, `mkdir=${newPath()}`]);
+    expect(readFileSync(file, 'utf8')).toMatch(/- rmdir +# cleans up after itself$/m);
+  });
+
+  it('adds a value to an argument rule', () => {
+    const option: PolicyArgument = { index: 0, name: 'option', width: 32, values: [3n], free: 0n };
+    const calls = allBut().map((call) => (call.name === 'prctl' ? { ...call, args: [option] } : call));
+    const file = writePolicy(directory.path, policy([{ ...phase('all', null), calls }]));
+    callgate(['run', '--policy', file, '--learn', '--', probe, `${nr('prctl')}:39`]);
+    const prctl = parsePolicy(readFileSync(file, 'utf8')).phases[0]?.calls.find(
+      ({ name }) => name === 'prctl',
+    );
+    expect(prctl?.args[0]?.values).toEqual([3n, 39n]);
+  });
+});
+
+describe('each program of a tree', () => {
+  /** Copies of the probe, so that they are programs of their own. */
+  function tools(): { a: string; b: string } {
+    const [a, b] = [newPath('tool-a'), newPath('tool-b')];
+    for (const path of [a, b]) copyFileSync(probe, path);
+    return { a, b };
+  }
+
+  function perProgram(a: string, b: string, more: Partial<Policy> = {}): Policy {
+    const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
+    return policy([phase('all', null, [], { programs: [set(a, ['getpgrp']), set(b, ['getsid'])] })], more);
+  }
+
+  const [pgrp, sid] = [`${syscallNumber('x86_64', 'getpgrp')}`, `${syscallNumber('x86_64', 'getsid')}`];
+  const allowed = (line: string): boolean => !line.endsWith('=-1');
+
+  it('is held to its own set from its exec on', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const script = `${a} ${pgrp} ${sid} status; ${b} ${pgrp} ${sid} status; ${probe} ${pgrp} ${sid} status`;
+    const { stdout, status, stderr } = callgate(['run', '--policy', file, '--', '/bin/sh', '-c', script]);
+    const found = stdout.trim().split('\n');
+    expect(found.filter((line) => line.includes('=')).map(allowed)).toEqual([
+      false,
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
+    expect(found.filter((line) => line.startsWith('filters')).map((line) => line.slice(0, 9))).toEqual([
+      'filters 2',
+      'filters 2',
+      'filters 1',
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      new RegExp(`phase all for ${a}: pid [0-9]+ is held to ${allBut(['getpgrp']).length} calls now`),
+    );
+  });
+
+  it('hands its set on to what it executes, which may be held to more', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const { stdout } = callgate([
+      'run',
+      '-q',
+      '--policy',
+      file,
+      '--',
+      a,
+      'fork',
+      `exec=${b}`,
+      pgrp,
+      sid,
+      `exec=${probe}`,
+      pgrp,
+      sid,
+    ]);
+    expect(stdout.trim().split('\n').map(allowed)).toEqual([false, false, false, false]);
+  });
+
+  it('is held to its set if it is the program that was started', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, pgrp, sid]);
+    expect(stdout.trim().split('\n').map(allowed)).toEqual([false, true]);
+  });
+
+  it('is named by an audit when it goes beyond its own set', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const report = newPath('report');
+    const { status } = callgate([
+      'run',
+      '-q',
+      '--policy',
+      file,
+      '--audit',
+      '--report',
+      report,
+      '--',
+      '/bin/sh',
+      '-c',
+      `${a} ${pgrp} ${sid}; ${b} ${pgrp} ${sid}`,
+    ]);
+    const found = readFileSync(report, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { program: string; nr: number });
+    expect(found.map(({ program, nr: number }) => [program, `${number}`])).toEqual([
+      [a, pgrp],
+      [b, sid],
+    ]);
+    expect(status).toBe(1);
+  });
+
+  it('learns for every set that holds it, those of the programs that started it included', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const learn = (): Finished =>
+      callgate(['run', '-q', '--policy', file, '--learn', '--', a, `exec=${b}`, pgrp, sid]);
+    expect(learn().status).toBe(1);
+    expect(learn().stderr).toBe('callgate: audit: no call outside of the policy\n');
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, `exec=${b}`, pgrp, sid]);
+    expect(stdout.trim().split('\n').map(allowed)).toEqual([true, true]);
+  });
+
+  it('gets a set of its own from a profile of the whole tree, under which it runs', () => {
+    const profile = newPath('profile.json');
+    const command = ['/bin/sh', '-c', 'ls / >/dev/null; id -u; uname'];
+    expect(callgate(['trace', '-q', '-o', profile, '--', ...command]).status).toBe(0);
+    const file = newPath('policy.yaml');
+    expect(callgate(['policy', profile, '-o', file]).status).toBe(0);
+    const [first] = parsePolicy(readFileSync(file, 'utf8')).phases;
+    const names = (path: string): (string | null)[] | undefined =>
+      first?.programs.find((program) => program.path.endsWith(path))?.calls.map(({ name }) => name);
+    expect(names('/ls')).toContain('getdents64');
+    expect(names('/uname')).not.toContain('getdents64');
+    const result = callgate(['run', '--policy', file, '--audit', '--', ...command]);
+    expect(result.stderr).toContain('audit: no call outside of the policy');
+    const enforced = callgate(['run', '-q', '--policy', file, '--', ...command]);
+    expect([enforced.status, enforced.stdout, enforced.stderr]).toEqual([0, '0\nLinux\n', '']);
+  });
+});
+
+describe('what callgate run refuses, before anything has run', () => {
+  /** One line, exit code 2, and the program has not been run. */
+  function refused(args: readonly string[]): string {
+    const mark = newPath('mark');
+    const result = callgate(['run', ...args, '--', probe, `touch=${mark}`]);
+    expect([result.status, result.stdout, existsSync(mark)]).toEqual([2, '', false]);
+    return result.stderr;
+  }
+
+  function written(text: string): string {
+    const file = newPath('policy');
+    writeFileSync(file, text);
+    return file;
+  }
+
+  it('a policy that does not allow execve', () => {
+    const file = writePolicy(directory.path, denying(['execve']));
+    const message =
+      'callgate: policy: phase all does not allow execve, so the program could not be started (add it to the phase)\n';
+    expect(refused(['--policy', file])).toBe(message);
+    expect(refused(['--policy', file, '--exec'])).toBe(message);
+  });
+
+  it('a file that is not there', () => {
+    expect(refused(['--policy', '/nowhere/policy.yaml'])).toMatch(
+      /^callgate: run: cannot read \/nowhere\/policy.yaml.*\n$/,
+    );
+  });
+
+  it('a document that is broken', () => {
+    expect(refused(['--policy', written('format: [')])).toMatch(/^callgate: .*not YAML, line [0-9]+.*\n$/);
+    expect(refused(['--policy', written('{"format": ')])).toMatch(/^callgate: .*not JSON.*\n$/);
+    expect(refused(['--policy', written('')])).toMatch(/^callgate: .*\n$/);
+  });
+
+  it('a profile in place of a policy', () => {
+    const profile = newPath('profile.json');
+    callgate(['trace', '-q', '-o', profile, '--', 'true']);
+    expect(refused(['--policy', profile])).toMatch(/^callgate: .*not a callgate policy.*\n$/);
+  });
+
+  it('a document that is newer than this release', () => {
+    const text = readFileSync(writePolicy(directory.path, denying([])), 'utf8').replace(
+      'version: 1',
+      'version: 2',
+    );
+    expect(refused(['--policy', written(text)])).toMatch(
+      /^callgate: .*version 2 is newer than this callgate understands \(1\).*\n$/,
+    );
+  });
+
+  it('an unknown call, for which it has a nearer name', () => {
+    const text = readFileSync(writePolicy(directory.path, denying([])), 'utf8').replace(
+      /- openat\b/,
+      '- opanat',
+    );
+    expect(refused(['--policy', written(text)])).toMatch(
+      /unknown system call of x86_64, "opanat" \(nearest: openat/,
+    );
+  });
+
+  it('both a policy and a profile, and neither of them', () => {
+    const message = 'callgate: run: give either --policy FILE or --profile FILE\n';
+    expect(refused(['--policy', 'a', '--profile', 'b'])).toBe(message);
+    expect(refused([])).toBe(message);
+  });
+
+  it('to learn into a profile', () => {
+    expect(refused(['--profile', 'a', '--learn'])).toMatch(/^callgate: run: --learn adds to a policy.*\n$/);
+  });
+
+  it('a report that could not be written', () => {
+    const file = writePolicy(directory.path, denying([]));
+    expect(refused(['--policy', file, '--report', '/nowhere/report'])).toMatch(
+      /^callgate: output: cannot write \/nowhere\/report.*\n$/,
+    );
+  });
+
+  it('a program that is not there, with the exit code of a shell', () => {
+    const file = writePolicy(directory.path, denying([]));
+    const result = callgate(['run', '--policy', file, '--', 'no-such-program']);
+    expect([result.status, result.stderr]).toEqual([
+      127,
+      expect.stringMatching(/no-such-program: not found in PATH/),
+    ]);
+  });
+});
+
+/** Starts the probe, which says `up` first, and finds its pid. */
+async function background(
+  document: Policy,
+  words: readonly string[],
+): Promise<{ running: ReturnType<typeof start>; pid: number }> {
+  const running = start([
+    'run',
+    '-q',
+    '--policy',
+    writePolicy(directory.path, document),
+    '--',
+    probe,
+    ...words,
+  ]);
+  await running.waitFor('up');
+  const children = readdirSync(`/proc/${running.pid}/task`).flatMap((tid) =>
+    readFileSync(`/proc/${running.pid}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  const pid = children.find((child) => readlinkSync(`/proc/${child}/exe`) === probe);
+  if (pid === undefined) throw new Error('the program is not among the children of callgate');
+  return { running, pid };
+}

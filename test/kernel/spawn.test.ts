@@ -1,0 +1,183 @@
+import { once } from 'node:events';
+import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { text } from 'node:stream/consumers';
+import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Policy } from '../../src/policy/model.ts';
+import { temporaryDirectory } from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+import { phase, policy, statusField, twoPhases } from './fixtures/policies.ts';
+
+// As those have it who install the package.
+const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+const { LaunchError, PolicyError, spawn } = (await import(LIBRARY)) as typeof import('../../src/index.ts');
+
+const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
+let probe: string;
+
+beforeAll(() => {
+  probe = compile(readFileSync(new URL('./fixtures/probe.c', import.meta.url), 'utf8'), ['-pthread']);
+});
+
+afterAll(() => directory[Symbol.dispose]());
+
+const OPEN: Policy = policy([phase('all', null)]);
+const NO_MKDIR: Policy = policy([phase('all', null, ['mkdir', 'mkdirat'])]);
+
+/** How a child ended, and what it wrote. */
+async function finish(
+  child: ChildProcess,
+): Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }> {
+  const [[code, signal], stdout, stderr] = await Promise.all([
+    once(child, 'close') as Promise<[number | null, string | null]>,
+    child.stdout === null ? '' : text(child.stdout),
+    child.stderr === null ? '' : text(child.stderr),
+  ]);
+  return { code, signal, stdout, stderr };
+}
+
+describe('spawn of the library', () => {
+  it('runs a program under the policy, which has no tracer and cannot gain privileges', async () => {
+    const { code, stdout } = await finish(spawn(probe, ['status', 'exit=5'], { policy: OPEN }));
+    expect([code, stdout]).toEqual([5, 'filters 1 tracer no no_new_privs 1\n']);
+  });
+
+  it('denies what the policy does not allow', async () => {
+    const path = `${directory.path}/never`;
+    const { stdout } = await finish(
+      spawn(probe, [`mkdir=${path}`, 'fork', `mkdir=${path}`], { policy: NO_MKDIR }),
+    );
+    expect(stdout).toBe('mkdir Operation not permitted\nmkdir Operation not permitted\n');
+    expect(readdirSync(directory.path)).toEqual([]);
+  });
+
+  it('filters from the first instruction on: the loader is under the policy as well', async () => {
+    const document = policy([phase('all', null, ['openat'])], { onViolation: 'kill' });
+    const { code, signal, stdout } = await finish(spawn(probe, ['say=ran'], { policy: document }));
+    expect([code, signal, stdout]).toEqual([null, 'SIGSYS', '']);
+  });
+
+  it('takes the set of the first phase where there are several', async () => {
+    const { stdout } = await finish(spawn(probe, ['status'], { policy: twoPhases('key') }));
+    expect(stdout).toBe('filters 1 tracer no no_new_privs 1\n');
+  });
+
+  it('gives an ordinary child: its pid is that of the program', async () => {
+    const child = spawn(probe, ['pids'], { policy: OPEN });
+    const { stdout } = await finish(child);
+    expect(stdout).toBe(`pid ${child.pid} parent ${process.pid}\n`);
+  });
+
+  it('pipes stdin, stdout and stderr', async () => {
+    const child = spawn('/bin/sh', ['-c', 'cat; echo problem >&2'], { policy: OPEN });
+    child.stdin?.end('through the pipe\n');
+    expect(await finish(child)).toEqual({
+      code: 0,
+      signal: null,
+      stdout: 'through the pipe\n',
+      stderr: 'problem\n',
+    });
+  });
+
+  it('passes further descriptors on', async () => {
+    const child = spawn('/bin/sh', ['-c', 'echo third >&3'], {
+      policy: OPEN,
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    });
+    expect(await text(child.stdio[3] as NodeJS.ReadableStream)).toBe('third\n');
+  });
+
+  it('has no descriptors but those that it was given', async () => {
+    // ls has the directory itself open.
+    const { stdout } = await finish(spawn('/bin/sh', ['-c', 'ls -l /proc/self/fd'], { policy: OPEN }));
+    expect(stdout).not.toMatch(/memfd|callgate/);
+    expect(stdout).toMatch(/ 0 -> .*\n.* 1 -> .*\n/);
+  });
+
+  it('looks for the program in PATH, in the environment that it is given', async () => {
+    const plain = await finish(spawn('true', [], { policy: OPEN }));
+    expect(plain.code).toBe(0);
+    expect(() => spawn('true', [], { policy: OPEN, env: { PATH: directory.path } })).toThrow(LaunchError);
+  });
+
+  it.each(['text', 'URL'])('starts in the directory that is given as %s', async (form) => {
+    const cwd = form === 'URL' ? pathToFileURL(directory.path) : directory.path;
+    const { stdout } = await finish(spawn('/bin/pwd', [], { policy: OPEN, cwd }));
+    expect(stdout).toBe(`${realpathSync(directory.path)}\n`);
+  });
+
+  it('has the environment that is given, and no other', async () => {
+    const { stdout } = await finish(spawn('/usr/bin/env', [], { policy: OPEN, env: { ONLY: 'this' } }));
+    expect(stdout).toBe('ONLY=this\n');
+  });
+
+  it('shows the program its name and arguments as they were given', async () => {
+    const script = "tr '\\0' '|' </proc/$$/cmdline";
+    const plain = await finish(spawn('/bin/sh', ['-c', script, 'two words', ''], { policy: OPEN }));
+    expect(plain.stdout).toBe(`/bin/sh|-c|${script}|two words||`);
+    const named = await finish(spawn('/bin/sh', ['-c', script], { policy: OPEN, argv0: 'other' }));
+    expect(named.stdout).toBe(`other|-c|${script}|`);
+  });
+
+  it('ends by a signal of its parent', async () => {
+    const child = spawn(probe, ['say=up', 'pause'], { policy: OPEN });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    expect(child.kill('SIGTERM')).toBe(true);
+    expect(await finish(child)).toMatchObject({ code: null, signal: 'SIGTERM' });
+  });
+
+  it('ends by an abort signal', async () => {
+    const controller = new AbortController();
+    const child = spawn(probe, ['say=up', 'pause'], {
+      policy: OPEN,
+      signal: controller.signal,
+      killSignal: 'SIGKILL',
+    });
+    child.once('error', () => undefined);
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    controller.abort();
+    expect(await finish(child)).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  it('can be detached into a session of its own', async () => {
+    const child = spawn(probe, ['say=up', 'pause'], { policy: OPEN, detached: true });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    expect(statusField(child.pid as number, 'NSsid')).toBe(`${child.pid}`);
+    process.kill(-(child.pid as number), 'SIGKILL');
+    expect(await finish(child)).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  it('throws before anything is started if the program is not there or cannot be executed', () => {
+    expect(() => spawn('/nowhere/program', [], { policy: OPEN })).toThrow(LaunchError);
+    expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(/not found in PATH/);
+    expect(() => spawn('/etc/passwd', [], { policy: OPEN })).toThrow(/not executable/);
+  });
+
+  it('throws if the policy does not allow execve', () => {
+    const document = policy([phase('all', null, ['execve'])]);
+    expect(() => spawn(probe, [], { policy: document })).toThrow(PolicyError);
+    expect(() => spawn(probe, [], { policy: document })).toThrow(/phase all does not allow execve/);
+  });
+
+  it('leaves neither descriptors nor children behind after a hundred children', async () => {
+    const descriptors = (): string[] =>
+      readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`).replace(/\[[0-9]+\]/, '')}`];
+        } catch {
+          // The one by which the directory was read.
+          return [];
+        }
+      });
+    const children = (): string => readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
+    const before = [descriptors(), children()];
+    for (let round = 0; round < 10; round++) {
+      const ends = Array.from({ length: 10 }, () => finish(spawn(probe, ['status'], { policy: NO_MKDIR })));
+      for (const { code, stdout } of await Promise.all(ends)) {
+        expect([code, stdout]).toEqual([0, 'filters 1 tracer no no_new_privs 1\n']);
+      }
+    }
+    expect([descriptors(), children()]).toEqual(before);
+  });
+});
