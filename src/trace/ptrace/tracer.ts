@@ -364,6 +364,8 @@ class PtraceTracer {
       return;
     }
     if (this.#isLeaving(task) || task.interrupted) this.#hideInterrupt(task);
+    // It is past the exec's own stops: without syscall stops nothing else says so.
+    task.execing = false;
     task.stopped = STOP_SIGNALS.has(signal);
     if ((!task.stopped || this.#isLeaving(task)) && this.#settle(task)) return;
     this.#resume(task, 0);
