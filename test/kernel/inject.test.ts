@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { callgate, start, temporaryDirectory, type Finished } from '../support/callgate.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { callgate, start, temporaryDirectory, type Background, type Finished } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 import { statusField, twoPhases, until, withI386, writePolicy } from './fixtures/policies.ts';
 
@@ -17,6 +17,13 @@ beforeAll(() => {
 });
 
 afterAll(() => directory[Symbol.dispose]());
+
+const started: Background[] = [];
+
+afterEach(() => {
+  // What a failed test has left behind; it ends with callgate.
+  for (const running of started.splice(0)) running.kill('SIGKILL');
+});
 
 /** Triggers that the program sets off itself, and one by time. */
 const TRIGGERS = ['after:400ms', 'syscall:getppid', 'symbol:turn', 'output:/turn now/'] as const;
@@ -141,6 +148,7 @@ describe('a filter that is put into a running process', () => {
   it('is put in at a request from outside', async () => {
     const file = writePolicy(directory.path, twoPhases('key'));
     const running = start(['run', '--policy', file, '--', native, 'waits', 'key']);
+    started.push(running);
     await running.waitFor('up');
     const { status, stderr } = callgate(['phase', 'main', '--trace', `${running.pid}`]);
     expect([status, stderr]).toEqual([0, 'callgate: phase main begins\n']);
@@ -156,6 +164,7 @@ describe('a stopped process', () => {
   it('stays stopped through the transition, and is filtered before it goes on', async () => {
     const file = writePolicy(directory.path, twoPhases('key'));
     const running = start(['run', '--policy', file, '--', native, 'pause', 'key']);
+    started.push(running);
     await running.waitFor('up');
     const pid = await childOf(running.pid);
     process.kill(pid, 'SIGSTOP');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy } from '../../src/policy/model.ts';
 import {
@@ -40,6 +40,13 @@ beforeAll(() => {
 });
 
 afterAll(() => directory[Symbol.dispose]());
+
+const started: Background[] = [];
+
+afterEach(() => {
+  // What a failed test has left behind: the program gets the signal, or has ended.
+  for (const running of started.splice(0)) running.kill('SIGTERM');
+});
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -164,6 +171,7 @@ class Confined {
       '--',
       ...this.server.command(port, dir),
     ]);
+    started.push(running);
     await until(`${this.server.name} to listen`, () => listens(port));
     await until(`${this.server.name} to write its pid`, () => /^[0-9]+/.test(readText(join(dir, 'pid'))));
     return { port, dir, callgate: running };
@@ -271,13 +279,16 @@ describe('redis-server with BGSAVE and an AOF rewrite', () => {
     const running = await redis.start('orphaned');
     const pids = processesOf(join(running.dir, 'pid'));
     await until('the release', () => confinement(pids).join() === '2 filters, tracer 0');
-    process.kill(running.callgate.pid, 'SIGKILL');
-    expect((await redis.work(running)).status).toBe(0);
-    const other = await freePort();
-    expect(run('redis-cli', ['-p', `${running.port}`, 'config', 'set', 'port', `${other}`]).stdout).toMatch(
-      /^ERR/,
-    );
-    process.kill(pids[0] as number, 'SIGKILL');
+    try {
+      process.kill(running.callgate.pid, 'SIGKILL');
+      expect((await redis.work(running)).status).toBe(0);
+      const other = await freePort();
+      expect(run('redis-cli', ['-p', `${running.port}`, 'config', 'set', 'port', `${other}`]).stdout).toMatch(
+        /^ERR/,
+      );
+    } finally {
+      process.kill(pids[0] as number, 'SIGKILL');
+    }
   });
 });
 

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syscallNumber } from '../../src/abi/syscalls.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy, PolicyArgument } from '../../src/policy/model.ts';
@@ -39,6 +39,22 @@ beforeAll(() => {
 });
 
 afterAll(() => directory[Symbol.dispose]());
+
+/** Programs that outlive callgate, or would do so after a failed test. */
+const programs: number[] = [];
+
+afterEach(() => {
+  for (const pid of programs.splice(0)) if (isProbe(pid)) process.kill(pid, 'SIGKILL');
+});
+
+/** Whether the process is there still, and is no other by now. */
+function isProbe(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) === probe;
+  } catch {
+    return false;
+  }
+}
 
 let files = 0;
 
@@ -358,7 +374,6 @@ describe('callgate run with two phases', () => {
     writeFileSync(go, '');
     await until('the program to go on', () => existsSync(out));
     expect(existsSync(path)).toBe(false);
-    process.kill(pid, 'SIGKILL');
   });
 
   it('ends as the program does although that was let go of', () => {
@@ -849,7 +864,8 @@ async function background(
   const children = readdirSync(`/proc/${running.pid}/task`).flatMap((tid) =>
     readFileSync(`/proc/${running.pid}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );
-  const pid = children.find((child) => readlinkSync(`/proc/${child}/exe`) === probe);
+  const pid = children.find(isProbe);
   if (pid === undefined) throw new Error('the program is not among the children of callgate');
+  programs.push(pid);
   return { running, pid };
 }
