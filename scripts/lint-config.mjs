@@ -14,13 +14,16 @@ const ORDER = [
   'import',
   'sys',
   'trace',
+  'watch',
   'doctor',
   'analyze',
   'source',
   'image',
+  'compare',
   'enforce',
   'study',
   'report',
+  'page',
   'cli',
 ];
 

@@ -216,6 +216,60 @@ describe('the sets of phases', () => {
   });
 });
 
+describe('argument rules of a later phase', () => {
+  const socket = (uses: readonly (readonly [number, number])[]): Profile => {
+    const profile = sampleProfile([
+      {
+        pid: 1,
+        program: '/bin/server',
+        end: 100,
+        calls: { socket: [5, 50], accept: { uses: [20], waited: 60 } },
+      },
+    ]);
+    return {
+      ...profile,
+      processes: profile.processes.map((process) => ({
+        ...process,
+        calls: process.calls.map((each) =>
+          each.name === 'socket'
+            ? {
+                ...each,
+                args: [
+                  {
+                    index: 0,
+                    name: 'domain',
+                    values: [1, 2],
+                    uses: uses.map(([a, b]) => [a * 1e6, b * 1e6]),
+                  },
+                ],
+              }
+            : each,
+        ),
+      })) as Profile['processes'],
+    };
+  };
+  const rulesOf = (policy: Policy, phase: number): unknown =>
+    policy.phases[phase]?.calls.find(({ name }) => name === 'socket')?.args.map(({ values }) => values);
+
+  it('let only values through that were used from then on', () => {
+    const profile = socket([
+      [5, 5],
+      [6, 50],
+    ]);
+    const { policy } = buildPolicy([cut(profile, [[0, 10]])], { args: true });
+    expect([rulesOf(policy, 0), rulesOf(policy, 1)]).toEqual([[[1n, 2n]], [[2n]]]);
+  });
+
+  it('let all values through where none has a use from then on', () => {
+    const profile = socket([
+      [5, 5],
+      [6, 6],
+    ]);
+    const { policy } = buildPolicy([cut(profile, [[0, 10]])], { args: true });
+    expect(rulesOf(policy, 1)).toEqual([[1n, 2n]]);
+  });
+});
+
 describe('what is made by chance', () => {
   const thread = { tid: 7, creator: 1, start: 1e6, end: null };
   const threaded = (profile: Profile): Profile => ({

@@ -1,6 +1,6 @@
 import { isUnderProgram, phaseLives, rebornProcesses, type PhaseLives } from './lives.ts';
 import { callKey } from './call-label.ts';
-import type { Call, Process, Profile } from '../profile/model.ts';
+import type { ArgumentValues, Call, Process, Profile } from '../profile/model.ts';
 
 /** Calls by which a process starts another. */
 const FORKS: readonly (string | null)[] = ['fork', 'vfork', 'clone', 'clone3'];
@@ -124,11 +124,36 @@ function addProcess(
   for (const call of process.calls) {
     const isFromNowOn = isBorn || (enters !== Infinity && call.phases.some((phase) => phase >= scope.phase));
     if (isFromNowOn) {
-      gathered.addUse(call, process.run, isChild ? { kind: 'child', path } : { kind: 'own' }, scope.phase);
+      gathered.addUse(
+        usesFrom(call, enters),
+        process.run,
+        isChild ? { kind: 'child', path } : { kind: 'own' },
+        scope.phase,
+      );
     } else if (reborn.has(index) || (mayForkAgain && FORKS.includes(call.name))) {
       gathered.addUse(call, process.run, { kind: 'reborn', path }, scope.phase);
     }
   }
+}
+
+/** The call with those values of its selecting arguments that were used at this time or later. */
+function usesFrom(call: Call, from: number): Call {
+  if (call.args === undefined || from === -Infinity) return call;
+  return { ...call, args: call.args.map((argument) => valuesFrom(argument, from)) };
+}
+
+function valuesFrom(argument: ArgumentValues, from: number): ArgumentValues {
+  const { index, name, values, uses } = argument;
+  if (values === 'any' || uses === undefined) return argument;
+  const kept = [...values.keys()].filter((place) => (uses[place]?.[1] ?? Infinity) >= from);
+  // A use whose value could not be read leaves none behind: then what came before is all that is known.
+  if (kept.length === 0) return argument;
+  return {
+    index,
+    name,
+    values: kept.flatMap((place) => values[place] ?? []),
+    uses: kept.flatMap((place) => (uses[place] === undefined ? [] : [uses[place]])),
+  };
 }
 
 type User = { readonly kind: 'own' } | { readonly kind: 'child' | 'reborn'; readonly path: string };

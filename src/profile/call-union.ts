@@ -41,14 +41,12 @@ export function compareText(a: string, b: string): number {
  * Undefined if none lists any.
  */
 export function uniteArguments(uses: readonly Pick<Call, 'args'>[]): readonly ArgumentValues[] | undefined {
-  const slots = new Map<
-    string,
-    { index: number; name: string; lists: (readonly (number | string)[] | 'any')[] }
-  >();
-  for (const { index, name, values } of uses.flatMap((use) => use.args ?? [])) {
+  const slots = new Map<string, { index: number; name: string; lists: ArgumentValues[] }>();
+  for (const argument of uses.flatMap((use) => use.args ?? [])) {
+    const { index, name } = argument;
     const key = `${index} ${name}`;
     const slot = slots.get(key) ?? { index, name, lists: [] };
-    slot.lists.push(values);
+    slot.lists.push(argument);
     slots.set(key, slot);
   }
   if (slots.size === 0) return undefined;
@@ -56,7 +54,7 @@ export function uniteArguments(uses: readonly Pick<Call, 'args'>[]): readonly Ar
     .map(({ index, name, lists }) => ({
       index,
       name,
-      values: lists.length < uses.length ? ('any' as const) : uniteValues(lists),
+      ...(lists.length < uses.length ? { values: 'any' as const } : uniteValues(lists)),
     }))
     .sort(compareArguments);
 }
@@ -107,14 +105,24 @@ export function uniteIndices(lists: Iterable<readonly number[]>): readonly numbe
   return [...all].sort((a, b) => a - b);
 }
 
-function uniteValues(
-  lists: readonly (readonly (number | string)[] | 'any')[],
-): readonly (number | string)[] | 'any' {
-  const all = new Set<number | string>();
-  for (const list of lists) {
-    if (list === 'any') return 'any';
-    for (const value of list) all.add(value);
-    if (all.size > ARGUMENT_CAP) return 'any';
+/** Values with their earliest first and latest last use; uses only if every list has them. */
+function uniteValues(lists: readonly ArgumentValues[]): Pick<ArgumentValues, 'values' | 'uses'> {
+  const all = new Map<number | string, [number, number]>();
+  let isTimed = true;
+  for (const { values, uses } of lists) {
+    if (values === 'any') return { values };
+    isTimed &&= uses !== undefined;
+    for (const [place, value] of values.entries()) {
+      const [first, last] = uses?.[place] ?? [0, 0];
+      const before = all.get(value);
+      all.set(
+        value,
+        before === undefined ? [first, last] : [Math.min(before[0], first), Math.max(before[1], last)],
+      );
+    }
+    if (all.size > ARGUMENT_CAP) return { values: 'any' };
   }
-  return [...all].sort(compareValues);
+  const ordered = [...all].sort(([a], [b]) => compareValues(a, b));
+  const values = ordered.map(([value]) => value);
+  return isTimed ? { values, uses: ordered.map(([, use]) => use) } : { values };
 }

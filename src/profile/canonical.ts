@@ -1,5 +1,17 @@
 import { compareArguments, compareCalls, compareText, compareValues } from './call-union.ts';
-import type { ArgumentValues, Call, ExitStatus, Process, Profile, Program, Run } from './model.ts';
+import { comparePlaces } from './analysis-union.ts';
+import type {
+  Analysis,
+  ArgumentValues,
+  Call,
+  Chain,
+  CodePlace,
+  ExitStatus,
+  Process,
+  Profile,
+  Program,
+  Run,
+} from './model.ts';
 
 /**
  * The same profile in the one order that documents have: fields in the order of the model and only those,
@@ -21,7 +33,12 @@ export function canonicalProfile(profile: Profile): Profile {
       reason,
       entered,
     })),
-    programs: programs.map(({ path, buildId, calls }) => ({ path, buildId, calls: canonicalCalls(calls) })),
+    programs: programs.map(({ path, buildId, calls, analysis }) => ({
+      path,
+      buildId,
+      calls: canonicalCalls(calls),
+      ...(analysis === undefined ? {} : { analysis: canonicalAnalysis(analysis) }),
+    })),
     processes: profile.processes.map((process) => canonicalProcess(process, places)),
   };
 }
@@ -94,6 +111,40 @@ function canonicalProcess(process: Process, places: ReadonlyMap<number, number>)
       .map(({ at, address }) => ({ at, address }))
       .sort((a, b) => a.at - b.at || compareText(a.address, b.address)),
     calls: canonicalCalls(process.calls),
+    ...(process.partial === undefined ? {} : { partial: process.partial }),
+  };
+}
+
+function canonicalAnalysis({ objects, entries, unresolved, assumptions }: Analysis): Analysis {
+  return {
+    objects: objects.map(({ path, buildId, reason }) => ({ path, buildId, reason })),
+    entries: entries
+      .map((entry) => ({ ...canonicalPlace(entry), phase: entry.phase, reason: entry.reason }))
+      .sort((a, b) => a.phase - b.phase || comparePlaces(a, b)),
+    unresolved: unresolved
+      .map((site) => ({
+        ...canonicalPlace(site),
+        kind: site.kind,
+        reason: site.reason,
+        phases: ascending(site.phases),
+      }))
+      .sort((a, b) => compareText(a.kind, b.kind) || comparePlaces(a, b) || compareText(a.reason, b.reason)),
+    assumptions: [...assumptions],
+  };
+}
+
+function canonicalPlace({ object, function: name, address }: CodePlace): CodePlace {
+  return { object, function: name, address };
+}
+
+function canonicalChain({ phase, steps }: Chain): Chain {
+  return {
+    phase,
+    steps: steps.map((step) => ({
+      ...canonicalPlace(step),
+      how: step.how,
+      ...(step.note === undefined ? {} : { note: step.note }),
+    })),
   };
 }
 
@@ -102,7 +153,7 @@ function canonicalCalls(calls: readonly Call[]): readonly Call[] {
 }
 
 function canonicalCall(call: Call): Call {
-  const { arch, nr, name, origin, count, first, last, phases, launch, errnos, args, waits } = call;
+  const { arch, nr, name, origin, count, first, last, phases, launch, errnos, args, waits, chains } = call;
   return {
     arch,
     nr,
@@ -116,6 +167,7 @@ function canonicalCall(call: Call): Call {
     ...(errnos === undefined ? {} : { errnos: canonicalErrnos(errnos) }),
     ...(args === undefined ? {} : { args: args.map(canonicalArgument).sort(compareArguments) }),
     ...(waits === undefined ? {} : { waits: { uses: ascending(waits.uses), total: waits.total } }),
+    ...(chains === undefined ? {} : { chains: chains.map(canonicalChain).sort((a, b) => a.phase - b.phase) }),
   };
 }
 
@@ -123,8 +175,17 @@ function canonicalErrnos(errnos: Readonly<Record<string, number>>): Readonly<Rec
   return Object.fromEntries(Object.entries(errnos).sort(([a], [b]) => compareText(a, b)));
 }
 
-function canonicalArgument({ index, name, values }: ArgumentValues): ArgumentValues {
-  return { index, name, values: values === 'any' ? 'any' : [...values].sort(compareValues) };
+function canonicalArgument({ index, name, values, uses }: ArgumentValues): ArgumentValues {
+  if (values === 'any') return { index, name, values };
+  const order = [...values.keys()].sort((a, b) => compareValues(values[a] ?? 0, values[b] ?? 0));
+  return {
+    index,
+    name,
+    values: order.flatMap((place) => values[place] ?? []),
+    ...(uses === undefined
+      ? {}
+      : { uses: order.flatMap((place) => (uses[place] === undefined ? [] : [uses[place]])) }),
+  };
 }
 
 function ascending(numbers: readonly number[]): readonly number[] {

@@ -1,6 +1,6 @@
 import type { Problem } from '../base/errors.ts';
 import { callKey, compareValues } from './call-union.ts';
-import type { ArgumentValues, Call, Process, Profile, Run } from './model.ts';
+import type { Analysis, ArgumentValues, Call, Process, Profile, Run } from './model.ts';
 
 /**
  * Finds what a profile that fits the schema can still have wrong: indices out of range, orders, contradictions.
@@ -11,8 +11,9 @@ export function checkProfile(profile: Profile): readonly Problem[] {
   return [
     ...profile.runs.flatMap((run, index) => checkRun(run, `/runs/${index}`)),
     ...checkPhases(profile),
-    ...profile.programs.flatMap(({ calls }, index) => [
+    ...profile.programs.flatMap(({ calls, analysis }, index) => [
       ...checkCalls(calls, profile, `/programs/${index}/calls`),
+      ...checkAnalysis(analysis, profile, `/programs/${index}/analysis`),
       ...calls.flatMap((call, at) =>
         found(
           call.origin === 'observed',
@@ -123,6 +124,20 @@ function checkParent(
   ];
 }
 
+function checkAnalysis(analysis: Analysis | undefined, profile: Profile, path: string): readonly Problem[] {
+  if (analysis === undefined) return [];
+  const count = profile.phases.length;
+  return [
+    ...analysis.entries.flatMap(({ phase }, k) =>
+      inRange(phase, count, `${path}/entries/${k}/phase`, 'phase'),
+    ),
+    ...analysis.unresolved.flatMap(({ phases }, k) => [
+      ...phases.flatMap((phase, i) => inRange(phase, count, `${path}/unresolved/${k}/phases/${i}`, 'phase')),
+      ...notAscending(phases, compareValues, true, `${path}/unresolved/${k}/phases`),
+    ]),
+  ];
+}
+
 function checkCalls(calls: readonly Call[], profile: Profile, path: string): readonly Problem[] {
   const seen = new Set<string>();
   return calls.flatMap((call, index) => {
@@ -137,7 +152,7 @@ function checkCalls(calls: readonly Call[], profile: Profile, path: string): rea
 }
 
 function checkCall(call: Call, profile: Profile, path: string): readonly Problem[] {
-  const { first, last, phases, args, waits } = call;
+  const { first, last, phases, args, waits, chains } = call;
   return [
     ...found((first === null) !== (last === null), `${path}/last`, 'first and last must be null together'),
     ...found(
@@ -149,6 +164,9 @@ function checkCall(call: Call, profile: Profile, path: string): readonly Problem
     ...notAscending(phases, compareValues, true, `${path}/phases`),
     ...(args ?? []).flatMap((arg, k) => checkArgument(arg, args ?? [], k, `${path}/args/${k}`)),
     ...notAscending(waits?.uses ?? [], compareValues, false, `${path}/waits/uses`),
+    ...(chains ?? []).flatMap(({ phase }, k) =>
+      inRange(phase, profile.phases.length, `${path}/chains/${k}/phase`, 'phase'),
+    ),
   ];
 }
 
@@ -158,7 +176,7 @@ function checkArgument(
   place: number,
   path: string,
 ): readonly Problem[] {
-  const { index, name, values } = arg;
+  const { index, name, values, uses } = arg;
   return [
     ...found(
       all.findIndex((other) => other.index === index && other.name === name) < place,
@@ -166,6 +184,14 @@ function checkArgument(
       `argument is there already, ${index} ${JSON.stringify(name)}`,
     ),
     ...(values === 'any' ? [] : notAscending(values, compareValues, true, `${path}/values`)),
+    ...found(
+      uses !== undefined && uses.length !== (values === 'any' ? 0 : values.length),
+      `${path}/uses`,
+      `must have one entry for each value, has ${uses?.length ?? 0}`,
+    ),
+    ...(uses ?? []).flatMap(([first, last], k) =>
+      found(first > last, `${path}/uses/${k}`, `last use is before the first, ${last} (${first})`),
+    ),
     ...(values === 'any' ? [] : values).flatMap((value, k) =>
       found(
         typeof value === 'string' && BigInt(value) <= BigInt(Number.MAX_SAFE_INTEGER),

@@ -1,4 +1,5 @@
 import { UsageError } from '../base/errors.ts';
+import { uniteAnalyses, uniteChains } from './analysis-union.ts';
 import {
   callKey,
   compareCalls,
@@ -13,6 +14,7 @@ import { canonicalProfile } from './canonical.ts';
 import {
   PROFILE_FORMAT,
   PROFILE_VERSION,
+  type Analysis,
   type Call,
   type Phase,
   type Process,
@@ -41,9 +43,16 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
     const movePhases = (call: Call): Call => ({
       ...call,
       phases: uniteIndices([moveAll(call.phases, phaseMap)]),
+      ...(call.chains === undefined
+        ? {}
+        : { chains: call.chains.map((chain) => ({ ...chain, phase: move(chain.phase, phaseMap) })) }),
     });
     const programMap = profile.programs.map((program) =>
-      programs.add({ ...program, calls: program.calls.map(movePhases) }),
+      programs.add({
+        ...program,
+        calls: program.calls.map(movePhases),
+        ...(program.analysis === undefined ? {} : { analysis: moveAnalysis(program.analysis, phaseMap) }),
+      }),
     );
     const offset = processes.length;
     for (const process of profile.processes) {
@@ -104,6 +113,17 @@ function moveAll(indices: readonly number[], map: readonly number[]): number[] {
   return indices.map((index) => move(index, map));
 }
 
+function moveAnalysis(analysis: Analysis, map: readonly number[]): Analysis {
+  return {
+    ...analysis,
+    entries: analysis.entries.map((entry) => ({ ...entry, phase: move(entry.phase, map) })),
+    unresolved: analysis.unresolved.map((site) => ({
+      ...site,
+      phases: uniteIndices([moveAll(site.phases, map)]),
+    })),
+  };
+}
+
 function unitePhases(phases: readonly [Phase, ...Phase[]]): Phase {
   const sources = phases.map(({ source }) => source);
   // A phase that somebody asked for somewhere is not callgate's own idea any more.
@@ -140,13 +160,20 @@ function unitePrograms(programs: readonly [Program, ...Program[]]): Program {
     else group.push(call);
   }
   const { path, buildId } = programs[0];
-  return { path, buildId, calls: [...groups.values()].map(uniteCalls).sort(compareCalls) };
+  const analysis = uniteAnalyses(programs.flatMap((program) => program.analysis ?? []));
+  return {
+    path,
+    buildId,
+    calls: [...groups.values()].map(uniteCalls).sort(compareCalls),
+    ...(analysis === undefined ? {} : { analysis }),
+  };
 }
 
 function uniteCalls(calls: readonly [Call, ...Call[]]): Call {
   const { arch, nr } = calls[0];
   const errnos = uniteErrnos(calls);
   const args = uniteArguments(calls);
+  const chains = uniteChains(calls);
   return {
     arch,
     nr,
@@ -157,5 +184,6 @@ function uniteCalls(calls: readonly [Call, ...Call[]]): Call {
     phases: uniteIndices(calls.map(({ phases }) => phases)),
     ...(errnos === undefined ? {} : { errnos }),
     ...(args === undefined ? {} : { args }),
+    ...(chains === undefined ? {} : { chains }),
   };
 }

@@ -83,6 +83,58 @@ export interface Program {
   readonly buildId: string | null;
   /** Calls that the program may make by its code (`possible`) or another tool's word (`imported`); empty for traces. */
   readonly calls: readonly Call[];
+  /** What the `possible` calls rest on; absent unless code was read. */
+  readonly analysis?: Analysis;
+}
+
+/** What static analysis read, where it cut the program, and what it could not bound. */
+export interface Analysis {
+  /** Files whose code was read, in load order. */
+  readonly objects: readonly AnalyzedObject[];
+  /** Where each phase after set-up begins. */
+  readonly entries: readonly PhaseEntry[];
+  /** Places that could not be bounded: each may do more than the calls say. */
+  readonly unresolved: readonly UnresolvedSite[];
+  /** What the result takes for granted, one sentence each. */
+  readonly assumptions: readonly string[];
+}
+
+export interface AnalyzedObject {
+  readonly path: string;
+  readonly buildId: string | null;
+  /** Why it belongs to the program, for people: `program`, `needed by redis-server`, `nsswitch.conf: hosts`. */
+  readonly reason: string;
+}
+
+/** A place in code. */
+export interface CodePlace {
+  /** Path of the object, one of `objects`. */
+  readonly object: string;
+  /** Function that holds it, or null where no symbol names it. */
+  readonly function: string | null;
+  /** vaddr in the object. */
+  readonly address: number;
+}
+
+export interface PhaseEntry extends CodePlace {
+  /** Index into `phases`. */
+  readonly phase: number;
+  /** Why the phase begins there, for people. */
+  readonly reason: string;
+}
+
+/**
+ * What is not known of a site: the number of its system call, the value of a selecting argument is no such case (it is `any`);
+ * the target of an indirect call or jump; the file or symbol that is loaded at run time; or code that is not in any file.
+ */
+export type UnresolvedKind = 'number' | 'call' | 'jump' | 'dlopen' | 'dlsym' | 'object' | 'runtime';
+
+export interface UnresolvedSite extends CodePlace {
+  readonly kind: UnresolvedKind;
+  /** What is not known, and what was assumed instead, for people. */
+  readonly reason: string;
+  /** Indices into `phases` in which it can be reached, ascending, never empty. */
+  readonly phases: readonly number[];
 }
 
 export type Birth = 'start' | 'attach' | 'fork' | 'vfork' | 'clone' | 'exec';
@@ -120,6 +172,11 @@ export interface Process {
   /** Sockets on which it began to listen. */
   readonly listens: readonly Listen[];
   readonly calls: readonly Call[];
+  /**
+   * Present if `calls` lacks those that a process of the run had made before: the method saw only what was new.
+   * What such a process may be needed for is the union of the calls of its run.
+   */
+  readonly partial?: true;
 }
 
 /** A thread other than the one whose tid is the pid. */
@@ -172,6 +229,26 @@ export interface Call {
    * between such a call and the next stop of the same thread. Material for finding phases.
    */
   readonly waits?: { readonly uses: readonly number[]; readonly total: number };
+  /** How code gets there: shortest chains, one or more a phase, for calls with origin `possible`. */
+  readonly chains?: readonly Chain[];
+}
+
+/** A way from where the program, or a phase of it, begins to a system call. */
+export interface Chain {
+  /** Index into `phases`. */
+  readonly phase: number;
+  /** From the root to the site; the last one is the instruction that enters the kernel. */
+  readonly steps: readonly ChainStep[];
+}
+
+export interface ChainStep extends CodePlace {
+  /**
+   * How control gets to this place from the one before: the first step is a root, the last the site itself.
+   * `taken`: called through a pointer, assumed because reachable code or data takes the address of the function.
+   */
+  readonly how: 'root' | 'call' | 'jump' | 'import' | 'pointer' | 'taken' | 'site';
+  /** For a root what it is (`entry`, `init array`, `signal handler`), for an assumed edge where the address is taken; else absent. */
+  readonly note?: string;
 }
 
 /**
@@ -184,4 +261,6 @@ export interface ArgumentValues {
   /** Name of the argument, or of the field of the structure that it points to. */
   readonly name: string;
   readonly values: readonly (number | string)[] | 'any';
+  /** First and last use of each of `values`, in its order; absent where the method has no time or the values are `any`. */
+  readonly uses?: readonly (readonly [first: number, last: number])[];
 }

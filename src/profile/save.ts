@@ -35,7 +35,7 @@ function isExpanded(value: unknown, path: Path): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const field = path[1];
   if (field === undefined) return path[0] !== 'generator';
-  return ['calls', 'threads', 'transitions', 'listens', 'incomplete', 'warnings'].includes(field);
+  return ['calls', 'threads', 'transitions', 'listens', 'incomplete', 'warnings', 'analysis'].includes(field);
 }
 
 function entriesOf(value: object): [string, unknown][] {

@@ -102,51 +102,137 @@ export function profileSchema(): JsonSchema {
       },
       program: {
         description: 'An executable file; its identity is path plus build-id.',
+        ...object(
+          {
+            path: { type: 'string', minLength: 1, description: 'Path of the file.' },
+            buildId: {
+              type: ['string', 'null'],
+              pattern: '^([0-9a-f]{2})+$',
+              description: 'GNU build-id in lower-case hex, or null where there is none or it is not known.',
+            },
+            calls: list('call', 'Calls possible by its code, or imported; empty for traces.'),
+            analysis: { $ref: '#/$defs/analysis' },
+          },
+          { optional: ['analysis'] },
+        ),
+      },
+      analysis: {
+        description: 'What static analysis read, where it cut the program, and what it could not bound.',
+        ...object({
+          objects: list('analyzedObject', 'Files whose code was read, in load order.'),
+          entries: list('phaseEntry', 'Where each phase after setup begins.'),
+          unresolved: list(
+            'unresolvedSite',
+            'Places that could not be bounded: each may do more than the calls say.',
+          ),
+          assumptions: strings('What the result takes for granted, one sentence each.'),
+        }),
+      },
+      analyzedObject: {
+        description: 'A file whose code was read.',
         ...object({
           path: { type: 'string', minLength: 1, description: 'Path of the file.' },
           buildId: {
             type: ['string', 'null'],
             pattern: '^([0-9a-f]{2})+$',
-            description: 'GNU build-id in lower-case hex, or null where there is none or it is not known.',
+            description: 'GNU build-id in lower-case hex, or null.',
           },
-          calls: list('call', 'Calls possible by its code, or imported; empty for traces.'),
+          reason: { type: 'string', description: 'Why it belongs to the program.' },
         }),
+      },
+      phaseEntry: {
+        description: 'Where a phase begins.',
+        ...object({
+          ...PLACE,
+          phase: { ...INTEGER, description: 'Index into phases.' },
+          reason: { type: 'string', description: 'Why the phase begins there.' },
+        }),
+      },
+      unresolvedSite: {
+        description: 'A place that could not be bounded.',
+        ...object({
+          ...PLACE,
+          kind: {
+            enum: ['number', 'call', 'jump', 'dlopen', 'dlsym', 'object', 'runtime'],
+            description:
+              'What is not known: number of the system call, target of an indirect call or jump, file or symbol that is loaded at run time, file that is missing, code that is in no file.',
+          },
+          reason: { type: 'string', description: 'What is not known, and what was assumed instead.' },
+          phases: {
+            type: 'array',
+            items: INTEGER,
+            minItems: 1,
+            description: 'Indices of the phases in which it can be reached, ascending.',
+          },
+        }),
+      },
+      chain: {
+        description: 'A way from where the program, or a phase of it, begins to a system call.',
+        ...object({
+          phase: { ...INTEGER, description: 'Index into phases.' },
+          steps: { ...list('chainStep', 'From the root to the site.'), minItems: 1 },
+        }),
+      },
+      chainStep: {
+        description: 'A place that the chain goes through.',
+        ...object(
+          {
+            ...PLACE,
+            how: {
+              enum: ['root', 'call', 'jump', 'import', 'pointer', 'taken', 'site'],
+              description:
+                'How control gets here from the step before; taken: through a pointer, assumed because the address is taken.',
+            },
+            note: { type: 'string', description: 'What the root is, or where the address is taken.' },
+          },
+          { optional: ['note'] },
+        ),
       },
       process: {
         description: 'One process between birth or exec and exit or the next exec.',
-        ...object({
-          run: { ...INTEGER, description: 'Index into runs.' },
-          pid: { ...INTEGER, description: 'Process id (thread group id).' },
-          birth: {
-            enum: ['start', 'attach', 'fork', 'vfork', 'clone', 'exec'],
-            description: 'How the entry began.',
+        ...object(
+          {
+            run: { ...INTEGER, description: 'Index into runs.' },
+            pid: { ...INTEGER, description: 'Process id (thread group id).' },
+            birth: {
+              enum: ['start', 'attach', 'fork', 'vfork', 'clone', 'exec'],
+              description: 'How the entry began.',
+            },
+            parent: {
+              ...INTEGER_OR_NULL,
+              description:
+                'Index into processes of the one that forked it, for exec of what it was before; null for roots.',
+            },
+            program: {
+              ...INTEGER_OR_NULL,
+              description: 'Index into programs; null where the file could not be read.',
+            },
+            argv: {
+              type: ['array', 'null'],
+              items: { type: 'string' },
+              description:
+                'argv for births start, attach and exec; null for a fork, which keeps that of its parent.',
+            },
+            start: { ...INTEGER, description: 'Time at which the entry began.' },
+            end: { ...INTEGER_OR_NULL, description: 'Time at which it ended; null if that was not seen.' },
+            exit: { $ref: '#/$defs/exitStatus' },
+            threads: list('thread', 'Threads other than the one whose tid is the pid.'),
+            transitions: {
+              ...list(
+                'transition',
+                'Phases that it entered, in order of time, from the one it was born into.',
+              ),
+              minItems: 1,
+            },
+            listens: list('listen', 'Sockets on which it began to listen.'),
+            calls: list('call', 'Calls that it made.'),
+            partial: {
+              const: true,
+              description: 'Present if calls lacks those that a process of the run had made before.',
+            },
           },
-          parent: {
-            ...INTEGER_OR_NULL,
-            description:
-              'Index into processes of the one that forked it, for exec of what it was before; null for roots.',
-          },
-          program: {
-            ...INTEGER_OR_NULL,
-            description: 'Index into programs; null where the file could not be read.',
-          },
-          argv: {
-            type: ['array', 'null'],
-            items: { type: 'string' },
-            description:
-              'argv for births start, attach and exec; null for a fork, which keeps that of its parent.',
-          },
-          start: { ...INTEGER, description: 'Time at which the entry began.' },
-          end: { ...INTEGER_OR_NULL, description: 'Time at which it ended; null if that was not seen.' },
-          exit: { $ref: '#/$defs/exitStatus' },
-          threads: list('thread', 'Threads other than the one whose tid is the pid.'),
-          transitions: {
-            ...list('transition', 'Phases that it entered, in order of time, from the one it was born into.'),
-            minItems: 1,
-          },
-          listens: list('listen', 'Sockets on which it began to listen.'),
-          calls: list('call', 'Calls that it made.'),
-        }),
+          { optional: ['partial'] },
+        ),
       },
       exitStatus: {
         description:
@@ -262,32 +348,42 @@ export function profileSchema(): JsonSchema {
               },
               { description: 'Present for calls that wait.' },
             ),
+            chains: list('chain', 'Shortest ways of code to the call; for calls that are possible by code.'),
           },
-          { optional: ['launch', 'errnos', 'args', 'waits'] },
+          { optional: ['launch', 'errnos', 'args', 'waits', 'chains'] },
         ),
       },
       argumentValues: {
         description: 'Distinct values of one selecting argument.',
-        ...object({
-          index: { type: 'integer', minimum: 0, maximum: 5, description: 'Position of the argument.' },
-          name: {
-            type: 'string',
-            minLength: 1,
-            description: 'Name of the argument, or of the field of the structure that it points to.',
-          },
-          values: {
-            type: ['array', 'string'],
-            pattern: '^any$',
-            items: {
-              type: ['integer', 'string'],
-              minimum: 0,
-              maximum: MAX_INTEGER,
-              pattern: '^0x[1-9a-f][0-9a-f]{13,15}$',
+        ...object(
+          {
+            index: { type: 'integer', minimum: 0, maximum: 5, description: 'Position of the argument.' },
+            name: {
+              type: 'string',
+              minLength: 1,
+              description: 'Name of the argument, or of the field of the structure that it points to.',
             },
-            description:
-              'Unsigned values, ascending; those above 2^53 - 1 as strings in lower-case hex; any past the cap.',
+            values: {
+              type: ['array', 'string'],
+              pattern: '^any$',
+              items: {
+                type: ['integer', 'string'],
+                minimum: 0,
+                maximum: MAX_INTEGER,
+                pattern: '^0x[1-9a-f][0-9a-f]{13,15}$',
+              },
+              description:
+                'Unsigned values, ascending; those above 2^53 - 1 as strings in lower-case hex; any past the cap.',
+            },
+            uses: {
+              type: 'array',
+              items: { type: 'array', items: INTEGER, minItems: 2, maxItems: 2 },
+              description:
+                'First and last use of each value; left out where the method has no time, and for any.',
+            },
           },
-        }),
+          { optional: ['uses'] },
+        ),
       },
     },
   };
@@ -299,6 +395,13 @@ const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 const INTEGER: JsonSchema = { type: 'integer', minimum: 0, maximum: MAX_INTEGER };
 const INTEGER_OR_NULL: JsonSchema = { type: ['integer', 'null'], minimum: 0, maximum: MAX_INTEGER };
 const TEXT_OR_NULL: JsonSchema = { type: ['string', 'null'] };
+
+/** Fields of a place in code. */
+const PLACE: Readonly<Record<string, JsonSchema>> = {
+  object: { type: 'string', minLength: 1, description: 'Path of the object that holds it.' },
+  function: { ...TEXT_OR_NULL, description: 'Function that holds it, or null where no symbol names it.' },
+  address: { ...INTEGER, description: 'vaddr in the object.' },
+};
 
 function object(
   properties: Readonly<Record<string, JsonSchema>>,

@@ -146,7 +146,35 @@ describe('an argument', () => {
     for (const value of [9, '0x20000000000001', 2, 9, '0xffffffffffffffff', 10])
       recorder.value(record, 0, value);
     expect(find(only(recorder), 'ioctl').args).toEqual([
-      { index: 1, name: 'request', values: [2, 9, 10, '0x20000000000001', '0xffffffffffffffff'] },
+      {
+        index: 1,
+        name: 'request',
+        values: [2, 9, 10, '0x20000000000001', '0xffffffffffffffff'],
+        uses: Array.from({ length: 5 }, () => [1, 1]),
+      },
+    ]);
+  });
+
+  it('has the first and last use of each value', () => {
+    const recorder = new Recorder();
+    const process = begin(recorder);
+    for (const [at, value] of [
+      [1, 7],
+      [2, 5],
+      [3, 7],
+    ] as const) {
+      recorder.value(call(recorder, process, 'ioctl', at), 0, value);
+    }
+    expect(find(only(recorder), 'ioctl').args).toEqual([
+      {
+        index: 1,
+        name: 'request',
+        values: [5, 7],
+        uses: [
+          [2, 2],
+          [1, 3],
+        ],
+      },
     ]);
   });
 
@@ -169,7 +197,9 @@ describe('an argument', () => {
     const recorder = new Recorder();
     const record = call(recorder, begin(recorder), 'mmap', 1);
     recorder.value(record, 1, 34);
-    expect(find(only(recorder), 'mmap').args).toEqual([{ index: 3, name: 'flags', values: [34] }]);
+    expect(find(only(recorder), 'mmap').args).toEqual([
+      { index: 3, name: 'flags', values: [34], uses: [[1, 1]] },
+    ]);
   });
 });
 

@@ -33,8 +33,8 @@ export interface CallRecord {
   phases: number;
   launch: boolean;
   readonly selectors: readonly SelectingArgument[];
-  /** One entry a selector; null once there were more than ARGUMENT_CAP values. */
-  readonly values: (Set<number | string> | null)[];
+  /** One entry a selector: first and last use by value; null once there were more than ARGUMENT_CAP values. */
+  readonly values: (Map<number | string, [first: number, last: number]> | null)[];
   /** Whether the times of first uses and the time spent waiting are kept. */
   readonly waits: boolean;
   readonly uses: number[];
@@ -183,12 +183,14 @@ export class Recorder {
     return record;
   }
 
-  /** Adds a value of selector `which` of the call. */
+  /** Adds a value of selector `which` to the latest use of the call. */
   value(record: CallRecord, which: number, value: number | string): void {
     const values = record.values[which];
-    if (values === null || values === undefined || values.has(value)) return;
-    values.add(value);
-    if (values.size > ARGUMENT_CAP) record.values[which] = null;
+    if (values === null || values === undefined) return;
+    const known = values.get(value);
+    if (known !== undefined) known[1] = record.last;
+    else if (values.size < ARGUMENT_CAP) values.set(value, [record.last, record.last]);
+    else record.values[which] = null;
   }
 
   errno(record: CallRecord, errno: number): void {
@@ -234,7 +236,7 @@ export class Recorder {
       phases: 0,
       launch: false,
       selectors,
-      values: selectors.map(() => new Set()),
+      values: selectors.map(() => new Map()),
       waits: isWaitingCall(name, nr),
       uses: [],
       waited: 0,
@@ -293,11 +295,13 @@ function toCall(record: CallRecord): Call {
 /** Nothing for a selector of which no value was seen: a structure that could not be read, for instance. */
 function toValues(
   selector: SelectingArgument,
-  values: Set<number | string> | null | undefined,
+  values: Map<number | string, [first: number, last: number]> | null | undefined,
 ): ArgumentValues[] {
-  if (values === undefined || values?.size === 0) return [];
-  const sorted = values === null ? 'any' : [...values].sort(compareValues);
-  return [{ index: selector.index, name: selector.name, values: sorted }];
+  const { index, name } = selector;
+  if (values === null) return [{ index, name, values: 'any' }];
+  if (values === undefined || values.size === 0) return [];
+  const sorted = [...values].sort(([a], [b]) => compareValues(a, b));
+  return [{ index, name, values: sorted.map(([value]) => value), uses: sorted.map(([, use]) => use) }];
 }
 
 function compareValues(a: number | string, b: number | string): number {

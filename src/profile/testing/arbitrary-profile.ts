@@ -1,8 +1,12 @@
 import * as fc from 'fast-check';
 import { ARCHES } from '../../abi/arch.ts';
 import type {
+  Analysis,
   ArgumentValues,
   Call,
+  Chain,
+  ChainStep,
+  CodePlace,
   ExitStatus,
   Listen,
   Origin,
@@ -156,11 +160,59 @@ function arbitraryPhase(): fc.Arbitrary<Phase> {
 }
 
 function arbitraryProgram(phases: number): fc.Arbitrary<Program> {
+  return fc.record(
+    {
+      path: hostileText().map((text) => `/${text}`),
+      buildId: orNull(fc.constantFrom('00', 'c0ffee')),
+      calls: arbitraryCalls(phases, ['possible', 'imported']),
+      analysis: arbitraryAnalysis(phases),
+    },
+    { requiredKeys: ['path', 'buildId', 'calls'] },
+  ) as fc.Arbitrary<Program>;
+}
+
+function arbitraryAnalysis(phases: number): fc.Arbitrary<Analysis> {
   return fc.record({
-    path: hostileText().map((text) => `/${text}`),
-    buildId: orNull(fc.constantFrom('00', 'c0ffee')),
-    calls: arbitraryCalls(phases, ['possible', 'imported']),
+    objects: fc.uniqueArray(
+      fc.record({
+        path: arbitraryPath(),
+        buildId: orNull(fc.constantFrom('00', 'c0ffee')),
+        reason: hostileText(),
+      }),
+      { selector: ({ path, buildId }) => `${buildId} ${path}`, maxLength: 3 },
+    ),
+    entries: fc
+      .uniqueArray(fc.record({ ...PLACE, phase: fc.nat(phases - 1), reason: hostileText() }), {
+        selector: ({ object, address, phase }) => `${object} ${address} ${phase}`,
+        maxLength: 2,
+      })
+      .map((entries) => entries.sort((a, b) => a.phase - b.phase || byPlace(a, b))),
+    unresolved: fc
+      .uniqueArray(
+        fc.record({
+          ...PLACE,
+          kind: fc.constantFrom('number' as const, 'dlopen' as const, 'runtime' as const),
+          reason: hostileText(),
+          phases: ascending(fc.nat(phases - 1), phases, 1),
+        }),
+        { selector: ({ kind, object, address }) => `${kind} ${object} ${address}`, maxLength: 3 },
+      )
+      .map((sites) => sites.sort((a, b) => compare(a.kind, b.kind) || byPlace(a, b))),
+    assumptions: fc.uniqueArray(hostileText(), { maxLength: 2 }),
   });
+}
+
+function arbitraryChains(phases: number): fc.Arbitrary<readonly Chain[]> {
+  const step = fc.record(
+    { ...PLACE, how: fc.constantFrom('root', 'call', 'taken', 'site'), note: hostileText() },
+    { requiredKeys: ['object', 'function', 'address', 'how'] },
+  ) as fc.Arbitrary<ChainStep>;
+  return fc
+    .uniqueArray(
+      fc.record({ phase: fc.nat(phases - 1), steps: fc.array(step, { minLength: 1, maxLength: 3 }) }),
+      { selector: ({ phase }) => phase, minLength: 1, maxLength: 3 },
+    )
+    .map((chains) => chains.sort((a, b) => a.phase - b.phase));
 }
 
 function arbitrarySeed(runs: number, phases: number): fc.Arbitrary<Seed> {
@@ -177,18 +229,27 @@ function arbitrarySeed(runs: number, phases: number): fc.Arbitrary<Seed> {
         .map((transitions) => transitions.sort((a, b) => a.at - b.at)),
       listens: fc.array(arbitraryListen(), { maxLength: 2 }).map((listens) => listens.sort(byAddress)),
       calls: arbitraryCalls(phases, ['observed', 'imported']),
+      isPartial: fc.boolean(),
       isOpen: fc.boolean(),
       run: fc.nat(runs - 1),
       parent: orNull(fc.nat(100)),
       program: orNull(fc.nat(100)),
     })
-    .map(({ run, parent, program, isOpen, pid, birth, argv, start, ...rest }) => {
+    .map(({ run, parent, program, isOpen, isPartial, pid, birth, argv, start, ...rest }) => {
       const end = isOpen ? null : start;
       return {
         run,
         parent,
         program,
-        process: { pid, birth: birth as Process['birth'], argv, start, end, ...rest },
+        process: {
+          pid,
+          birth: birth as Process['birth'],
+          argv,
+          start,
+          end,
+          ...rest,
+          ...(isPartial ? { partial: true as const } : {}),
+        },
       };
     });
 }
@@ -229,6 +290,7 @@ function arbitraryCall(phases: number, origins: readonly Origin[]): fc.Arbitrary
         }),
         args: arbitraryArguments(),
         waits: fc.record({ uses: ascending(integer(), 64, 0, true), total: integer() }),
+        chains: arbitraryChains(phases),
       },
       { requiredKeys: ['arch', 'nr', 'name', 'origin', 'count', 'times', 'phases'] },
     )
@@ -255,10 +317,20 @@ function arbitraryArguments(): fc.Arbitrary<readonly ArgumentValues[]> {
         index: fc.nat(5),
         name: hostileText().map((text) => `n${text}`),
         values: fc.oneof(fc.constant('any' as const), values.map(spellValues)),
+        use: orNull(ascending(integer(), 2, 2, true)),
       }),
       { selector: ({ index, name }) => `${index} ${name}`, maxLength: 2 },
     )
-    .map((args) => args.sort((a, b) => a.index - b.index || (a.name < b.name ? -1 : 1)));
+    .map((args) =>
+      args
+        .map(({ use, ...arg }) => {
+          const [first = 0, last = 0] = use ?? [];
+          return arg.values === 'any' || use === null
+            ? arg
+            : { ...arg, uses: arg.values.map((): [number, number] => [first, last]) };
+        })
+        .sort((a, b) => a.index - b.index || compare(a.name, b.name)),
+    );
 }
 
 function spellValues(values: readonly (number | bigint)[]): readonly (number | string)[] {
@@ -286,6 +358,21 @@ function ascending(
 
 function orNull<Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | null> {
   return fc.option(value, { nil: null });
+}
+
+/** Fields of a place in code. */
+const PLACE = { object: arbitraryPath(), function: orNull(hostileText()), address: integer() };
+
+function arbitraryPath(): fc.Arbitrary<string> {
+  return hostileText().map((text) => `/${text}`);
+}
+
+function byPlace(a: CodePlace, b: CodePlace): number {
+  return compare(a.object, b.object) || a.address - b.address;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function byStart(a: Thread, b: Thread): number {
