@@ -45,7 +45,16 @@ const PACKAGES = {
     'vim-tiny',
     'zsh',
   ],
-  bench: ['bubblewrap', 'make', 'redis-server', 'redis-tools', 'strace'],
+  bench: [
+    'bubblewrap',
+    'gcc',
+    'libc6-dev',
+    'libseccomp-dev',
+    'make',
+    'redis-server',
+    'redis-tools',
+    'strace',
+  ],
 };
 
 const purpose = process.argv[2] ?? 'demo';

@@ -12,6 +12,7 @@ interface PolicyOptions {
   readonly args: boolean;
   readonly onViolation: string;
   readonly respawn?: boolean;
+  readonly onePhase: boolean;
   readonly perProgram: boolean;
 }
 
@@ -69,6 +70,7 @@ export function definePolicy(program: Command): void {
     .option('--args', 'make rules of the arguments that select what a call does', false)
     .option('--on-violation <action>', 'kill, errno[:NAME], trap or log', 'errno:EPERM')
     .option('--respawn', 'children that were started before a phase may be started again in it')
+    .option('--one-phase', "one set for the whole life, whatever the profiles' phases", false)
     .option('--no-per-program', 'no narrower sets for single programs')
     .addHelpText('after', HELP)
     .action(async (files: readonly string[], options: PolicyOptions) => {

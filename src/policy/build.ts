@@ -3,6 +3,7 @@ import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { mergeProfiles } from '../profile/merge.ts';
 import type { Profile } from '../profile/model.ts';
+import { uncut } from '../profile/recut.ts';
 import { identifyName } from './call-label.ts';
 import { canonicalPolicy } from './canonical.ts';
 import { isDangerous } from './dangerous.ts';
@@ -56,6 +57,8 @@ export interface BuildOptions {
   readonly onViolation?: string;
   /** Whether children that were started before a phase may be started again in it; default false. */
   readonly respawn?: boolean;
+  /** Forgets the profiles' phases: one set for the whole life; default false. */
+  readonly onePhase?: boolean;
   /** Whether programs get sets of their own if there is more than one; default true. */
   readonly perProgram?: boolean;
 }
@@ -84,7 +87,9 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
       `policy: unknown action on violation, ${JSON.stringify(options.onViolation)} (kill, trap, log, errno:NAME)`,
     );
   }
-  const { profiles: aligned, unphased } = alignPhases(profiles);
+  const { profiles: aligned, unphased } = alignPhases(
+    options.onePhase === true ? profiles.map(uncut) : profiles,
+  );
   const profile = mergeProfiles(aligned);
   requirePossible(profile, strict);
   const notes = unphased.size === 0 ? [] : [describeUnphased(profile, unphased)];

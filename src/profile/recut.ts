@@ -1,4 +1,4 @@
-import type { Call, Phase, Process, Profile, Transition } from './model.ts';
+import type { Call, Phase, Process, Profile, Program, Transition } from './model.ts';
 
 /** Where processes go over from setup to main. */
 export interface Split {
@@ -33,10 +33,7 @@ export function recut(profile: Profile, split: Split): Profile {
   return {
     ...profile,
     phases: [setupPhase(profile), main],
-    programs: profile.programs.map((program) => ({
-      ...program,
-      calls: program.calls.map((call) => ({ ...call, phases: [0, 1] })),
-    })),
+    programs: profile.programs.map((program) => recutProgram(program, [0, 1])),
     processes,
   };
 }
@@ -47,10 +44,7 @@ export function uncut(profile: Profile): Profile {
   return {
     ...profile,
     phases: [setupPhase(profile)],
-    programs: profile.programs.map((program) => ({
-      ...program,
-      calls: program.calls.map((call) => ({ ...call, phases: [0] })),
-    })),
+    programs: profile.programs.map((program) => recutProgram(program, [0])),
     processes: profile.processes.map((process) => recutProcess(process, Infinity)),
   };
 }
@@ -73,6 +67,27 @@ export function sidesOf(call: Call, time: number): { readonly setup: boolean; re
   return {
     setup: time > (call.first ?? -Infinity),
     main: time <= (call.last ?? Infinity) && time !== Infinity,
+  };
+}
+
+/** What code may do has no time: it is in all of the new phases, and where old ones began does not matter. */
+function recutProgram(program: Program, phases: readonly number[]): Program {
+  const { analysis } = program;
+  return {
+    ...program,
+    calls: program.calls.map(({ chains, ...call }) => {
+      const whole = chains?.filter(({ phase }) => phase === 0) ?? [];
+      return { ...call, phases, ...(whole.length === 0 ? {} : { chains: whole }) };
+    }),
+    ...(analysis === undefined
+      ? {}
+      : {
+          analysis: {
+            ...analysis,
+            entries: [],
+            unresolved: analysis.unresolved.map((site) => ({ ...site, phases })),
+          },
+        }),
   };
 }
 

@@ -50,6 +50,13 @@ describe('callgate policy', () => {
     expect(status).toBe(0);
   });
 
+  it('makes one set for the whole life with --one-phase', () => {
+    const { stdout } = callgate(['policy', '--one-phase', '-f', 'json', '-'], { input: profileText() });
+    const { phases } = JSON.parse(stdout) as { phases: { name: string; calls: { name: string }[] }[] };
+    expect(phases.map(({ name }) => name)).toEqual(['setup']);
+    expect(phases[0]?.calls.map(({ name }) => name)).toEqual(expect.arrayContaining(['listen', 'rename']));
+  });
+
   it('writes JSON to a file *.json, and the same policy either way', () => {
     using directory = temporaryDirectory();
     const [profile, json, yaml] = ['p.json', 'out.json', 'out.yaml'].map((name) =>
