@@ -8,6 +8,7 @@ import { assembleTrampoline } from '../sys/trampoline.ts';
 import { resolveCommand } from '../trace/command.ts';
 import { inheritedState, LAUNCH_VARIABLE } from '../trace/inherited.ts';
 import { compilePolicy } from './filters.ts';
+import { REFUSED } from './refused.ts';
 import { checkStartable } from './startable.ts';
 
 /**
@@ -40,6 +41,7 @@ export function becomeProgram(
     noNewPrivs: true,
     filter: filter.filter,
     signalsOnly: true,
+    failure: REFUSED,
   });
   if (inherited.openFiles !== null) setOpenFilesLimit(libc, process.pid, inherited.openFiles);
   const errno = executeImage(libc, image, {

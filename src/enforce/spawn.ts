@@ -6,6 +6,7 @@ import { storeImage } from '../sys/spawn.ts';
 import { assembleTrampoline } from '../sys/trampoline.ts';
 import { resolveCommand } from '../trace/command.ts';
 import { compilePolicy } from './filters.ts';
+import { REFUSED } from './refused.ts';
 import { checkStartable } from './startable.ts';
 
 /** Options of child_process.spawn, and the policy. `shell` makes no sense here and is refused by its type. */
@@ -18,7 +19,7 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
  * Like child_process.spawn, but the child runs under a policy from its first instruction.
  *
  * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
- * installed the program is not run: the child exits with 128 + errno.
+ * installed the program is not run: the child says so on its stderr and exits with 128 + errno.
  *
  * @throws LaunchError if the program is not there or cannot be executed; nothing has been started then
  * @throws PolicyError if the policy cannot be compiled
@@ -45,6 +46,7 @@ export function spawn(command: string, args: readonly string[], options: Filtere
     noNewPrivs: true,
     filter: tree.filter,
     unattended: true,
+    failure: REFUSED,
   });
   // Node returns from spawn after the child's exec: the image is needed no longer then.
   using file = storeImage(openLibc(), image);

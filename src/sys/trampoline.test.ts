@@ -70,7 +70,7 @@ describe('the trampoline', () => {
     const code = disassemble(image, /^syscall$/);
     const fail = (from: number): string[] => {
       expect(code[from]).toMatch(/^jns 0x[0-9a-f]+$/);
-      return ['mov edi,0x80', 'sub edi,eax', 'mov eax,0xe7', 'syscall', 'ud2'];
+      return ['mov r15d,eax', 'mov edi,0x80', 'sub edi,r15d', 'mov eax,0xe7', 'syscall', 'ud2'];
     };
     const jns = (from: number): string => code[from] as string;
     expect(code).toEqual([
@@ -126,8 +126,8 @@ describe('the trampoline', () => {
       'mov eax,0x13d', // seccomp
       'syscall',
       'test eax,eax',
-      jns(56),
-      ...fail(56),
+      jns(57),
+      ...fail(57),
       'mov rdi,QWORD PTR [rbx+0x10]',
       'lea rsi,[rbx+0x18]',
       'mov rax,QWORD PTR [rbx]',

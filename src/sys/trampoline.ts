@@ -18,12 +18,22 @@ export interface TrampolineOptions {
   readonly unattended?: boolean;
   /** True if it is to set the signals, but nobody is going to seize it. */
   readonly signalsOnly?: boolean;
+  /** What to write to stderr if it is ended before the execve: for when nobody is left to explain its exit code. */
+  readonly failure?: string;
 }
 
 const BASE = 0x400000;
 const HEADERS = 64 + 56;
 
-const SYS = { rt_sigaction: 13, rt_sigprocmask: 14, pause: 34, getpid: 39, execve: 59, kill: 62 } as const;
+const SYS = {
+  write: 1,
+  rt_sigaction: 13,
+  rt_sigprocmask: 14,
+  pause: 34,
+  getpid: 39,
+  execve: 59,
+  kill: 62,
+} as const;
 const SYS_prctl = 157;
 const SYS_exit_group = 231;
 const SYS_seccomp = 317;
@@ -47,12 +57,12 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   if (options.noNewPrivs) {
     code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
     code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
-    code.failIfNegative();
+    code.failIfNegative(options.failure);
   }
   if (options.filter !== null) {
     code.bytes(0x48, 0xba).address('program'); // mov rdx, struct sock_fprog
     code.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0);
-    code.failIfNegative();
+    code.failIfNegative(options.failure);
   }
   code.bytes(0x48, 0x8b, 0x7b, 0x10); // mov rdi, [rbx+16]
   code.bytes(0x48, 0x8d, 0x73, 0x18); // lea rsi, [rbx+24]
@@ -107,7 +117,7 @@ function stop(code: Code): void {
   code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 
-type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program';
+type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program' | 'failure';
 
 class Code {
   readonly out: number[] = [];
@@ -141,11 +151,19 @@ class Code {
     return this.bytes(0xbf).immediate(first).bytes(0xbe).immediate(second).syscall(nr);
   }
 
-  /** Ends the process with 128 + errno if eax holds an error. */
-  failIfNegative(): this {
-    this.bytes(0x85, 0xc0, 0x79, 16); // test eax, eax; jns past the next 16 bytes
-    this.bytes(0xbf).immediate(128).bytes(0x29, 0xc7); // mov edi, 128; sub edi, eax
-    return this.syscall(SYS_exit_group).bytes(0x0f, 0x0b); // ud2
+  /** Ends the process with 128 + errno if eax holds an error, after it has written the message if there is one. */
+  failIfNegative(message: string | undefined): this {
+    this.bytes(0x85, 0xc0, 0x79, 0); // test eax, eax; jns past what follows
+    const begin = this.length;
+    this.bytes(0x41, 0x89, 0xc7); // mov r15d, eax
+    if (message !== undefined) {
+      this.bytes(0xbf, 2, 0, 0, 0, 0x48, 0xbe).address('failure'); // mov edi, 2; mov rsi, message
+      this.bytes(0xba).immediate(Buffer.byteLength(message)).syscall(SYS.write); // mov edx, length
+    }
+    this.bytes(0xbf).immediate(128).bytes(0x44, 0x29, 0xff); // mov edi, 128; sub edi, r15d
+    this.syscall(SYS_exit_group).bytes(0x0f, 0x0b); // ud2
+    this.out[begin - 1] = this.length - begin;
+    return this;
   }
 }
 
@@ -158,9 +176,11 @@ function link(code: Code, options: TrampolineOptions): Uint8Array {
     dfl: data + 16,
     ign: data + 48,
     program: data + 80,
+    failure: data + 96 + filter.length,
   };
   const instructions = data + 96;
-  const size = instructions + filter.length;
+  const failure = Buffer.from(options.failure ?? '');
+  const size = instructions + filter.length + failure.length;
   const file = new Uint8Array(size);
   const view = new DataView(file.buffer);
   writeHeaders(view, size);
@@ -174,6 +194,7 @@ function link(code: Code, options: TrampolineOptions): Uint8Array {
   view.setUint16(offsets.program, filter.length / 8, true);
   view.setBigUint64(offsets.program + 8, BigInt(BASE + instructions), true);
   file.set(filter, instructions);
+  file.set(failure, offsets.failure);
   return file;
 }
 

@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syscallNumber } from '../../src/abi/syscalls.ts';
 import { parsePolicy } from '../../src/policy/load.ts';
 import type { Policy, PolicyArgument } from '../../src/policy/model.ts';
-import { callgate, run, start, temporaryDirectory, type Finished } from '../support/callgate.ts';
+import { CALLGATE, callgate, run, start, temporaryDirectory, type Finished } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 import {
   allBut,
@@ -834,6 +834,24 @@ describe('what callgate run refuses, before anything has run', () => {
     expect(refused(['--policy', file, '--report', '/nowhere/report'])).toMatch(
       /^callgate: output: cannot write \/nowhere\/report.*\n$/,
     );
+  });
+
+  it.each([
+    ['no seccomp', 'seccomp', ['run']],
+    ['no no_new_privs', 'prctl', ['run']],
+    ['no seccomp, and nobody to say so afterwards', 'seccomp', ['run', '--exec']],
+    ['no no_new_privs, and nobody to say so afterwards', 'prctl', ['run', '--exec']],
+  ] as const)('a kernel that has %s', (_, denied, command) => {
+    const marker = newPath('marker');
+    const outer = writePolicy(directory.path, denying([denied]));
+    const inner = writePolicy(directory.path, denying([]));
+    const { status, stderr } = callgate([
+      ...['run', '-q', '--exec', '--policy', outer, '--', CALLGATE],
+      ...[...command, '--policy', inner, '--', 'touch', marker],
+    ]);
+    expect(stderr).toMatch(/^callgate: .*kernel refused the filter.*the program was not run/);
+    expect(status).not.toBe(0);
+    expect(existsSync(marker)).toBe(false);
   });
 
   it('a program that is not there, with the exit code of a shell', () => {

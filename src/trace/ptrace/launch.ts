@@ -62,7 +62,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   for (;;) {
     waiter.tracee(pid);
     const status = decodeStatus(waiter.status);
-    if (status.kind !== 'stopped') throw explainEnd(target, status);
+    if (status.kind !== 'stopped') throw explainEnd(target, status, enforced !== undefined);
     if (status.event === PTRACE_EVENT_EXEC) break;
     if (ptrace.fetchSyscallInfo(pid) && isExecve(ptrace.op, ptrace.nr)) host.startClock();
     ptrace.resume(resume, pid, 0);
@@ -110,6 +110,7 @@ export function explainSeize(error: unknown): unknown {
 function explainEnd(
   target: LaunchTarget,
   status: { kind: 'exited'; code: number } | { kind: 'signaled'; signal: number },
+  isEnforced: boolean,
 ): Error {
   if (status.kind === 'signaled') {
     return new LaunchError(
@@ -120,7 +121,9 @@ function explainEnd(
   if (status.code > 128) {
     const name = errnoName(status.code - 128) ?? `errno ${status.code - 128}`;
     return new UnsupportedError(
-      `trace: the seccomp filter that reports calls was refused, ${name} (try --method ptrace, which needs none)`,
+      isEnforced
+        ? `run: the kernel refused the filter, ${name}: the program was not run (see callgate doctor)`
+        : `trace: the seccomp filter that reports calls was refused, ${name} (try --method ptrace, which needs none)`,
       { feature: 'seccomp' },
     );
   }
