@@ -1,0 +1,157 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { CallgateError } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import { buildId } from '../elf/note.ts';
+import { parseElf } from '../elf/header.ts';
+import type { Experiment, MethodSpec, StudiedProgram } from './experiment.ts';
+import { Ledger, runKey, type StudyRun } from './ledger.ts';
+import { TIME } from './measure.ts';
+import { runMethod } from './methods/methods.ts';
+import { loadWorkload } from './workload/load.ts';
+import type { Workload } from './workload/model.ts';
+
+/** A study cannot be conducted: something that it needs is missing. What methods do is data. */
+export class StudyError extends CallgateError {
+  readonly code = 'ERR_STUDY';
+}
+
+export interface ConductOptions {
+  /** Folder of the raw data; what it holds already is not run again. */
+  readonly data: string;
+  /** Path of the `callgate` command. */
+  readonly callgate: string;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: StudyProgress) => void;
+}
+
+/** What is about to be run. */
+export interface StudyProgress {
+  readonly program: string;
+  readonly method: string;
+  /** From 0. */
+  readonly repetition: number;
+  /** Runs that are done, and all of them. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/** All that a study knows, from now or earlier. */
+export interface StudyData {
+  readonly experiment: Experiment;
+  readonly runs: readonly StudyRun[];
+  /** Methods that were left out, and why. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** Whether every run was made. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Runs every method on every program as often as the experiment says, in turns: all of them once, then all of them again, so
+ * that whatever else the machine does hits all alike. Runs that the data folder holds already are taken from there.
+ *
+ * @throws StudyError if a program or GNU time is not installed
+ */
+export async function conductStudy(experiment: Experiment, options: ConductOptions): Promise<StudyData> {
+  if (!existsSync(TIME)) throw new StudyError(`study: no GNU time, ${TIME} (Debian package time)`);
+  const ledger = new Ledger(join(options.data, 'runs.jsonl'));
+  const programs = experiment.programs.map((program) => prepare(program));
+  const missing = new Map<string, string>();
+  for (const { name, needs } of experiment.methods) {
+    const absent = needs.filter((command) => !isInstalled(command));
+    if (absent.length > 0) missing.set(name, `not installed: ${absent.join(', ')}`);
+  }
+  const plan = planRuns(experiment, programs, missing);
+  const runs: StudyRun[] = [];
+  for (const [done, { program, method, repetition, key }] of plan.entries()) {
+    const known = ledger.get(key);
+    if (known !== undefined) {
+      runs.push(known);
+      continue;
+    }
+    if (options.signal.aborted) continue;
+    options.onProgress?.({
+      program: program.name,
+      method: method.name,
+      repetition,
+      done,
+      total: plan.length,
+    });
+    const folder = join(options.data, 'raw', key.replaceAll('/', '.'));
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const start = new Date().toISOString();
+    const { workload } = program;
+    const outcome = await runMethod(method, {
+      workload,
+      callgate: options.callgate,
+      folder,
+      signal: options.signal,
+    });
+    // What was cut short is no result.
+    if (options.signal.aborted) continue;
+    const run = { key, program: program.name, method: method.name, repetition, start, ...outcome };
+    ledger.add(run);
+    runs.push(run);
+  }
+  return { experiment, runs, missing, isComplete: runs.length === plan.length };
+}
+
+interface PreparedProgram {
+  readonly name: string;
+  readonly workload: Workload;
+  /** What would make a run another one: the program's own bytes and the workload. */
+  readonly identity: unknown;
+}
+
+interface PlannedRun {
+  readonly program: PreparedProgram;
+  readonly method: MethodSpec;
+  readonly repetition: number;
+  readonly key: string;
+}
+
+function prepare({ name, workload: file }: StudiedProgram): PreparedProgram {
+  const workload = loadWorkload(file);
+  if (!existsSync(workload.program)) {
+    throw new StudyError(
+      `study: no program, ${workload.program} (Debian packages ${workload.packages.join(', ')})`,
+    );
+  }
+  return { name, workload, identity: [programIdentity(workload.program), workload] };
+}
+
+/** The build-id, or size and time of a file that has none. */
+function programIdentity(path: string): unknown {
+  try {
+    const id = buildId(parseElf(readFileSync(path)));
+    if (id !== null) return id;
+  } catch {
+    // A script, or something that only its interpreter understands.
+  }
+  const { size, mtimeMs } = statSync(path);
+  return [size, mtimeMs];
+}
+
+function planRuns(
+  { repetitions, methods }: Experiment,
+  programs: readonly PreparedProgram[],
+  missing: ReadonlyMap<string, string>,
+): readonly PlannedRun[] {
+  const plan: PlannedRun[] = [];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (const program of programs) {
+      for (const method of methods.filter(({ name }) => !missing.has(name))) {
+        const { title: _title, setup: _setup, needs: _needs, ...what } = method;
+        const key = runKey(program.name, method.name, repetition, [VERSION, what, program.identity]);
+        plan.push({ program, method, repetition, key });
+      }
+    }
+  }
+  return plan;
+}
+
+function isInstalled(command: string): boolean {
+  if (command.includes('/')) return existsSync(command);
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)));
+}

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
+import { DocumentError, type Problem } from '../base/errors.ts';
+import { printable, toProblem } from '../policy/problems.ts';
+import { readText } from '../policy/read-text.ts';
+import type {
+  ComparedSide,
+  Experiment,
+  MethodSpec,
+  PublishedComparison,
+  StudiedProgram,
+} from './experiment.ts';
+import { experimentSchema } from './experiment-schema.ts';
+import { workloadFile } from './workload/load.ts';
+
+/**
+ * Reads an experiment document.
+ *
+ * @param workloads folder in which workloads are looked up that are given by name
+ * @throws DocumentError that lists what is wrong; the system's error if the file cannot be read
+ */
+export function loadExperiment(file: string, workloads: string): Experiment {
+  return parseExperiment(readFileSync(file, 'utf8'), { source: file, workloads });
+}
+
+/**
+ * Reads the text of an experiment document; relative paths of workloads are relative to the document.
+ *
+ * @throws DocumentError that lists what is wrong
+ */
+export function parseExperiment(
+  text: string,
+  { source, workloads }: { source: string; workloads: string },
+): Experiment {
+  const { value } = readText(text, source);
+  const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  const validate = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false }).compile(
+    experimentSchema(),
+  );
+  if (!validate(value)) throw malformed(source, (validate.errors ?? []).flatMap(toProblem));
+  const experiment = fromDocument(value as ExperimentDocument, dirname(source), workloads);
+  const problems = checkMeaning(experiment);
+  if (problems.length > 0) throw malformed(source, problems);
+  return experiment;
+}
+
+interface ExperimentDocument extends Omit<
+  Experiment,
+  'description' | 'repetitions' | 'programs' | 'methods' | 'comparisons'
+> {
+  readonly description?: string;
+  readonly repetitions?: number;
+  readonly programs: readonly (string | StudiedProgram)[];
+  readonly methods: readonly (Partial<MethodSpec> & Pick<MethodSpec, 'name' | 'kind'>)[];
+  readonly comparisons?: readonly (Omit<PublishedComparison, 'left' | 'right' | 'programs'> & {
+    readonly left: string | (Partial<ComparedSide> & Pick<ComparedSide, 'method'>);
+    readonly right: string | (Partial<ComparedSide> & Pick<ComparedSide, 'method'>);
+    readonly programs?: readonly string[];
+  })[];
+}
+
+function fromDocument(document: ExperimentDocument, folder: string, workloads: string): Experiment {
+  return {
+    name: document.name,
+    title: document.title,
+    description: document.description ?? '',
+    repetitions: document.repetitions ?? 3,
+    programs: document.programs.map((program) =>
+      typeof program === 'string'
+        ? { name: program, workload: workloadFile(workloads, program) }
+        : {
+            name: program.name,
+            workload: isAbsolute(program.workload) ? program.workload : join(folder, program.workload),
+          },
+    ),
+    methods: document.methods.map((method) => {
+      const base = { title: method.name, setup: [], needs: [], ...method };
+      // The schema has seen to the rest of each kind.
+      switch (base.kind) {
+        case 'untraced':
+          return { cases: 'all', ...base } as MethodSpec;
+        case 'trace':
+          return { cases: 'all', options: [], ...base } as MethodSpec;
+        case 'analyze':
+          return { options: [], ...base } as MethodSpec;
+        case 'wrapper':
+          return { cases: 'all', ...base } as MethodSpec;
+        case 'command':
+          return base as MethodSpec;
+      }
+    }),
+    reference: document.reference,
+    comparisons: (document.comparisons ?? []).map((comparison) => ({
+      ...comparison,
+      left: toSide(comparison.left),
+      right: toSide(comparison.right),
+      programs: comparison.programs ?? [],
+    })),
+  };
+}
+
+function toSide(side: string | (Partial<ComparedSide> & Pick<ComparedSide, 'method'>)): ComparedSide {
+  return typeof side === 'string' ? { method: side, phase: 'whole' } : { phase: 'whole', ...side };
+}
+
+function checkMeaning({ programs, methods, reference, comparisons }: Experiment): readonly Problem[] {
+  const names = methods.map(({ name }) => name);
+  const known = (name: string, path: string): readonly Problem[] =>
+    names.includes(name)
+      ? []
+      : [{ path, message: `unknown method, ${JSON.stringify(name)} (${names.join(', ')})` }];
+  const programNames = programs.map(({ name }) => name);
+  return [
+    ...repeated(names, '/methods', 'method'),
+    ...repeated(programNames, '/programs', 'program'),
+    ...known(reference, '/reference'),
+    ...comparisons.flatMap(({ left, right, programs: over }, index) => [
+      ...known(left.method, `/comparisons/${index}/left`),
+      ...known(right.method, `/comparisons/${index}/right`),
+      ...over
+        .filter((name) => !programNames.includes(name))
+        .map((name) => ({
+          path: `/comparisons/${index}/programs`,
+          message: `unknown program, ${JSON.stringify(name)} (${programNames.join(', ')})`,
+        })),
+    ]),
+  ];
+}
+
+function repeated(names: readonly string[], path: string, what: string): readonly Problem[] {
+  return names.flatMap((name, index) =>
+    names.indexOf(name) < index
+      ? [{ path: `${path}/${index}/name`, message: `name of two ${what}s, ${JSON.stringify(name)}` }]
+      : [],
+  );
+}
+
+function malformed(source: string, problems: readonly Problem[]): DocumentError {
+  const lines = problems
+    .slice(0, 20)
+    .map(({ path, message }) => `  ${path === '' ? 'document' : printable(path)}: ${message}`);
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  return new DocumentError(`${source}: not a valid experiment, ${count}\n${lines.join('\n')}`, problems);
+}
