@@ -291,6 +291,23 @@ describe('what is made by chance', () => {
     expect(whyOf(buildPolicy([profile]).policy, 'setup', 'futex')).toBe(undefined);
   });
 
+  it('is that threads which start shortly before a phase may set themselves up in it', () => {
+    const started = sampleProfile([
+      {
+        ...server,
+        calls: { ...server.calls, rseq: [2, 3], set_robust_list: [3, 3], rt_sigprocmask: [3, 3] },
+      },
+    ]);
+    const wanted = ['rseq', 'rt_sigprocmask', 'set_robust_list'];
+    const { policy } = buildPolicy([threaded(cut(started, [[0, 10]]))]);
+    expect(namesOf(policy.phases[1]?.calls ?? [])).toEqual(expect.arrayContaining(wanted));
+    expect(whyOf(policy, 'main', 'rseq')).toEqual([
+      'group threads: seen before main, threads may start as late',
+    ]);
+    const single = namesOf(buildPolicy([cut(started, [[0, 10]])]).policy.phases[1]?.calls ?? []);
+    expect(single.filter((name) => wanted.includes(name))).toEqual([]);
+  });
+
   it('is that allocators do again in a later phase what they did before', () => {
     const { policy } = buildPolicy([cut(profile, [[0, 10]])]);
     expect(whyOf(policy, 'main', 'brk')).toEqual([

@@ -16,6 +16,7 @@ import {
   RUNTIME_GROUPS,
   SWITCH_GROUP,
   THREADS_GROUP,
+  THREAD_START_CALLS,
   VDSO_GROUP,
   type CallGroup,
 } from './groups.ts';
@@ -182,7 +183,12 @@ class PolicyMaker {
       if (gathered.hasThreads || gathered.calls.some(({ call }) => call.name === 'futex')) {
         this.#addGroup(draft, THREADS_GROUP);
       }
-      if (scope.phase > 0) this.#addMemory(draft, scope);
+      if (scope.phase > 0) {
+        this.#addEarlier(draft, scope, MEMORY_GROUP, MEMORY_CALLS, 'allocators make it at any time');
+        if (gathered.hasThreads) {
+          this.#addEarlier(draft, scope, THREADS_GROUP, THREAD_START_CALLS, 'threads may start as late');
+        }
+      }
     }
     if (portable !== null) {
       addEquivalents(draft, this.arches, portable);
@@ -201,14 +207,20 @@ class PolicyMaker {
     return draft.list(this.arches);
   }
 
-  /** What was seen of memory before this phase may be seen in it as well. */
-  #addMemory(draft: SetDraft, { phase, program }: Pick<Scope, 'phase' | 'program'>): void {
-    const why = `group ${MEMORY_GROUP.name}: seen before ${this.#phaseNames[phase] ?? 'this phase'}, allocators make it at any time`;
+  /** What was seen of such calls before this phase may be seen in it as well. */
+  #addEarlier(
+    draft: SetDraft,
+    { phase, program }: Pick<Scope, 'phase' | 'program'>,
+    group: GroupName,
+    names: readonly string[],
+    because: string,
+  ): void {
+    const why = `group ${group.name}: seen before ${this.#phaseNames[phase] ?? 'this phase'}, ${because}`;
     for (const evidence of this.#evidence({ phase: 0, program }).calls) {
       const { name } = evidence.call;
-      if (name === null || !MEMORY_CALLS.includes(name) || draft.has(evidence.call)) continue;
+      if (name === null || !names.includes(name) || draft.has(evidence.call)) continue;
       draft.addEvidence(evidence, [why]);
-      this.#name(MEMORY_GROUP);
+      this.#name(group);
     }
   }
 

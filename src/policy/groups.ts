@@ -68,13 +68,33 @@ const FUTEX_FLAGS = 0x180n;
 /** What a program with threads makes only if two of them want the same at the same time, which a trace need not show. */
 export const THREADS_GROUP: CallGroup = {
   name: 'threads',
-  reason: 'calls by which threads wait for each other, which a run may show or not',
+  reason: 'calls by which threads start and wait for each other, which a run may show or not',
   calls: [
     { name: 'futex', why: WAITS, args: { op: FUTEX_OPS }, free: { op: FUTEX_FLAGS } },
     { name: 'futex_time64', why: WAITS, args: { op: FUTEX_OPS }, free: { op: FUTEX_FLAGS } },
     { name: 'sched_yield', why: WAITS },
   ],
 };
+
+/**
+ * Calls by which a thread sets itself up before it runs the program's own code, or names and places itself. A thread that was
+ * made shortly before a transition is as far as its first wait in one run, and has not begun in another.
+ *
+ * Source: nptl/pthread_create.c of glibc (start_thread), src/thread/pthread_create.c of musl.
+ */
+export const THREAD_START_CALLS: readonly string[] = [
+  'gettid',
+  'prctl',
+  'rseq',
+  'rt_sigprocmask',
+  'sched_getaffinity',
+  'sched_setaffinity',
+  'sched_setattr',
+  'sched_setscheduler',
+  'set_robust_list',
+  'setpriority',
+  'sigaltstack',
+];
 
 /** Name and reason of what `MEMORY_CALLS` adds to a later phase. */
 export const MEMORY_GROUP: Pick<CallGroup, 'name' | 'reason'> = {
