@@ -2,14 +2,20 @@ import type { Command } from 'commander';
 
 const HELP = `
 Formats:
-  auto     found out from the file
-  oci      seccomp profile of Docker, Podman, OCI runtimes, Confine    -> policy
-  systemd  unit or drop-in with SystemCallFilter=                      -> policy
-  cbpf     raw program, found out by running it                        -> policy
-  strace   output of strace -f, best with -ttt -n                      -> profile
-  audit    SECCOMP records of the audit or kernel log                  -> profile
-  numbers  JSON list of numbers: sysfilter, Chestnut                   -> profile
-  names    names, one a line: Callander, temporal specialization       -> profile
+  auto          found out from the file
+  oci           seccomp profile of Docker, Podman, OCI runtimes, Confine    -> policy
+  systemd       unit or drop-in with SystemCallFilter=                      -> policy
+  cbpf          raw program, found out by running it                        -> policy
+  confine       profile.report.details.csv of Confine                       -> policy
+  strace        output of strace -f, best with -ttt -n                      -> profile
+  audit         SECCOMP records of the audit or kernel log                  -> profile
+  sysfilter     JSON of sysfilter_extract --full-json                       -> profile
+  chestnut      what Chestnut's Binalyzer keeps of an object                -> profile
+  temporal      sets of main and workers of temporal specialization         -> profile
+  callander     output of callander --show-permitted                        -> profile
+  numbers       JSON list of numbers: sysfilter, Chestnut                   -> profile
+  number-lines  numbers with blanks: sysfilter --syscalls-flat, Chestnut    -> profile
+  names         names or numbers, one a line                                -> profile
 
 What cannot be carried over is written to stderr.
 

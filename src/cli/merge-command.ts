@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 
 const HELP = `
 Runs and processes stay as they are, one beside the other; programs and phases of the same name become one.
-How many calls were seen in every run, and how many in just one, tells whether the runs had enough variety.
+How many calls were seen in every run, and how many in just one, tells whether the runs had enough
+variety; from three runs on, how many calls they may have missed is estimated as well (docs/completeness.md).
 
 Examples:
   callgate merge run1.json run2.json run3.json -o all.json
@@ -22,16 +23,20 @@ export function defineMerge(program: Command): void {
         { readProfiles },
         { writeProfile },
         { describeUnlikePhases, formatMergeSummary },
+        { describeCompleteness },
       ] = await Promise.all([
         import('../profile/merge.ts'),
         import('./profile-input.ts'),
         import('./profile-output.ts'),
         import('../report/merge-summary.ts'),
+        import('../report/completeness-text.ts'),
       ]);
       const profiles = await readProfiles(files);
       const merged = mergeProfiles(profiles);
       await writeProfile(merged, options.output);
       process.stderr.write(`callgate: merged ${formatMergeSummary(merged)}\n`);
+      const completeness = describeCompleteness(merged);
+      if (completeness !== null) process.stderr.write(`callgate: ${completeness}\n`);
       const warning = describeUnlikePhases(profiles);
       if (warning !== null) process.stderr.write(`callgate: warning: ${warning}\n`);
     });

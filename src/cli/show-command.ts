@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Profile } from '../profile/model.ts';
 import type { CallFilter } from '../profile/sets.ts';
 
-const FORMATS = ['text', 'names', 'json', 'tree'] as const;
+const FORMATS = ['text', 'names', 'json', 'tree', 'completeness', 'completeness-json'] as const;
 
 interface ShowOptions {
   readonly format: (typeof FORMATS)[number];
@@ -20,6 +20,11 @@ Formats:
   json   the same as text for programs: an object with format "callgate-set" and version 1;
          fields may be added to it, none goes away or changes its meaning
   tree   the processes: who started whom, with which program, for how long, in which phases
+  completeness
+         how much the runs may have missed: an estimate from how many of them made each call, which calls a
+         single run made, and what static analysis deems possible but no run did (docs/completeness.md)
+  completeness-json
+         the same for programs: an object with format "callgate-completeness" and version 1
 
 Counts and times of a call are those of all its uses by the processes that were chosen, also with --phase.
 The execve by which callgate started the program is listed and marked.
@@ -29,7 +34,8 @@ Examples:
   callgate show redis.json --format names --phase main
   callgate show make.json --program cc1 --format names
   callgate show make.json --format tree --process 1234
-  callgate merge a.json b.json | callgate show -`;
+  callgate merge a.json b.json | callgate show -
+  callgate merge case-*.json | callgate show - --format completeness`;
 
 /** Registers `callgate show`. */
 export function defineShow(program: Command): void {
@@ -71,6 +77,15 @@ async function render(profile: Profile, options: ShowOptions): Promise<string> {
       return (await import('../report/set-json.ts')).formatSetJson(profile, filter);
     case 'tree':
       return (await import('../report/tree.ts')).formatTree(profile, filter);
+    case 'completeness': {
+      const [{ formatCompleteness }, { outputWidth }] = await Promise.all([
+        import('../report/completeness-text.ts'),
+        import('./standard-output.ts'),
+      ]);
+      return formatCompleteness(profile, filter, outputWidth());
+    }
+    case 'completeness-json':
+      return (await import('../report/completeness-json.ts')).formatCompletenessJson(profile, filter);
   }
 }
 

@@ -28,9 +28,17 @@ const SAMPLES: Readonly<Record<string, Uint8Array>> = {
   strace: encode(
     '7 execve("./a", ["./a"], 0x7 /* 1 var */) = 0\n7 brk(NULL) = 0x1\n7 +++ exited with 0 +++\n',
   ),
-  names: encode(
+  sysfilter: encode(
+    '{"analysis_modes": ["vacuum"], "analysis_scope": {"(executable)": {"path": "/bin/a"}}, "syscalls": [0, 1]}',
+  ),
+  chestnut: encode('{\n    ":all": [\n        0,\n        1\n    ],\n    "read": [\n        0\n    ]\n}'),
+  confine: encode("1;nginx;200;10;210;0;300;{'ptrace', 'bpf'}\n"),
+  temporal: encode('------- main -------\nread\nwrite\n------- child -------\nread\n'),
+  callander: encode(
     'callander: permitted syscalls: read(any u32, any, any) @ libc.so.6+0x1(read+16)\nfutex(any)\n',
   ),
+  'number-lines': encode('0 1 3 4 257 \n'),
+  names: encode('# a script\nread\nwrite\n257\n'),
 };
 
 describe('files are recognised', () => {
@@ -40,9 +48,24 @@ describe('files are recognised', () => {
 
   it.each(['', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
     expect(() => detectImporter(encode(text), 'file')).toThrow(
-      'file: format not recognised (cbpf, oci, numbers, audit, ',
+      'file: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, ',
     );
   });
+});
+
+test.each([
+  ['empty lines', `x 2${'\n'.repeat(200_000)}x`],
+  ['blanks', `${' '.repeat(200_000)}x`],
+  ['tabs', `SystemCallFilter${'\t'.repeat(200_000)}x`],
+  ['braces', '{'.repeat(200_000)],
+  ['parentheses', `a(${'()'.repeat(100_000)}`],
+  ['numbers', `?;a;${'1;'.repeat(100_000)}`],
+  ['headings', '------- main ------\n'.repeat(10_000)],
+])('long files of %s are looked at in a moment', (_, text) => {
+  const start = performance.now();
+  expect(() => detectImporter(encode(text), 'file')).toThrow('file: format not recognised');
+  // A few milliseconds; a minute where a pattern tries every way to divide them.
+  expect(performance.now() - start).toBeLessThan(3000);
 });
 
 test('an unknown format is refused with the list', () => {

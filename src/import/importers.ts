@@ -1,22 +1,34 @@
 import { FormatError, UsageError } from '../base/errors.ts';
 import { AUDIT_IMPORTER } from './audit.ts';
+import { CALLANDER_IMPORTER } from './callander.ts';
 import { CBPF_IMPORTER } from './cbpf.ts';
+import { CHESTNUT_IMPORTER } from './chestnut.ts';
+import { CONFINE_IMPORTER } from './confine.ts';
 import type { Importer } from './importer.ts';
 import { NAME_LIST_IMPORTER } from './name-list.ts';
+import { NUMBER_LINES_IMPORTER } from './number-lines.ts';
 import { NUMBER_LIST_IMPORTER } from './number-list.ts';
 import { OCI_IMPORTER } from './oci.ts';
 import { STRACE_IMPORTER } from './strace.ts';
+import { SYSFILTER_IMPORTER } from './sysfilter.ts';
 import { SYSTEMD_IMPORTER } from './systemd.ts';
+import { TEMPORAL_IMPORTER } from './temporal.ts';
 import { decodeText } from './text-input.ts';
 
 /** Every format that can be read, those that are easiest to tell first. */
 export const IMPORTERS: readonly Importer[] = [
   CBPF_IMPORTER,
   OCI_IMPORTER,
+  SYSFILTER_IMPORTER,
+  CHESTNUT_IMPORTER,
   NUMBER_LIST_IMPORTER,
   AUDIT_IMPORTER,
   SYSTEMD_IMPORTER,
   STRACE_IMPORTER,
+  CONFINE_IMPORTER,
+  TEMPORAL_IMPORTER,
+  CALLANDER_IMPORTER,
+  NUMBER_LINES_IMPORTER,
   NAME_LIST_IMPORTER,
 ];
 

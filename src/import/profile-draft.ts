@@ -6,6 +6,7 @@ import {
   PROFILE_FORMAT,
   PROFILE_VERSION,
   type Call,
+  type Phase,
   type Process,
   type Profile,
   type Program,
@@ -23,11 +24,13 @@ export interface ProfileDraft {
   readonly arch: Arch;
   readonly programs: readonly Program[];
   readonly processes: readonly Process[];
+  /** Phases after setup; none unless given. */
+  readonly later?: readonly { readonly name: string; readonly trigger: string }[];
   /** Why the file may not hold everything. */
   readonly incomplete: readonly string[];
 }
 
-/** A profile of one run with one phase, all of whose calls are another tool's word. */
+/** A profile of one run, all of whose calls are another tool's word. */
 export function finishProfile(draft: ProfileDraft, remarks: Remarks): Imported {
   const list = remarks.list();
   const profile: Profile = {
@@ -52,7 +55,15 @@ export function finishProfile(draft: ProfileDraft, remarks: Remarks): Imported {
         },
       },
     ],
-    phases: [{ name: 'setup', trigger: null, source: 'start', reason: null, entered: true }],
+    phases: [
+      { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
+      ...(draft.later ?? []).map((phase): Phase => ({
+        ...phase,
+        source: 'given',
+        reason: null,
+        entered: true,
+      })),
+    ],
     programs: draft.programs,
     processes: draft.processes,
   };

@@ -30,7 +30,7 @@ const OTHER_FILTERS = [
 export const SYSTEMD_IMPORTER: Importer = {
   name: 'systemd',
   description: 'systemd unit or drop-in with SystemCallFilter= (policy)',
-  recognises: (_, text) => /^\s*SystemCallFilter\s*=/m.test(text),
+  recognises: (_, text) => /^[ \t]*SystemCallFilter[ \t]*=/m.test(text),
   read: (input) => {
     const remarks = new Remarks();
     const settings = parseUnit(decodeText(input.bytes));

@@ -49,10 +49,21 @@ it('a count that one part lacks is not known', () => {
 });
 
 it('times are those of the parts that have any', () => {
-  const none = { first: null, last: null };
-  expect(uniteTimes([{ first: 5, last: 6 }, none, { first: 0, last: 1 }])).toEqual({ first: 0, last: 6 });
-  expect(uniteTimes([none])).toEqual(none);
+  const origin = 'imported';
+  const none = { origin, first: null, last: null } as const;
+  const times = uniteTimes([{ origin, first: 5, last: 6 }, none, { origin, first: 0, last: 1 }]);
+  expect(times).toEqual({ first: 0, last: 6 });
+  expect(uniteTimes([none])).toEqual({ first: null, last: null });
 });
+
+it.each([{ first: 3 }, { first: null }])(
+  'a last use that was not observed is that of no union, %o',
+  ({ first }) => {
+    const origin = 'observed';
+    const open = { origin, first, last: null } as const;
+    expect(uniteTimes([{ origin, first: 5, last: 6 }, open])).toEqual({ first: first ?? 5, last: null });
+  },
+);
 
 it('calls stand by arch as documents sort them, then by number', () => {
   const calls = [

@@ -84,18 +84,24 @@ export function uniteCounts(uses: readonly Pick<Call, 'count'>[]): number | null
   return sum;
 }
 
-/** Earliest first and latest last use among those that have times; null if none has. */
-export function uniteTimes(uses: readonly Pick<Call, 'first' | 'last'>[]): {
+/**
+ * Earliest first and latest last use among those that have times; null if none has.
+ *
+ * The last use is not known as soon as it is not known of one that was observed.
+ */
+export function uniteTimes(uses: readonly Pick<Call, 'origin' | 'first' | 'last'>[]): {
   first: number | null;
   last: number | null;
 } {
   let first: number | null = null;
   let last: number | null = null;
+  let isOpen = false;
   for (const use of uses) {
+    isOpen ||= use.last === null && (use.first !== null || use.origin === 'observed');
     if (use.first !== null) first = first === null ? use.first : Math.min(first, use.first);
     if (use.last !== null) last = last === null ? use.last : Math.max(last, use.last);
   }
-  return { first, last };
+  return { first, last: isOpen ? null : last };
 }
 
 /** Distinct numbers, ascending. */

@@ -154,7 +154,7 @@ function checkCalls(calls: readonly Call[], profile: Profile, path: string): rea
 function checkCall(call: Call, profile: Profile, path: string): readonly Problem[] {
   const { first, last, phases, args, waits, chains } = call;
   return [
-    ...found((first === null) !== (last === null), `${path}/last`, 'first and last must be null together'),
+    ...found(first === null && last !== null, `${path}/last`, 'must be null, as first is'),
     ...found(
       first !== null && last !== null && first > last,
       `${path}/last`,

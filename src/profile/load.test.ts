@@ -147,9 +147,9 @@ describe('parseProfile', () => {
       want: ['/processes/0/calls/0/last last use is before the first, 0 (1000000)'],
     },
     {
-      name: 'half a time',
-      change: (d) => (d.processes[0].calls[0].last = null),
-      want: ['/processes/0/calls/0/last first and last must be null together'],
+      name: 'a last use without a first',
+      change: (d) => (d.processes[0].calls[0].first = null),
+      want: ['/processes/0/calls/0/last must be null, as first is'],
     },
     {
       name: 'phases that do not ascend',

@@ -210,8 +210,9 @@ export interface Call {
   readonly origin: Origin;
   /** How often; null where the method does not count. */
   readonly count: number | null;
-  /** First and last use; null where the method has no time. */
+  /** First use; null where the method has no time of it. */
   readonly first: number | null;
+  /** Last use; null where the method has no time of it: then later uses are possible up to the end. Null if `first` is. */
   readonly last: number | null;
   /** Indices into `phases` in which it was used, or may be, ascending; never empty. */
   readonly phases: readonly number[];

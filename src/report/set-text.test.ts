@@ -36,6 +36,7 @@ i386:open       1   16 ms   16 ms  setup
 
 10 of 385 system calls of x86_64 are used, and 1 number without a name; 375 are not
 1 of 461 system calls of i386 is used; 460 are not
+completeness: cannot be estimated from 1 run (3 or more of different inputs)
 `,
     );
   });

@@ -5,6 +5,7 @@ import type { Phase, Profile } from '../profile/model.ts';
 import { callSet, runIncidence, type CallFilter, type MergedCall } from '../profile/sets.ts';
 import { argumentWords, errnoWords } from './argument-text.ts';
 import { callLabel, nativeArch, sortByLabel } from './call-names.ts';
+import { describeCompleteness } from './completeness-text.ts';
 import { escapeText } from './escape.ts';
 import { describeRuns } from './run-text.ts';
 import { formatTable, plural, wrapPieces, wrapText, type Column } from './table.ts';
@@ -34,6 +35,7 @@ export function formatSet(profile: Profile, filter: CallFilter = {}, width: numb
     '',
     ...(calls.length === 0 ? [] : [...callTable(profile, filter, calls, width), '']),
     ...totals(profile, filter, calls),
+    ...completeness(profile, filter, width),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
@@ -146,6 +148,12 @@ function totals(profile: Profile, filter: CallFilter, calls: readonly MergedCall
   const isSeen = calls.every(({ origins }) => origins.includes('observed'));
   const used = `${isSeen ? 'used' : 'used or possible'}${describeFilter(filter)}`;
   return [native, ...others].map((arch) => totalOf(arch, calls, used));
+}
+
+/** A pid belongs to one run, which has nothing to be compared with. */
+function completeness(profile: Profile, filter: CallFilter, width: number): readonly string[] {
+  const text = filter.pid === undefined ? describeCompleteness(profile, filter) : null;
+  return text === null ? [] : wrapText(text, width);
 }
 
 function totalOf(arch: Arch, calls: readonly MergedCall[], used: string): string {

@@ -44,9 +44,15 @@ describe('callgate completion bash', () => {
     { words: ['callgate', 'p'], want: ['policy', 'phases', 'phase'] },
     { words: ['callgate', '--ver'], want: ['--version'] },
     { words: ['callgate', 'show', '--ph'], want: ['--phase'] },
-    { words: ['callgate', 'show', '--format', ''], want: ['text', 'names', 'json', 'tree'] },
+    {
+      words: ['callgate', 'show', '--format', ''],
+      want: ['text', 'names', 'json', 'tree', 'completeness', 'completeness-json'],
+    },
     { words: ['callgate', 'show', '-f', 't'], want: ['text', 'tree'] },
-    { words: ['callgate', 'show', '--format', '='], want: ['text', 'names', 'json', 'tree'] },
+    {
+      words: ['callgate', 'show', '--format', '='],
+      want: ['text', 'names', 'json', 'tree', 'completeness', 'completeness-json'],
+    },
     { words: ['callgate', 'show', '--format', '=', 'n'], want: ['names'] },
     { words: ['callgate', 'show', '--format=n'], want: ['--format=names'] },
     { words: ['callgate', 'show', '--format', '=', 'names', ''], want: ['default'] },

@@ -86,7 +86,8 @@ describe('callgate import', () => {
   it('refuses what it does not recognise', () => {
     expect(callgate(['import', '-'], { ...options, input: 'hello\n' })).toMatchObject({
       status: 2,
-      stderr: 'callgate: stdin: format not recognised (cbpf, oci, numbers, audit, systemd, strace, names)\n',
+      stderr:
+        'callgate: stdin: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, systemd, strace, confine, temporal, callander, number-lines, names)\n',
     });
   });
 });

@@ -10,7 +10,8 @@ import { callgate, temporaryDirectory } from '../support/callgate.ts';
 const profile = serverProfile();
 const short = { ...profile, processes: profile.processes.slice(0, 1) };
 const SUMMARY =
-  'callgate: merged 2 runs, 4 processes, 12 distinct system calls, 3 seen in every run, 9 in just one\n';
+  'callgate: merged 2 runs, 4 processes, 12 distinct system calls, 3 seen in every run, 9 in just one\n' +
+  'callgate: completeness: cannot be estimated from 2 runs (3 or more of different inputs)\n';
 let directory: ReturnType<typeof temporaryDirectory>;
 let options: { readonly cwd: string };
 

@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatProfile } from '../../src/profile/save.ts';
+import { formatCompletenessJson } from '../../src/report/completeness-json.ts';
+import { formatCompleteness } from '../../src/report/completeness-text.ts';
 import { formatNames } from '../../src/report/names.ts';
 import { formatSetJson } from '../../src/report/set-json.ts';
 import { formatSet } from '../../src/report/set-text.ts';
@@ -29,6 +31,11 @@ describe('callgate show', () => {
     { args: ['-f', 'names', '--program', 'dash'], want: formatNames(profile, { program: 'dash' }) },
     { args: ['--format=json', '--process', '103'], want: formatSetJson(profile, { pid: 103 }) },
     { args: ['--format', 'tree'], want: formatTree(profile) },
+    { args: ['-f', 'completeness'], want: formatCompleteness(profile, {}, 120) },
+    {
+      args: ['-f', 'completeness-json', '--phase', 'main'],
+      want: formatCompletenessJson(profile, { phase: 'main' }),
+    },
   ])('prints to stdout and nothing else with $args', ({ args, want }) => {
     expect(callgate(['show', file, ...args])).toEqual({ status: 0, signal: null, stdout: want, stderr: '' });
   });
@@ -58,7 +65,7 @@ describe('callgate show', () => {
     {
       args: ['--format', 'xml'],
       stderr:
-        "callgate: option '-f, --format <format>' argument 'xml' is invalid. Allowed choices are text, names, json, tree.\n",
+        "callgate: option '-f, --format <format>' argument 'xml' is invalid. Allowed choices are text, names, json, tree, completeness, completeness-json.\n",
     },
   ])('says what there is in place of $args', ({ args, stderr }) => {
     expect(callgate(['show', file, ...args])).toMatchObject({ status: 2, stdout: '', stderr });
