@@ -47,7 +47,7 @@ describe('parseExperiment', () => {
     expect(parseExperiment(readFileSync(file, 'utf8'), options).programs.map(({ name }) => name)).toEqual([
       'ls',
       'sqlite3',
-      'redis',
+      'redis-server',
       'nginx',
       'memcached',
       'lighttpd',
