@@ -1,5 +1,5 @@
-// callgate trace against strace -f, in turns: wall times, medians and ratios; start-up and peak memory.
-//   npm run bench:trace [-- --runs N] [--json]
+// callgate trace by each of its methods against other tracers, in turns: wall times, medians and ratios; start-up, peak memory.
+//   npm run bench:trace [-- --runs N] [--only WORK] [--json]
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
@@ -11,7 +11,11 @@ import { parseArgs } from 'node:util';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const callgate = join(root, 'bin', 'callgate');
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean' } },
+  options: {
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+  },
 });
 const runs = Number(values.runs);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-bench-'));
@@ -24,38 +28,97 @@ writeFileSync(
   `all: ${Array.from({ length: 500 }, (_, i) => `t${i}`).join(' ')}\nt%:\n\t@/bin/true\n.PHONY: all\n`,
 );
 
+// Counts by number, for every process that comes from the first: what bpftrace can do of the same.
+const bpftraceScript = `
+  tracepoint:raw_syscalls:sys_enter /@tree[pid]/ { @[pid, args->id] = count(); }
+  tracepoint:sched:sched_process_fork /@tree[args->parent_pid]/ { @tree[args->child_pid] = 1; }
+  BEGIN { @tree[cpid] = 1; }`;
+
+/** Command line by which a tracer runs a command; only those that are there. */
 const tracers = {
   untraced: (command) => command,
   strace: (command) => ['strace', '-f', '-o', '/dev/null', ...command],
-  callgate: (command) => [callgate, 'trace', '-q', '-o', profile, '--', ...command],
+  'perf trace': (command) => ['perf', 'trace', '-o', '/dev/null', '--', ...command],
+  // It takes a path only, and no quotes.
+  bpftrace: ([name, ...args]) => [
+    'bpftrace',
+    '-q',
+    '-o',
+    '/dev/null',
+    '-e',
+    bpftraceScript,
+    '-c',
+    [join('/usr/bin', name), ...args].join(' '),
+  ],
+  ...Object.fromEntries(
+    ['seccomp', 'adaptive', 'ebpf'].map((method) => [
+      method,
+      (command) => [
+        callgate,
+        'trace',
+        '-q',
+        '--phases',
+        'none',
+        '--method',
+        method,
+        '-o',
+        profile,
+        '--',
+        ...command,
+      ],
+    ]),
+  ),
 };
+for (const [name, commandOf] of Object.entries(tracers)) {
+  const [program, ...args] = commandOf(['true']);
+  if (spawnSync(program, args, { stdio: 'ignore' }).status === 0) continue;
+  process.stderr.write(`${name} does not work here and is left out\n`);
+  delete tracers[name];
+}
 
-const commands = {
-  'dd bs=1 count=100000': ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=100000', 'status=none'],
-  'ls -lR /usr/share': ['ls', '-lR', '/usr/share'],
-  'make, 500 processes': ['make', '-s', '-C', tree],
-};
+/** Limits by method: over untraced; for seccomp over strace. Throughput of redis is the reciprocal of its time. */
+const works = [
+  {
+    name: 'dd bs=1 count=200000',
+    measure: timing(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=200000', 'status=none']),
+    limits: { ebpf: 1.8, adaptive: 2.5, seccomp: 0.6 },
+  },
+  {
+    name: 'redis-benchmark -n 100000',
+    measure: (tracer) => redis(tracer, 100_000),
+    limits: { ebpf: 1 / 0.95, adaptive: 1 / 0.93, seccomp: 0.5 },
+  },
+  {
+    name: 'ls -lR /usr/share',
+    measure: timing(['ls', '-lR', '/usr/share']),
+    limits: { ebpf: 1.3, adaptive: 2.5, seccomp: 0.6 },
+  },
+  {
+    name: '500 forks and execs',
+    measure: timing(['make', '-s', '-C', tree]),
+    limits: { ebpf: 1.3, adaptive: 2, seccomp: 0.8 },
+  },
+].filter(({ name }) => values.only === undefined || values.only.some((word) => name.includes(word)));
 
 const rows = [];
-for (const [name, command] of Object.entries(commands)) {
-  rows.push(summarize(name, await inTurns((tracer) => timed(tracers[tracer](command)))));
-}
-rows.push(summarize('redis-benchmark -n 10000', await inTurns(redis)));
-const startUp = await inTurns(
-  (tracer) => timed(tracers[tracer](['true'])),
-  ['untraced', 'callgate'],
-  runs * 3,
-);
+for (const work of works) rows.push(summarize(work, await inTurns(work.measure)));
+const startUp = await inTurns(timing(['true']), Object.keys(tracers), runs * 3);
 const memory = peakMemory(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=500000', 'status=none']);
 rmSync(scratch, { recursive: true, force: true });
 
 const result = {
   runs,
   rows,
-  startUp: median(startUp.callgate) - median(startUp.untraced),
+  startUp: Object.fromEntries(
+    Object.entries(startUp).map(([name, times]) => [name, median(times) - median(startUp.untraced)]),
+  ),
   peakMegabytes: memory,
 };
 process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : table(result));
+
+function timing(argv) {
+  return (tracer) => timed(tracers[tracer](argv));
+}
 
 /** Times of every tracer, a list each: one run of each in turn, over and over, so that drift hits all alike. */
 async function inTurns(measure, names = Object.keys(tracers), count = runs) {
@@ -78,8 +141,8 @@ function timed([command, ...args]) {
   return Number(process.hrtime.bigint() - began) / 1e6;
 }
 
-/** Seconds that redis-benchmark needs against a server under the tracer. */
-async function redis(tracer) {
+/** Milliseconds that redis-benchmark needs against a server under the tracer, once a first round has warmed it up. */
+async function redis(tracer, requests) {
   const port = await freePort();
   const server = [
     'redis-server',
@@ -96,7 +159,9 @@ async function redis(tracer) {
   const child = spawn(command, args, { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   await reachable(port);
-  const time = timed(['redis-benchmark', '-p', `${port}`, '-q', '-n', '10000', '-t', 'set,get']);
+  const benchmark = (count) => ['redis-benchmark', '-p', `${port}`, '-q', '-n', `${count}`, '-t', 'set,get'];
+  timed(benchmark(requests / 20));
+  const time = timed(benchmark(requests));
   spawnSync('redis-cli', ['-p', `${port}`, 'shutdown', 'nosave']);
   await ended;
   return time;
@@ -142,10 +207,16 @@ function peakMemory(command) {
   return Math.round(Number(stdout.trim()) / 1024);
 }
 
-function summarize(name, times) {
-  const medians = Object.fromEntries(Object.entries(times).map(([tracer, list]) => [tracer, median(list)]));
-  const ratios = times.callgate.map((time, i) => time / times.strace[i]);
-  return { name, ...medians, ratio: median(ratios) };
+function summarize({ name, limits }, times) {
+  const ratio = (tracer, base) => median(times[tracer].map((time, i) => time / times[base][i]));
+  const tracersOf = Object.keys(times).map((tracer) => {
+    const base = tracer === 'seccomp' ? 'strace' : 'untraced';
+    return [
+      tracer,
+      { median: median(times[tracer]), over: base, ratio: ratio(tracer, base), limit: limits[tracer] },
+    ];
+  });
+  return { name, tracers: Object.fromEntries(tracersOf) };
 }
 
 function median(list) {
@@ -155,19 +226,27 @@ function median(list) {
 }
 
 function table({ rows: lines, startUp: start, peakMegabytes }) {
-  const out = [
-    'work                          untraced     strace   callgate   callgate/strace (limit 0.75)',
-    ...lines.map(
-      ({ name, untraced, strace, callgate: own, ratio }) =>
-        `${name.padEnd(28)}${ms(untraced)}${ms(strace)}${ms(own)}   ${ratio.toFixed(2)}`,
-    ),
-    '',
-    `callgate trace -- true takes ${start.toFixed(0)} ms more than true (limit 150)`,
-    `peak memory over 1,000,000 calls: ${peakMegabytes} MB (limit 150)`,
-  ];
+  const out = [];
+  for (const { name, tracers: by } of lines) {
+    out.push(name);
+    for (const [tracer, { median: time, over, ratio, limit }] of Object.entries(by)) {
+      if (tracer === 'untraced') out.push(`  ${tracer.padEnd(12)}${ms(time)}`);
+      else
+        out.push(`  ${tracer.padEnd(12)}${ms(time)}${ratio.toFixed(2).padStart(8)} of ${over}${said(limit)}`);
+    }
+  }
+  out.push('', 'start-up above that of true (limit 120 ms for callgate):');
+  for (const [tracer, time] of Object.entries(start)) {
+    if (tracer !== 'untraced') out.push(`  ${tracer.padEnd(12)}${ms(time)}`);
+  }
+  out.push('', `peak memory over 1,000,000 calls: ${peakMegabytes} MB (limit 150)`);
   if (existsSync('/proc/loadavg'))
     out.push(`load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]} at the end`);
   return `${out.join('\n')}\n`;
+}
+
+function said(limit) {
+  return limit === undefined ? '' : ` (limit ${limit.toFixed(2)})`;
 }
 
 function ms(time) {

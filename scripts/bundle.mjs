@@ -1,14 +1,17 @@
-// Bundles the command and the tracing thread into one CommonJS file each, from what tsc has built.
+// Bundles the command and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
 // Why: docs/decisions/start-up.md. The library stays the ES modules that tsc writes.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { loadBundle } from './bundle-loader.cjs';
 
-const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
 
-await build({
-  entryPoints: { main: join(dist, 'cli', 'entry.js'), worker: join(dist, 'trace', 'worker.js') },
-  outdir: join(dist, 'bundle'),
+const bundle = join(dist, 'bundle');
+const options = {
+  outdir: bundle,
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
@@ -20,5 +23,82 @@ await build({
   external: ['koffi', 'ajv', 'ajv/*', 'yaml'],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  // Code that is loaded with its cache cannot import, only require.
+  supported: { 'dynamic-import': false },
+  logLevel: 'warning',
+};
+
+/** Puts the loader in the place of a module that is a bundle of its own. */
+const loader = {
+  name: 'loader',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/main\.js$/ }, () => ({ path: 'command', namespace: 'bundle' }));
+    onResolve({ filter: /^bundle:/ }, ({ path }) => ({ path: path.slice(7), namespace: 'bundle' }));
+    onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path }) => ({
+      contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}').exports;`,
+      resolveDir: root,
+    }));
+  },
+};
+
+await build({
+  ...options,
+  entryPoints: { command: join(dist, 'cli', 'main.js'), tracing: join(dist, 'trace', 'worker.js') },
+});
+await build({ ...options, entryPoints: { main: join(dist, 'cli', 'entry.js') }, plugins: [loader] });
+await build({ ...options, entryPoints: { worker: 'bundle:tracing' }, plugins: [loader] });
+await storeCode('command', ({ main }) => main(['node', 'callgate', '--version'], null));
+await storeCode('tracing', () => undefined);
+
+/** Stores the code of a bundle as it is after a first use. */
+async function storeCode(name, use) {
+  const { exports, script } = loadBundle(bundle, name);
+  await use(exports);
+  writeFileSync(join(bundle, `${name}.cache`), script.createCachedData());
+}
+
+// Drawing takes libraries that only the command itself needs, and only for a study.
+await build({
+  entryPoints: { figures: join(dist, 'report', 'study-figures.js') },
+  outdir: join(dist, 'bundle'),
+  outExtension: { '.js': '.cjs' },
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  minify: true,
+  external: ['canvas'],
+  legalComments: 'linked',
   logLevel: 'warning',
 });
+
+// What a report shows itself with: from source, as it is for browsers and no part of the library.
+const { metafile } = await build({
+  entryPoints: { page: join(root, 'src', 'page', 'main.tsx'), style: join(root, 'src', 'page', 'style.css') },
+  outdir: join(dist, 'page'),
+  bundle: true,
+  platform: 'browser',
+  target: ['chrome123', 'firefox128', 'safari17.5'],
+  format: 'iife',
+  minify: true,
+  legalComments: 'none',
+  charset: 'utf8',
+  metafile: true,
+  logLevel: 'warning',
+});
+writeFileSync(join(dist, 'page', 'licences.txt'), licencesOf(Object.keys(metafile.inputs)));
+
+/** Names and licences of the packages that files come from: each copy of them is to have these with it. */
+function licencesOf(files) {
+  const packages = files.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
+  return [...new Set(packages)]
+    .sort()
+    .map((name) => {
+      const directory = join(root, 'node_modules', name);
+      const { version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+      const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
+      const text = file === undefined ? license : readFileSync(join(directory, file), 'utf8').trim();
+      return `${name} ${version}\n\n${text}\n`;
+    })
+    .join('\n');
+}

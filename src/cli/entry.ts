@@ -4,4 +4,11 @@ import { TracingThread } from '../trace/tracing-thread.ts';
 const command = process.argv[2];
 const thread = command === 'trace' || command === 'run' ? new TracingThread() : null;
 
+// The `callgate` script keeps it from Node, but not from what callgate starts.
+const certificates = process.env['CALLGATE_CA_CERTS'];
+if (certificates !== undefined) {
+  process.env['NODE_EXTRA_CA_CERTS'] = certificates;
+  delete process.env['CALLGATE_CA_CERTS'];
+}
+
 void import('./main.ts').then(({ main }) => main(process.argv, thread));

@@ -4,8 +4,11 @@ import type { TracingThread } from '../trace/tracing-thread.ts';
 /** Options of `callgate trace` as commander hands them over. */
 export interface TraceArguments {
   readonly output?: string;
-  readonly method?: 'seccomp' | 'ptrace';
+  readonly method?: 'auto' | 'ebpf' | 'seccomp' | 'ptrace' | 'adaptive';
   readonly pid?: readonly number[];
+  readonly cgroup?: string;
+  readonly container?: string;
+  readonly all?: true;
   readonly phase?: readonly string[];
   readonly phases: 'auto' | 'none';
   readonly ready?: string;
@@ -13,6 +16,7 @@ export interface TraceArguments {
   readonly workload?: string;
   readonly duration?: string;
   readonly grace?: string;
+  readonly live?: number | true;
   readonly progress?: boolean;
   readonly quiet?: boolean;
 }
@@ -36,6 +40,7 @@ Examples:
   callgate trace --ready listen:6379 --workload 'redis-benchmark -q -n 10000' -o redis.json \\
       -- redis-server --port 6379
   callgate trace --pid 1234 --duration 1m -o running.json
+  callgate trace --live -- make -j2
 
 The program ends as it would alone, and callgate ends as the program did: by its exit code, or by the
 same signal. 127: not found; 126: not executable; 2: callgate itself failed.`;
@@ -51,12 +56,15 @@ export function defineTrace(program: Command, thread: TracingThread | null): voi
     .addOption(
       new Option(
         '--method <method>',
-        'seccomp: one stop a call; ptrace: two, sees errors too, needs no filter',
+        'ebpf: counted in the kernel, nothing stops, needs root; seccomp: one stop a call; ptrace: two, sees errors too, needs no filter; adaptive: stops only for what is new, does not count; auto: the best that works here',
       )
-        .choices(['seccomp', 'ptrace'])
-        .default(undefined, 'seccomp, with --pid ptrace'),
+        .choices(['auto', 'ebpf', 'seccomp', 'ptrace', 'adaptive'])
+        .default(undefined, 'auto'),
     )
     .option('-p, --pid <pid>', 'attach to a running process with all its threads (repeatable)', collectPid)
+    .option('--cgroup <path>', 'record what runs in a cgroup (v2), now and later; eBPF only')
+    .option('--container <id>', 'record what runs in a container, by its mount namespace; eBPF only')
+    .option('--all', 'record everything that runs on this machine; eBPF only')
     .option('--phase <name@trigger>', 'a phase that begins at a trigger (repeatable)', collect)
     .addOption(
       new Option('--phases <mode>', 'what to do without --phase').choices(['auto', 'none']).default('auto'),
@@ -66,6 +74,7 @@ export function defineTrace(program: Command, thread: TracingThread | null): voi
     .option('--workload <command>', 'shell command to run when ready, untraced; then end the program')
     .option('--duration <duration>', 'end the program, or detach, that long after it is ready')
     .option('--grace <duration>', 'time between SIGTERM and SIGKILL at the end (default: 10s)')
+    .option('--live [port]', 'serve a page on this machine that shows the trace while it goes on', parsePort)
     .option('--no-progress', 'no progress line on the terminal')
     .option('-q, --quiet', 'no progress and no summary; warnings and errors only')
     .addHelpText('after', HELP)
@@ -78,6 +87,14 @@ export function defineTrace(program: Command, thread: TracingThread | null): voi
 
 function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value];
+}
+
+function parsePort(value: string): number {
+  const port = Number(value);
+  if (!/^[0-9]{1,5}$/.test(value) || port > 65535) {
+    throw new InvalidArgumentError(`${value} is not a port (--live=PORT, or --live -- PROGRAM).`);
+  }
+  return port;
 }
 
 function collectPid(value: string, previous: readonly number[] | undefined): readonly number[] {

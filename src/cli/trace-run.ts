@@ -5,8 +5,11 @@ import { formatProfile } from '../profile/save.ts';
 import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
+import type { TraceEvent } from '../trace/backend.ts';
+import type { ScopeOptions } from '../trace/scope-target.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
+import { parsePhase } from '../trace/trigger.ts';
 import { openControlSocket } from './control-socket.ts';
 import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
@@ -14,6 +17,7 @@ import { onInterrupt } from './interrupts.ts';
 import { watchKey } from './key.ts';
 import { OutputFile } from './output-file.ts';
 import { showProgress } from './progress.ts';
+import type { LiveTrace } from './live-trace.ts';
 import type { TraceArguments } from './trace-command.ts';
 import { say, writeToStderr } from './say.ts';
 
@@ -30,9 +34,25 @@ export async function runTrace(
   // Checked before anything runs: a result that could not be kept is found out now.
   const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
+  let live: LiveTrace | null = null;
   try {
-    running = startTrace(toOptions(command, args, withKey && isatty(0)), thread);
+    live = args.live === undefined ? null : await startLive(command, args, output.path);
+    const options = toOptions(command, args, withKey && isatty(0));
+    const isQuiet = args.quiet === true;
+    running = startTrace(
+      {
+        ...options,
+        onEvent: (event) => {
+          live?.onEvent(event);
+          if (!isQuiet) sayFallback(event);
+        },
+      },
+      thread,
+    );
+    if (!isQuiet) sayMethod(running);
+    live?.follow(running);
   } catch (error) {
+    live?.[Symbol.dispose]();
     output.discard();
     throw error;
   }
@@ -47,23 +67,59 @@ export async function runTrace(
     if (written !== output.path)
       say(`warning: ${output.path} could not be written, the profile is in ${written}`);
     if (args.quiet !== true) writeToStderr(formatSummary(profile, written));
+    await live?.finish({ profile, exit, error });
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
   } catch (error) {
+    live?.[Symbol.dispose]();
     output.discard();
     throw error;
   }
 }
 
+/** Loaded only when it is asked for: a page takes much that a trace does not. */
+async function startLive(
+  command: readonly string[],
+  args: TraceArguments,
+  path: string,
+): Promise<LiveTrace> {
+  const { LiveTrace } = await import('./live-trace.ts');
+  return await LiveTrace.start(args.live === true ? 0 : (args.live ?? 0), {
+    label: basename(path),
+    method:
+      args.method === undefined || args.method === 'auto'
+        ? args.pid === undefined
+          ? 'seccomp'
+          : 'ptrace'
+        : args.method,
+    command,
+    phases: (args.phase ?? []).map(parsePhase).map(({ name, trigger }) => ({ name, trigger: trigger.text })),
+  });
+}
+
 function checkTarget(command: readonly string[], args: TraceArguments): void {
-  if (command.length > 0 && args.pid !== undefined) {
-    throw new UsageError('trace: a command and --pid were both given (one of them, please)');
+  const scopes = (['pid', 'cgroup', 'container', 'all'] as const).filter((name) => args[name] !== undefined);
+  const [first, second] = scopes;
+  if (command.length > 0 && first !== undefined) {
+    throw new UsageError(`trace: a command and --${first} were both given (one of them, please)`);
   }
-  if (command.length === 0 && args.pid === undefined) {
+  if (second !== undefined) {
+    throw new UsageError(`trace: --${first} and --${second} were both given (one of them, please)`);
+  }
+  if (command.length === 0 && first === undefined) {
     throw new UsageError(
       'trace: no program was given (callgate trace -- PROGRAM, or callgate trace --pid PID)',
     );
   }
+}
+
+/** What callgate has chosen and why, if it was left to it; a change of mind later on is told in any case but -q. */
+function sayMethod({ choice }: RunningTrace): void {
+  if (choice.reason !== null) say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
+}
+
+function sayFallback(event: TraceEvent): void {
+  if (event.kind === 'fallback') say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
 }
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {
@@ -71,7 +127,9 @@ function toOptions(command: readonly string[], args: TraceArguments, keyReadsStd
   const [, ...rest] = rawArguments(command.length);
   return {
     ...(command[0] === undefined
-      ? { pids: args.pid ?? [] }
+      ? args.pid === undefined
+        ? { scope: toScope(args) }
+        : { pids: args.pid }
       : { command: [command[0], ...rest] as const, env: rawEnvironment() }),
     ...(args.method === undefined ? {} : { method: args.method }),
     ...(args.ready === undefined ? {} : { ready: args.ready }),
@@ -85,8 +143,14 @@ function toOptions(command: readonly string[], args: TraceArguments, keyReadsStd
   };
 }
 
+function toScope({ cgroup, container }: TraceArguments): ScopeOptions {
+  if (cgroup !== undefined) return { cgroup };
+  return container === undefined ? { all: true } : { container };
+}
+
 function defaultOutput(command: readonly string[], args: TraceArguments): string {
   const pid = args.pid?.[0];
-  const program = command[0] ?? (pid === undefined ? null : readExecutable(pid)) ?? 'process';
+  const scope = args.container ?? args.cgroup ?? (args.all === true ? 'machine' : 'process');
+  const program = command[0] ?? (pid === undefined ? null : readExecutable(pid)) ?? scope;
   return `${basename(program) || 'program'}.callgate.json`;
 }

@@ -18,6 +18,8 @@ export interface TrampolineOptions {
   readonly unattended?: boolean;
   /** True if it is to set the signals, but nobody is going to seize it. */
   readonly signalsOnly?: boolean;
+  /** True if nobody is going to seize it although it stops: the kernel kills the program when its parent dies. */
+  readonly diesWithParent?: boolean;
   /** What to write to stderr if it is ended before the execve: for when nobody is left to explain its exit code. */
   readonly failure?: string;
 }
@@ -53,7 +55,7 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
   if (attended) code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (options.unattended !== true) setSignals(code);
-  if (attended) stop(code);
+  if (attended) stop(code, options.diesWithParent === true);
   if (options.noNewPrivs) {
     code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
     code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
@@ -109,12 +111,12 @@ function setSignals(code: Code): void {
 }
 
 /** Waits to be seized and continued; from there on it is traced. */
-function stop(code: Code): void {
+function stop(code: Code, diesWithParent: boolean): void {
   code.syscall(SYS.getpid);
   code.bytes(0x89, 0xc7); // mov edi, eax
   code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
   code.syscall(SYS.kill);
-  code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+  if (!diesWithParent) code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 
 type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program' | 'failure';

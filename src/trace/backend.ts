@@ -1,6 +1,6 @@
 import type { Arch } from '../abi/arch.ts';
 import type { Libc } from '../sys/libc.ts';
-import type { Recorder, Recording } from './recorder.ts';
+import type { RecordedChanges, Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
 import type { ExitStatus, MethodName } from '../profile/model.ts';
 
@@ -12,10 +12,15 @@ import type { ExitStatus, MethodName } from '../profile/model.ts';
  */
 export type Backend = (request: TraceRequest, host: BackendHost, libc: Libc) => BackendResult;
 
+/** The methods that watch. */
+export type TracingMethod = Extract<MethodName, 'seccomp' | 'ptrace' | 'adaptive' | 'ebpf'>;
+
 /** The program to start or the processes to attach to, and what to look out for. All plain data. */
 export interface TraceRequest {
-  readonly method: Extract<MethodName, 'seccomp' | 'ptrace'>;
-  readonly target: LaunchTarget | AttachTarget;
+  readonly method: TracingMethod;
+  /** What to do instead if the machine cannot do `method`, or null: that is an error then. */
+  readonly fallback: TracingMethod | null;
+  readonly target: LaunchTarget | AttachTarget | ScopeTarget;
   readonly phases: readonly PhaseRequest[];
   readonly ready: Trigger | null;
   /** Whether no_new_privs can be left unset: root, or CAP_SYS_ADMIN. */
@@ -61,6 +66,19 @@ export interface AttachTarget {
   readonly pids: readonly number[];
 }
 
+/** Whatever runs in a part of the machine, now and later; by eBPF only. */
+export interface ScopeTarget {
+  readonly kind: 'scope';
+  readonly scope:
+    | { readonly kind: 'all' }
+    /** Path of a directory of the cgroup v2 hierarchy. */
+    | { readonly kind: 'cgroup'; readonly path: string }
+    /** By its number, which `readlink /proc/PID/ns/mnt` shows. */
+    | { readonly kind: 'mount-namespace'; readonly number: number };
+  /** For messages: `cgroup /system.slice/redis.service`. */
+  readonly text: string;
+}
+
 /** What a program inherits from whoever started callgate and Node has changed since. */
 export interface InheritedState {
   /** Bit n-1 set: signal n is to be ignored. */
@@ -76,6 +94,10 @@ export interface InheritedState {
 /** From the tracing thread to the main one. */
 export type TraceEvent =
   | { readonly kind: 'doorbell'; readonly pid: number }
+  /** The doorbell is an eventfd, which the main thread closes at the end. */
+  | { readonly kind: 'eventfd'; readonly fd: number }
+  /** The method that was asked for cannot be used, and another is. */
+  | { readonly kind: 'fallback'; readonly method: TracingMethod; readonly reason: string }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'phase'; readonly phase: number; readonly pid: number | null; readonly at: number }
@@ -92,6 +114,8 @@ export type TraceEvent =
     }
   /** A call that the filter denies, or would deny in an audit. */
   | { readonly kind: 'violation'; readonly violation: Violation }
+  /** The answer to the command `snapshot`. */
+  | ({ readonly kind: 'snapshot'; readonly at: number } & RecordedChanges)
   | {
       readonly kind: 'done';
       readonly recording: Recording;
@@ -147,16 +171,23 @@ export type TraceCommand =
   /** The same, but only if the terminal has not sent that signal to the program already. */
   | { readonly kind: 'forward'; readonly signal: number }
   | { readonly kind: 'kill' }
-  | { readonly kind: 'detach' };
+  | { readonly kind: 'detach' }
+  | SnapshotCommand;
+
+/** Asks for what has been recorded since a time, nanoseconds since the start of the run; back ends never see it. */
+export interface SnapshotCommand {
+  readonly kind: 'snapshot';
+  readonly since: number;
+}
 
 export interface BackendHost {
   readonly recorder: Recorder;
   /** Nanoseconds since the start of the run. */
   now(): number;
-  /** Makes this moment the start of the run. */
-  startClock(): void;
+  /** Makes this moment the start of the run, or one that many nanoseconds ago. */
+  startClock(ago?: number): void;
   send(event: TraceEvent): void;
-  receive(): TraceCommand | null;
+  receive(): Exclude<TraceCommand, SnapshotCommand> | null;
   /** Numbers for a progress display, cheap enough for every stop. */
   report(tasks: number, phase: number): void;
 }
@@ -165,6 +196,8 @@ export interface BackendResult {
   /** How the program that was started ended; null when attached. */
   readonly exit: ExitStatus | null;
   readonly lost: number;
+  /** What else the back end did not see, one sentence each. */
+  readonly missed?: readonly string[];
   readonly detached: boolean;
   /** Phases that were entered by any process; index 0 is set-up. */
   readonly entered: readonly boolean[];

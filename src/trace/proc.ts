@@ -1,10 +1,10 @@
-import { readFileSync, readlinkSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, readdirSync, readSync, statSync } from 'node:fs';
 import { textOf } from '../base/text.ts';
 
 /** Fields of /proc/PID/status by name, or null if the process is gone or hidden. */
 export function readStatus(pid: number | 'self'): Map<string, string> | null {
   try {
-    const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
+    const lines = readSmall(`/proc/${pid}/status`).toString('latin1').split('\n');
     return new Map(
       lines.map((line) => {
         const colon = line.indexOf(':');
@@ -19,7 +19,7 @@ export function readStatus(pid: number | 'self'): Map<string, string> | null {
 /** argv of a process, at most 256 strings of 4096 characters; empty if it is gone. */
 export function readArgv(pid: number): string[] {
   try {
-    const bytes = readFileSync(`/proc/${pid}/cmdline`);
+    const bytes = readSmall(`/proc/${pid}/cmdline`);
     const parts: string[] = [];
     for (let at = 0; at < bytes.length && parts.length < 256;) {
       const end = bytes.indexOf(0, at);
@@ -30,6 +30,22 @@ export function readArgv(pid: number): string[] {
     return parts;
   } catch {
     return [];
+  }
+}
+
+/** What a file of /proc holds, which is mostly little: readFileSync takes three times as long for it. */
+function readSmall(path: string): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    let bytes = Buffer.allocUnsafe(2048);
+    for (let length = 0; ;) {
+      const count = readSync(fd, bytes, length, bytes.length - length, null);
+      length += count;
+      if (count === 0) return bytes.subarray(0, length);
+      if (length === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(length)]);
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync, type Stats } from 'node:fs';
 import { parseElf } from '../elf/header.ts';
 import { buildId } from '../elf/note.ts';
 import type { Libc } from '../sys/libc.ts';
@@ -26,7 +26,7 @@ const S_IXGRP = 0o010;
 export class Programs {
   readonly #recorder: Recorder;
   readonly #libc: Libc;
-  readonly #buildIds: Map<string, string | null> = new Map();
+  readonly #files: Map<string, ExecutableFile> = new Map();
 
   constructor(recorder: Recorder, libc: Libc) {
     this.#recorder = recorder;
@@ -38,46 +38,59 @@ export class Programs {
     const path = readExecutable(pid);
     const argv = readArgv(pid);
     if (path === null) return { program: null, path, argv, privilege: null };
-    let fd: number;
-    try {
-      // Through /proc the file is found whatever root and mount namespace the process has.
-      fd = openSync(`/proc/${pid}/exe`, 'r');
-    } catch {
-      return { program: this.#recorder.program(path, null), path, argv, privilege: null };
-    }
-    try {
-      const stat = fstatSync(fd);
-      const key = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}`;
-      let id = this.#buildIds.get(key);
-      if (id === undefined) {
-        id = readBuildId(fd);
-        this.#buildIds.set(key, id);
-      }
-      const program = this.#recorder.program(path, id);
-      return { program, path, argv, privilege: this.#privilegeOf(pid, stat) };
-    } finally {
-      closeSync(fd);
-    }
+    const file = this.#fileOf(pid);
+    const program = this.#recorder.program(path, file?.buildId ?? null);
+    return { program, path, argv, privilege: file === null ? null : privilegeOf(pid, file) };
   }
 
-  #privilegeOf(pid: number, stat: { mode: number; uid: number; gid: number }): Privilege | null {
-    const setuid = (stat.mode & S_ISUID) !== 0;
-    const setgid = (stat.mode & S_ISGID) !== 0 && (stat.mode & S_IXGRP) !== 0;
-    // SAFETY: the strings are copied by koffi; no buffer is passed.
-    if (this.#libc.getxattrSize(`/proc/${pid}/exe`, 'security.capability') > 0) return 'setcap';
-    if (!setuid && !setgid) return null;
-    const status = readStatus(pid);
-    const effective = (field: string): number => Number(status?.get(field)?.split('\t')[1] ?? -1);
-    if (setuid && effective('Uid') !== stat.uid) return 'setuid';
-    return setgid && effective('Gid') !== stat.gid ? 'setgid' : null;
+  /** Null if the process is gone. A file that has been changed, by its times, is another one. */
+  #fileOf(pid: number): ExecutableFile | null {
+    // Through /proc the file is found whatever root and mount namespace the process has.
+    const exe = `/proc/${pid}/exe`;
+    let stat: Stats;
+    try {
+      stat = statSync(exe);
+    } catch {
+      return null;
+    }
+    const key = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`;
+    let file = this.#files.get(key);
+    if (file === undefined) {
+      const { mode, uid, gid } = stat;
+      // SAFETY: the strings are copied by koffi; no buffer is passed.
+      const hasCapabilities = this.#libc.getxattrSize(exe, 'security.capability') > 0;
+      file = { buildId: readBuildId(exe), mode, uid, gid, hasCapabilities };
+      this.#files.set(key, file);
+    }
+    return file;
   }
 }
 
-function readBuildId(fd: number): string | null {
+/** What is read of a file once. */
+interface ExecutableFile {
+  readonly buildId: string | null;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly hasCapabilities: boolean;
+}
+
+function privilegeOf(pid: number, { mode, uid, gid, hasCapabilities }: ExecutableFile): Privilege | null {
+  if (hasCapabilities) return 'setcap';
+  const setuid = (mode & S_ISUID) !== 0;
+  const setgid = (mode & S_ISGID) !== 0 && (mode & S_IXGRP) !== 0;
+  if (!setuid && !setgid) return null;
+  const status = readStatus(pid);
+  const effective = (field: string): number => Number(status?.get(field)?.split('\t')[1] ?? -1);
+  if (setuid && effective('Uid') !== uid) return 'setuid';
+  return setgid && effective('Gid') !== gid ? 'setgid' : null;
+}
+
+function readBuildId(path: string): string | null {
   try {
-    return buildId(parseElf(readFileSync(fd)));
+    return buildId(parseElf(readFileSync(path)));
   } catch {
-    // Something that the kernel executes and we cannot parse still has a path.
+    // Something that the kernel executes and we cannot read or parse still has a path.
     return null;
   }
 }

@@ -42,6 +42,27 @@ export interface CallRecord {
   errnos: Map<number, number> | null;
 }
 
+/** All uses of one call by one process. */
+export interface CountedCalls {
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
+  /** Bit k: used in phase k. */
+  readonly phases: number;
+  /** Nanoseconds. */
+  readonly waited: number;
+  /** Times of the first uses of a waiting call, ascending. */
+  readonly uses: readonly number[];
+}
+
+/** First and last use of one value of a selecting argument. */
+export interface NotedValue {
+  readonly which: number;
+  readonly value: number | string;
+  readonly first: number;
+  readonly last: number;
+}
+
 /** A process between birth or exec and exit or the next exec. */
 export interface ProcessRecord {
   readonly index: number;
@@ -61,6 +82,23 @@ export interface ProcessRecord {
   /** By arch index; dense numbers. */
   readonly dense: (CallRecord | undefined)[][];
   readonly sparse: Map<string, CallRecord>;
+  /** What is not measured any more of this process, or null. */
+  unmeasured: Unmeasured | null;
+}
+
+/** A filter lets calls pass unseen. */
+export interface Unmeasured {
+  /** Since then, nanoseconds. */
+  readonly at: number;
+  /** Ids (`callId`) of calls that pass, with some arguments at least. */
+  readonly calls: ReadonlyMap<number, unknown>;
+  /** Whether a call may pass that this process had not been seen to make before. */
+  readonly partial: boolean;
+}
+
+/** Identity of a call as a number; `arch` indexes ARCHES. */
+export function callId(arch: number, nr: number): number {
+  return arch * 2 ** 33 + nr;
 }
 
 interface ThreadRecord {
@@ -74,6 +112,14 @@ interface ThreadRecord {
 export interface Recording {
   readonly programs: readonly Program[];
   readonly processes: readonly Process[];
+}
+
+/** What has been recorded since a time. */
+export interface RecordedChanges {
+  /** All programs that are known by now. */
+  readonly programs: readonly Program[];
+  /** Index into the processes of the recording, and what changed: the process with those of its calls that were made since. */
+  readonly processes: readonly (readonly [index: number, process: Process])[];
 }
 
 export interface NewProcess {
@@ -136,6 +182,7 @@ export class Recorder {
       listens: [],
       dense: ARCHES.map(() => []),
       sparse: new Map(),
+      unmeasured: null,
     };
     this.#processes.push(record);
     return record;
@@ -183,6 +230,32 @@ export class Recorder {
     return record;
   }
 
+  /** Adds calls that the kernel has counted; `arch` indexes ARCHES. */
+  addCounted(process: ProcessRecord, arch: number, nr: number, counted: CountedCalls): CallRecord {
+    this.calls += counted.count;
+    const record = this.#record(process, arch, nr, counted.first);
+    record.count += counted.count;
+    record.first = Math.min(record.first, counted.first);
+    record.last = Math.max(record.last, counted.last);
+    record.phases |= counted.phases;
+    record.waited += counted.waited;
+    for (const at of counted.uses) if (record.waits && record.uses.length < USES_CAP) record.uses.push(at);
+    return record;
+  }
+
+  /** Adds uses of a value of selector `which` that the kernel has noted; `arch` indexes ARCHES. */
+  addValue(process: ProcessRecord, arch: number, nr: number, noted: NotedValue): void {
+    const record = this.#record(process, arch, nr, noted.first);
+    const values = record.values[noted.which];
+    if (values === null || values === undefined) return;
+    const known = values.get(noted.value);
+    if (known !== undefined) {
+      known[0] = Math.min(known[0], noted.first);
+      known[1] = Math.max(known[1], noted.last);
+    } else if (values.size < ARGUMENT_CAP) values.set(noted.value, [noted.first, noted.last]);
+    else record.values[noted.which] = null;
+  }
+
   /** Adds a value of selector `which` to the latest use of the call. */
   value(record: CallRecord, which: number, value: number | string): void {
     const values = record.values[which];
@@ -201,7 +274,21 @@ export class Recorder {
   finish(): Recording {
     return {
       programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
-      processes: this.#processes.map(toProcess),
+      processes: this.#processes.map((record) => toProcess(record)),
+    };
+  }
+
+  /**
+   * What has happened from `since` on, without looking at each call as it is made: uses keep their time. Outcomes and waits
+   * of a call that was made before, and ended later, come with its next use.
+   */
+  changes(since: number): RecordedChanges {
+    return {
+      programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
+      processes: this.#processes.flatMap((record): [number, Process][] => {
+        const process = toProcess(record, since);
+        return process.calls.length > 0 || hasChanged(record, since) ? [[record.index, process]] : [];
+      }),
     };
   }
 
@@ -224,7 +311,7 @@ export class Recorder {
   }
 
   #create(arch: number, nr: number, at: number): CallRecord {
-    this.#distinct.add(arch * 2 ** 33 + nr);
+    this.#distinct.add(callId(arch, nr));
     const name = ARCHES[arch] as Arch;
     const selectors = selectingArguments(name, nr);
     return {
@@ -245,7 +332,19 @@ export class Recorder {
   }
 }
 
-function toProcess(record: ProcessRecord): Process {
+/** Whether anything but calls has happened to the process from `since` on. */
+function hasChanged(record: ProcessRecord, since: number): boolean {
+  const { start, end, transitions, listens, threads, ended, unmeasured } = record;
+  const latest = [start, end, transitions.at(-1)?.at, listens.at(-1)?.at, unmeasured?.at];
+  return (
+    latest.some((at) => (at ?? -Infinity) >= since) ||
+    [...threads.values()].some((thread) => thread.start >= since) ||
+    ended.some((thread) => (thread.end ?? -Infinity) >= since)
+  );
+}
+
+/** The process with the calls that were used from `since` on, or of which it is not known any more. */
+function toProcess(record: ProcessRecord, since: number = -Infinity): Process {
   const threads = [...record.ended, ...record.threads.values()].sort(
     (a, b) => a.start - b.start || a.tid - b.tid,
   );
@@ -264,31 +363,37 @@ function toProcess(record: ProcessRecord): Process {
     listens: record.listens,
     calls: [...record.dense.flat(), ...record.sparse.values()]
       .filter((call) => call !== undefined)
-      .map(toCall),
+      .filter((call) => call.last >= since || (record.unmeasured?.at ?? -Infinity) >= since)
+      .map((call) => toCall(call, record.unmeasured)),
+    ...(record.unmeasured?.partial === true ? { partial: true } : {}),
   };
 }
 
-function toCall(record: CallRecord): Call {
+function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
   const arch = ARCHES[record.arch] as Arch;
+  const passes = unmeasured?.calls.has(callId(record.arch, record.nr)) === true;
   const call: { -readonly [K in keyof Call]: Call[K] } = {
     arch,
     // syscall(-1): documents have the 32 bits as an unsigned number.
     nr: record.nr >>> 0,
     name: syscallName(arch, record.nr),
     origin: 'observed',
-    count: record.count,
-    first: record.first,
-    last: record.last,
+    count: passes ? null : record.count,
+    // A use that was seen later need not have been the first.
+    first: passes && record.first >= (unmeasured?.at ?? Infinity) ? null : record.first,
+    last: passes ? null : record.last,
     phases: bits(record.phases),
   };
-  if (record.launch && record.count === 1) call.launch = true;
+  if (record.launch && call.count === 1) call.launch = true;
   if (record.errnos !== null) {
     const sorted = [...record.errnos].sort(([a], [b]) => a - b);
     call.errnos = Object.fromEntries(sorted.map(([errno, count]) => [errnoName(errno) ?? `${errno}`, count]));
   }
-  const args = record.selectors.flatMap((selector, which) => toValues(selector, record.values[which]));
+  const args = record.selectors.flatMap((selector, which) =>
+    toValues(selector, record.values[which], !passes),
+  );
   if (args.length > 0) call.args = args;
-  if (record.waits) call.waits = { uses: record.uses, total: record.waited };
+  if (record.waits && unmeasured === null) call.waits = { uses: record.uses, total: record.waited };
   return call;
 }
 
@@ -296,12 +401,20 @@ function toCall(record: CallRecord): Call {
 function toValues(
   selector: SelectingArgument,
   values: Map<number | string, [first: number, last: number]> | null | undefined,
+  isTimed: boolean,
 ): ArgumentValues[] {
   const { index, name } = selector;
   if (values === null) return [{ index, name, values: 'any' }];
   if (values === undefined || values.size === 0) return [];
   const sorted = [...values].sort(([a], [b]) => compareValues(a, b));
-  return [{ index, name, values: sorted.map(([value]) => value), uses: sorted.map(([, use]) => use) }];
+  return [
+    {
+      index,
+      name,
+      values: sorted.map(([value]) => value),
+      ...(isTimed ? { uses: sorted.map(([, use]) => use) } : {}),
+    },
+  ];
 }
 
 function compareValues(a: number | string, b: number | string): number {

@@ -1,3 +1,4 @@
+import { closeSync, writeSync } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
 import type { ExitStatus } from '../profile/model.ts';
@@ -25,8 +26,8 @@ export type SessionEnd = Done | Failed;
 /**
  * The main thread's side of one trace: starts the tracing thread, sends it commands and hands on its events.
  *
- * The thread is blocked in the kernel most of the time. A command is put into its port and the doorbell, a process
- * that it traces, gets a signal: that ends the wait.
+ * The thread is blocked in the kernel most of the time. A command is put into its port and the doorbell is rung, which ends the
+ * wait: a process that it traces gets a signal, or an eventfd that it polls is written to.
  */
 export class TraceSession {
   readonly #commands: MessagePort;
@@ -34,7 +35,7 @@ export class TraceSession {
   readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
   /** Resolves when the last tracee is gone; never rejects. */
   readonly end: Promise<SessionEnd>;
-  #doorbell: number | null = null;
+  #doorbell: { readonly pid: number } | { readonly eventfd: number } | null = null;
   #over = false;
   /** How the first process ended, as soon as that is known. */
   rootExit: ExitStatus | null = null;
@@ -46,6 +47,7 @@ export class TraceSession {
     this.end = new Promise((resolve) => {
       const finish = (end: SessionEnd): void => {
         this.#over = true;
+        if (this.#doorbell !== null && 'eventfd' in this.#doorbell) closeSync(this.#doorbell.eventfd);
         this.#commands.close();
         resolve(end);
       };
@@ -81,8 +83,11 @@ export class TraceSession {
 
   #note(event: TraceEvent): void {
     if (event.kind === 'doorbell') {
-      this.#doorbell = event.pid;
+      this.#doorbell = { pid: event.pid };
       // Commands that came before there was a doorbell are in the port.
+      this.#ring();
+    } else if (event.kind === 'eventfd') {
+      this.#doorbell = { eventfd: event.fd };
       this.#ring();
     } else if (event.kind === 'root-ended') {
       this.rootExit = event.exit;
@@ -91,8 +96,12 @@ export class TraceSession {
 
   #ring(): void {
     if (this.#doorbell === null || this.#over) return;
+    if ('eventfd' in this.#doorbell) {
+      writeSync(this.#doorbell.eventfd, new Uint8Array(BigUint64Array.of(1n).buffer));
+      return;
+    }
     try {
-      process.kill(this.#doorbell, SIGUSR1);
+      process.kill(this.#doorbell.pid, SIGUSR1);
     } catch {
       // The tracing thread has let go of the doorbell: its result is on the way.
     }

@@ -7,28 +7,43 @@ import {
   PROFILE_VERSION,
   type ExitStatus,
   type Phase,
+  type Process,
   type Profile,
   type Run,
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
-import type { AttachTarget, Enforcement, LaunchTarget, TraceEvent, TraceRequest } from './backend.ts';
+import type {
+  AttachTarget,
+  Enforcement,
+  LaunchTarget,
+  TraceEvent,
+  TraceRequest,
+  TracingMethod,
+} from './backend.ts';
 import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
+import { chooseMethod, type MethodChoice } from './method.ts';
 import { readStatus } from './proc.ts';
+import { findScope, type ScopeOptions } from './scope-target.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
 import { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trigger.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
-/** What to trace and how. Exactly one of `command` and `pids` is given. */
+/** What to trace and how. Exactly one of `command`, `pids` and `scope` is given. */
 export interface TraceOptions {
   /** Program and arguments; the program is searched for in PATH. Bytes where text cannot carry an argument. */
   readonly command?: readonly [string, ...(string | Uint8Array)[]];
   /** Processes to attach to; they go on when the trace ends. */
   readonly pids?: readonly number[];
-  /** `seccomp` (default when starting) has one stop a call; `ptrace` has two and sees outcomes. */
-  readonly method?: 'seccomp' | 'ptrace';
+  /** A part of the machine, whatever runs in it now and later; by eBPF only. */
+  readonly scope?: ScopeOptions;
+  /**
+   * `ebpf` counts in the kernel and stops nothing; `seccomp` has one stop a call; `ptrace` has two and sees outcomes; `adaptive` stops only for what
+   * is new once there is little of that, and neither counts nor times the rest. `auto`, the default, takes the best that works.
+   */
+  readonly method?: TracingMethod | 'auto';
   /** Phases after `setup`, each as `NAME@TRIGGER` or parsed, in the order in which they follow one another. */
   readonly phases?: readonly (string | PhaseRequest)[];
   /** Propose phases after the run if none are given; default true. */
@@ -68,6 +83,8 @@ export interface RunningTrace {
   /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError */
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
+  /** How it is traced; an event `fallback` tells of a change. */
+  readonly choice: MethodChoice;
   /** What tells that the program is ready; null if it is from the start. */
   readonly ready: Trigger | null;
   progress(): TraceProgress;
@@ -84,6 +101,8 @@ export interface RunningTrace {
   interrupt(signal: NodeJS.Signals): void;
   /** Ends everything that is traced by SIGKILL. */
   kill(): void;
+  /** Asks for what has happened since a time, nanoseconds since the start: an event `snapshot` brings it. */
+  snapshot(since: number): void;
 }
 
 /** Runs or attaches to a program and returns its profile. See TraceOptions. */
@@ -111,12 +130,14 @@ const TIMER_CAP = 2 ** 31 - 1;
 class Trace implements RunningTrace {
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
+  readonly choice: MethodChoice;
   readonly #options: TraceOptions;
   readonly #request: TraceRequest;
   readonly #session: TraceSession;
   readonly #warnings: string[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #grace: number;
+  #method: TracingMethod;
   #workload: Workload | null = null;
   #workloadExit: ExitStatus | null = null;
   #interrupted: { signal: string; at: bigint } | null = null;
@@ -135,7 +156,8 @@ class Trace implements RunningTrace {
     this.#grace = parseDuration(options.grace ?? '10s', 'grace') / 1e6;
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
-    this.#request = buildRequest(options, this.phases);
+    [this.#request, this.choice] = buildRequest(options, this.phases);
+    this.#method = this.choice.method;
     this.#session = new TraceSession(this.#request, thread ?? new TracingThread());
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
@@ -172,7 +194,7 @@ class Trace implements RunningTrace {
     if (this.#interrupted?.signal === signal && !again) return;
     this.#interrupted = { signal, at: now };
     this.#workload?.stop();
-    if (this.#request.target.kind === 'attach') {
+    if (this.#request.target.kind !== 'launch') {
       this.#session.command({ kind: 'detach' });
     } else if (again && signal === 'SIGTERM') {
       this.kill();
@@ -190,10 +212,18 @@ class Trace implements RunningTrace {
     this.#session.command({ kind: 'kill' });
   }
 
+  snapshot(since: number): void {
+    this.#session.command({ kind: 'snapshot', since });
+  }
+
   #onEvent(event: TraceEvent, duration: number | null, readyTimeout: number): void {
     switch (event.kind) {
       case 'doorbell':
-        if (this.#request.target.kind === 'attach') this.#begin(duration, readyTimeout);
+      case 'eventfd':
+        if (this.#request.target.kind !== 'launch') this.#begin(duration, readyTimeout);
+        return;
+      case 'fallback':
+        this.#method = event.method;
         return;
       case 'started':
         this.#begin(duration, readyTimeout);
@@ -215,6 +245,7 @@ class Trace implements RunningTrace {
       case 'phase':
       case 'filtered':
       case 'violation':
+      case 'snapshot':
       case 'done':
       case 'failed':
         return;
@@ -261,7 +292,7 @@ class Trace implements RunningTrace {
   #stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (this.#request.target.kind === 'attach') {
+    if (this.#request.target.kind !== 'launch') {
       this.#session.command({ kind: 'detach' });
       return;
     }
@@ -315,24 +346,35 @@ class Trace implements RunningTrace {
       processes: end.recording?.processes ?? [],
     };
     const auto = this.phases.length === 0 && this.#options.autoPhases !== false;
-    return auto ? applyAuto(profile) : profile;
+    if (!auto) return profile;
+    if (profile.processes.some(isUnmeasured)) {
+      this.#warnings.push(
+        'no phases can be proposed, for --method adaptive does not see when calls are used last (--method seccomp does)',
+      );
+      return profile;
+    }
+    return applyAuto(profile);
   }
 
   #run(end: SessionEnd): Run {
-    const { target, method } = this.#request;
+    const { target } = this.#request;
     const incomplete = this.#incompleteness(end);
     const run: { -readonly [K in keyof Run]: Run[K] } = {
-      method,
+      method: this.#method,
       command: end.kind === 'done' ? end.result.command : [],
       start: new Date(end.startedAt).toISOString(),
       duration: end.duration,
       complete: incomplete.length === 0,
       incomplete,
-      lost: 0,
+      lost: end.kind === 'done' ? end.result.lost : 0,
       warnings: this.#warnings,
       host: describeHost(end.kind === 'done' ? end.libc : null),
     };
     if (target.kind === 'attach') run.attached = target.pids;
+    if (target.kind === 'scope') {
+      const found = end.recording?.processes.filter(({ birth }) => birth === 'attach') ?? [];
+      run.attached = [...new Set(found.map(({ pid }) => pid))];
+    }
     const command = this.#options.workload;
     if (command !== undefined) run.workload = { command, exit: this.#workloadExit };
     return run;
@@ -344,6 +386,10 @@ class Trace implements RunningTrace {
     if (this.#request.target.kind === 'attach') {
       reasons.push('attached to a running process: what it did before was not seen');
     }
+    if (this.#request.target.kind === 'scope') {
+      reasons.push(`recorded ${this.#request.target.text}: what ran there before was not seen`);
+    }
+    if (end.kind === 'done') reasons.push(...(end.result.missed ?? []));
     if (end.kind === 'done' && end.result.detached) reasons.push('detached while the program was running');
     const interrupted = this.#interrupted;
     if (interrupted !== null && this.#endedBy(interrupted))
@@ -360,26 +406,45 @@ class Trace implements RunningTrace {
   }
 }
 
-function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): TraceRequest {
-  const { command, pids } = options;
-  if ((command === undefined) === (pids === undefined)) {
+/** Whether calls of the process were let pass without being looked at. */
+function isUnmeasured({ partial, calls }: Process): boolean {
+  return partial === true || calls.some(({ count }) => count === null);
+}
+
+function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [TraceRequest, MethodChoice] {
+  const { command, pids, scope } = options;
+  if ([command, pids, scope].filter((one) => one !== undefined).length !== 1) {
     throw new UsageError('trace: give either a program to start or processes to attach to');
   }
-  if (pids !== undefined && options.method === 'seccomp') {
-    throw new UsageError('trace: a running process cannot be given a filter, so --pid needs --method ptrace');
+  if (pids !== undefined && (options.method === 'seccomp' || options.method === 'adaptive')) {
+    throw new UsageError(
+      'trace: a running process cannot be given a filter, so --pid needs --method ptrace or ebpf',
+    );
   }
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
-  return {
-    method: options.method ?? (pids === undefined ? 'seccomp' : 'ptrace'),
-    target: command === undefined ? attachTarget(pids ?? []) : launchTarget(command, options),
-    phases,
-    ready,
-    privileged: isPrivileged(),
-    enforcement: options.enforcement ?? null,
-  };
+  const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
+  const target =
+    scope !== undefined
+      ? findScope(scope)
+      : command === undefined
+        ? attachTarget(pids ?? [])
+        : launchTarget(command, options);
+  const choice = chooseMethod({
+    method: options.method ?? 'auto',
+    target,
+    hasSymbolTrigger: [...triggers, ready].some((trigger) => trigger?.kind === 'symbol'),
+    wantsPhases: phases.length > 0 || options.autoPhases !== false,
+    isEnforced: options.enforcement !== undefined,
+  });
+  if (target.kind === 'scope' && choice.method !== 'ebpf') {
+    throw new UsageError(`trace: --method ${choice.method} cannot trace ${target.text}; only ebpf can`);
+  }
+  const { method, fallback } = choice;
+  const enforcement = options.enforcement ?? null;
+  return [{ method, fallback, target, phases, ready, privileged: isPrivileged(), enforcement }, choice];
 }
 
 function attachTarget(pids: readonly number[]): AttachTarget {

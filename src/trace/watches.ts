@@ -56,6 +56,11 @@ export class Watches {
     return this.entered.lastIndexOf(true);
   }
 
+  /** Whether the program is ready, or need not be waited for. */
+  get isReady(): boolean {
+    return this.#ready || !this.#watches.some(({ phase }) => phase === null);
+  }
+
   /** Whether calls of this number matter to a trigger. */
   watchesCall(arch: number, nr: number): boolean {
     return this.#calls.size > 0 && this.#calls.has(callKey(arch, nr));

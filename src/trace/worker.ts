@@ -1,7 +1,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { LaunchError, SystemCallError } from '../base/errors.ts';
+import { LaunchError, SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc, type Libc } from '../sys/libc.ts';
-import type { BackendHost, FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import type { BackendHost, BackendResult, FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import { traceEbpf } from './ebpf/tracer.ts';
 import { tracePtrace } from './ptrace/tracer.ts';
 import { Recorder } from './recorder.ts';
 import type { WorkerInput } from './worker-input.ts';
@@ -22,12 +23,18 @@ function run(libc: Libc, request: TraceRequest, input: WorkerInput, send: (event
   const host: BackendHost = {
     recorder,
     now: () => Math.round((performance.now() - origin) * 1e6),
-    startClock: () => {
-      origin = performance.now();
-      startedAt = Date.now();
+    startClock: (ago = 0) => {
+      origin = performance.now() - ago / 1e6;
+      startedAt = Date.now() - Math.round(ago / 1e6);
     },
     send,
-    receive: () => (receiveMessageOnPort(input.commands)?.message as TraceCommand | undefined) ?? null,
+    receive: () => {
+      for (;;) {
+        const command = receiveMessageOnPort(input.commands)?.message as TraceCommand | undefined;
+        if (command?.kind !== 'snapshot') return command ?? null;
+        send({ kind: 'snapshot', at: host.now(), ...recorder.changes(command.since) });
+      }
+    },
     report: (tasks, phase) => {
       const { progress } = input;
       progress[0] = tasks;
@@ -38,13 +45,27 @@ function run(libc: Libc, request: TraceRequest, input: WorkerInput, send: (event
     },
   };
   try {
-    const result = tracePtrace(request, host, libc);
+    const result = traceBy(request, host, libc);
     const duration = host.now();
     const version = libc.glibcVersion();
     send({ kind: 'done', recording: recorder.finish(), result, libc: version, startedAt, duration });
   } catch (error) {
     const partial = recorder.processCount > 0 ? recorder.finish() : null;
     send({ kind: 'failed', error: report(error), recording: partial, startedAt, duration: host.now() });
+  }
+}
+
+/** Traces by the method asked for, or by its fallback if the machine cannot do that. */
+function traceBy(request: TraceRequest, host: BackendHost, libc: Libc): BackendResult {
+  if (request.method !== 'ebpf') return tracePtrace(request, host, libc);
+  const { fallback } = request;
+  try {
+    return traceEbpf(request, host, libc);
+  } catch (error) {
+    // Once something has been recorded it is no longer a question of what the machine can do.
+    if (fallback === null || !(error instanceof UnsupportedError) || host.recorder.processCount > 0) throw error;
+    host.send({ kind: 'fallback', method: fallback, reason: error.message });
+    return tracePtrace({ ...request, method: fallback }, host, libc);
   }
 }
 

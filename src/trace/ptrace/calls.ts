@@ -1,6 +1,8 @@
 import { ARCHES, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
+import type { SelectingArgument } from '../../abi/selecting-arguments.ts';
 import { fileIdentity, listenAddress } from '../proc.ts';
 import type { CallRecord } from '../recorder.ts';
+import type { Adaptive } from './adaptive.ts';
 import type { Context } from './context.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import type { Interrupted } from './restart.ts';
@@ -23,14 +25,16 @@ const OUTPUT_CAP = 65536;
 export class CallHandler {
   readonly #context: Context;
   readonly #breakpoints: Breakpoints;
+  readonly #adaptive: Adaptive | null;
   /** By arch index. */
   readonly #kinds: Uint16Array[] = [];
   /** stdout and stderr of the program, by identity; looked at only while an output trigger waits. */
   #streams: ReadonlySet<string> = new Set();
   #strictWarned = false;
 
-  constructor(context: Context, breakpoints: Breakpoints) {
+  constructor(context: Context, breakpoints: Breakpoints, adaptive: Adaptive | null) {
     this.#context = context;
+    this.#adaptive = adaptive;
     this.#breakpoints = breakpoints;
   }
 
@@ -62,6 +66,7 @@ export class CallHandler {
     if (watches.watchesCall(arch, nr)) watches.onCall(task.process, arch, nr, at);
     const call = recorder.call(task.process, arch, nr, at);
     if (task.syscallStops) task.call = call;
+    this.#adaptive?.saw(task.process, call, at);
     if (kinds === 0) return;
     if ((kinds & kind.KIND_WAIT) !== 0) {
       task.wait = call;
@@ -85,20 +90,25 @@ export class CallHandler {
   }
 
   #arguments(task: Task, call: CallRecord): void {
-    const { ptrace, recorder, memory } = this.#context;
+    const { recorder } = this.#context;
     for (const [which, selector] of call.selectors.entries()) {
-      if (call.values[which] === null) continue;
-      if (selector.pointee !== undefined) {
-        const address = ptrace.argument(selector.index) + BigInt(selector.pointee.offset);
-        const word = memory.readWord(task.tid, address);
-        if (word === null) call.values[which] = null;
-        else recorder.value(call, which, exact(selector.pointee.bits === 32 ? word & 0xffffffffn : word));
-      } else if (selector.bits === 32 || call.arch === I386) {
-        recorder.value(call, which, ptrace.low(selector.index));
-      } else {
-        recorder.value(call, which, exact(ptrace.argument(selector.index)));
-      }
+      const value = call.values[which] === null ? null : this.#argument(task, call, selector);
+      if (value === null) call.values[which] = null;
+      else recorder.value(call, which, value);
+      this.#adaptive?.sawValue(which, value);
     }
+  }
+
+  /** Null if the structure that holds the value cannot be read. */
+  #argument(task: Task, call: CallRecord, selector: SelectingArgument): number | string | null {
+    const { ptrace, memory } = this.#context;
+    if (selector.pointee !== undefined) {
+      const address = ptrace.argument(selector.index) + BigInt(selector.pointee.offset);
+      const word = memory.readWord(task.tid, address);
+      return word === null ? null : exact(selector.pointee.bits === 32 ? word & 0xffffffffn : word);
+    }
+    if (selector.bits === 32 || call.arch === I386) return ptrace.low(selector.index);
+    return exact(ptrace.argument(selector.index));
   }
 
   #special(task: Task, arch: number, kinds: number): void {
@@ -146,7 +156,9 @@ export class CallHandler {
     if (isPrctl && ptrace.low(0) !== PR_SET_SECCOMP) return;
     const mode = ptrace.low(isPrctl ? 1 : 0);
     const strict = mode === (isPrctl ? SECCOMP_MODE_STRICT : SECCOMP_SET_MODE_STRICT);
-    if (strict && this.#context.request.method === 'seccomp' && !this.#strictWarned) {
+    const isFiltered = this.#context.request.method === 'seccomp' || task.process.unmeasured !== null;
+    this.#adaptive?.bar(task.process);
+    if (strict && isFiltered && !this.#strictWarned) {
       this.#strictWarned = true;
       host.send({
         kind: 'warning',

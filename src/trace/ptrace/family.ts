@@ -209,7 +209,9 @@ export class Family {
       process,
       parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space),
     );
-    task.syscallStops = parent?.syscallStops ?? this.#context.request.method === 'ptrace';
+    task.syscallStops =
+      this.#context.request.method === 'adaptive' ||
+      (parent?.syscallStops ?? this.#context.request.method === 'ptrace');
     this.#context.tasks.set(tid, task);
     return task;
   }

@@ -1,7 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
 import { ARCHES } from '../../abi/arch.ts';
-import { errnoName } from '../../abi/errno.ts';
-import { LaunchError, SystemCallError, UnsupportedError } from '../../base/errors.ts';
+import { SystemCallError, UnsupportedError } from '../../base/errors.ts';
 import { setOpenFilesLimit } from '../../sys/limits.ts';
 import {
   PTRACE_CONT,
@@ -10,10 +8,10 @@ import {
   PTRACE_SYSCALL_INFO_ENTRY,
   PTRACE_SYSCALL_INFO_SECCOMP,
 } from '../../sys/ptrace.ts';
-import { spawnImage } from '../../sys/spawn.ts';
 import { assembleTrampoline } from '../../sys/trampoline.ts';
 import { decodeStatus } from '../../sys/wait.ts';
 import type { LaunchTarget } from '../backend.ts';
+import { explainEnd, spawnLauncher } from '../launcher.ts';
 import { newAddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
 import type { Family } from './family.ts';
@@ -47,7 +45,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
     noNewPrivs: enforced !== undefined || (filtered && !request.privileged),
     filter,
   });
-  const pid = spawnLauncher(context, target, image);
+  const pid = spawnLauncher(libc, target, image);
   try {
     waiter.child(pid);
     if (target.inherited.openFiles !== null) setOpenFilesLimit(libc, pid, target.inherited.openFiles);
@@ -77,23 +75,6 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   return task;
 }
 
-function spawnLauncher({ libc }: Context, target: LaunchTarget, image: Uint8Array): number {
-  const { descriptors, closed } = target.inherited;
-  // What is not listed is close-on-exec, /dev/null in place of a closed descriptor included.
-  const kept = [0, 1, 2, ...descriptors].filter((fd) => !closed.includes(fd));
-  const stdin = target.stdin === 'null' ? openSync('/dev/null', 'r') : 0;
-  try {
-    return spawnImage(libc, image, {
-      argv: ['callgate', target.path, ...target.argv],
-      env: target.env,
-      descriptors: kept.map((fd) => ({ from: fd === 0 ? stdin : fd, to: fd })),
-      cwd: target.cwd,
-    });
-  } finally {
-    if (stdin !== 0) closeSync(stdin);
-  }
-}
-
 function isExecve(op: number, nr: number): boolean {
   return (op === PTRACE_SYSCALL_INFO_ENTRY || op === PTRACE_SYSCALL_INFO_SECCOMP) && nr === SYS_execve;
 }
@@ -104,36 +85,5 @@ export function explainSeize(error: unknown): unknown {
   return new UnsupportedError(
     'trace: the kernel does not let callgate trace its own child, PTRACE_SEIZE gave EPERM (is callgate itself being traced? see callgate doctor)',
     { feature: 'ptrace', cause: error },
-  );
-}
-
-function explainEnd(
-  target: LaunchTarget,
-  status: { kind: 'exited'; code: number } | { kind: 'signaled'; signal: number },
-  isEnforced: boolean,
-): Error {
-  if (status.kind === 'signaled') {
-    return new LaunchError(
-      `trace: ${target.path} was killed by signal ${status.signal} as it was started`,
-      126,
-    );
-  }
-  if (status.code > 128) {
-    const name = errnoName(status.code - 128) ?? `errno ${status.code - 128}`;
-    return new UnsupportedError(
-      isEnforced
-        ? `run: the kernel refused the filter, ${name}: the program was not run (see callgate doctor)`
-        : `trace: the seccomp filter that reports calls was refused, ${name} (try --method ptrace, which needs none)`,
-      { feature: 'seccomp' },
-    );
-  }
-  const name = errnoName(status.code) ?? `errno ${status.code}`;
-  const advice =
-    name === 'ENOEXEC'
-      ? ' (not a program: a script begins with #!, such as #!/bin/sh; or run its interpreter with the script as argument)'
-      : '';
-  return new LaunchError(
-    `trace: cannot execute ${target.path}: ${name}${advice}`,
-    name === 'ENOENT' ? 127 : 126,
   );
 }

@@ -4,10 +4,10 @@ import * as pt from '../../sys/ptrace.ts';
 import { spawnImage } from '../../sys/spawn.ts';
 import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
-import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
+import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
 import { Programs } from '../programs.ts';
-import type { ProcessRecord } from '../recorder.ts';
 import { Watches } from '../watches.ts';
+import { Adaptive } from './adaptive.ts';
 import { attach } from './attach.ts';
 import { Breakpoints } from './breakpoints.ts';
 import { CallHandler } from './calls.ts';
@@ -16,6 +16,7 @@ import type { Context } from './context.ts';
 import { Family, toExit } from './family.ts';
 import { explainSeize, launch } from './launch.ts';
 import { hideInterrupt } from './restart.ts';
+import { makerOf } from './maker.ts';
 import type { Task } from './task.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -37,7 +38,7 @@ const FOLLOW =
   pt.PTRACE_O_TRACECLONE |
   pt.PTRACE_O_TRACEEXEC;
 
-/** Traces by ptrace until no tracee is left; the back end for the methods `seccomp` and `ptrace`. */
+/** Traces by ptrace until no tracee is left; the back end for the methods `seccomp`, `ptrace` and `adaptive`. */
 export const tracePtrace: Backend = (request, host, libc) => new PtraceTracer(request, host, libc).run();
 
 class PtraceTracer {
@@ -46,6 +47,7 @@ class PtraceTracer {
   readonly #breakpoints: Breakpoints;
   readonly #calls: CallHandler;
   readonly #enforcer: Enforcer | null;
+  readonly #adaptive: Adaptive | null;
   readonly #terminalSignals: Map<number, number> = new Map();
   /** Tasks that go on without being traced. */
   readonly #released: Set<number> = new Set();
@@ -83,14 +85,15 @@ class PtraceTracer {
       options:
         FOLLOW |
         (started ? pt.PTRACE_O_EXITKILL : 0) |
-        (request.method === 'seccomp' || enforcement?.audit === true ? pt.PTRACE_O_TRACESECCOMP : 0) |
+        (request.method !== 'ptrace' || enforcement?.audit === true ? pt.PTRACE_O_TRACESECCOMP : 0) |
         // At its end a task that a filter killed still shows its last call.
         (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
     this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement);
+    this.#adaptive = request.method === 'adaptive' ? new Adaptive(this.#context) : null;
     this.#family = new Family(this.#context, new Programs(host.recorder, libc));
     this.#breakpoints = new Breakpoints(this.#context);
-    this.#calls = new CallHandler(this.#context, this.#breakpoints);
+    this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#adaptive);
   }
 
   run(): BackendResult {
@@ -103,7 +106,7 @@ class PtraceTracer {
         this.#begin(task);
         task.execing = true;
         this.#resume(task, 0);
-      } else {
+      } else if (request.target.kind === 'attach') {
         for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
       }
       do this.#loop();
@@ -207,7 +210,7 @@ class PtraceTracer {
     if (status.kind === 'stopped') ptrace.resume(pt.PTRACE_CONT, this.#doorbell, 0);
   }
 
-  #obey(command: TraceCommand): void {
+  #obey(command: NonNullable<ReturnType<BackendHost['receive']>>): void {
     const { host, watches, tasks, ptrace, libc } = this.#context;
     switch (command.kind) {
       case 'fire':
@@ -264,6 +267,7 @@ class PtraceTracer {
       }
       if (task !== undefined) this.#endWait(task, at);
       this.#family.ended(tid, status, at);
+      if (task?.process.pid === tid) this.#adaptive?.ended(task.process, at);
       return;
     }
     const task = tasks.get(tid);
@@ -281,7 +285,10 @@ class PtraceTracer {
   #stop(task: Task, signal: number, event: number, at: number): void {
     // Between a clone call's entry and its event there is no stop but the filter's.
     if (event !== pt.PTRACE_EVENT_SECCOMP) task.cloning = false;
-    if (!isBirth(event)) this.#enforcer?.seen(task);
+    if (!isBirth(event)) {
+      this.#enforcer?.seen(task);
+      this.#adaptive?.stopped(task);
+    }
     switch (event) {
       case pt.PTRACE_EVENT_EXIT:
         this.#enforcer?.ending(task, this.#context.ptrace.eventMessage(task.tid) ?? 0, at);
@@ -328,7 +335,7 @@ class PtraceTracer {
         }
         if (this.#settle(task)) return;
       } else if (ptrace.op === pt.PTRACE_SYSCALL_INFO_EXIT) {
-        this.#exitStop(task);
+        this.#exitStop(task, at);
         // After an interrupt a task with syscall stops stops here and nowhere else.
         if (this.#isLeaving(task) || task.interrupted) this.#hideInterrupt(task);
         if (this.#settle(task)) return;
@@ -337,7 +344,7 @@ class PtraceTracer {
     this.#resume(task, 0);
   }
 
-  #exitStop(task: Task): void {
+  #exitStop(task: Task, at: number): void {
     const { ptrace, recorder } = this.#context;
     const { call, onExit } = task;
     task.entered = false;
@@ -345,8 +352,10 @@ class PtraceTracer {
     task.onExit = null;
     const value = ptrace.returnValue;
     // 512 and above are the kernel's own restart codes: the call is not over.
-    if (call !== null && ptrace.isError && value > -512) recorder.errno(call, -value);
+    if (this.#adaptive === null && call !== null && ptrace.isError && value > -512)
+      recorder.errno(call, -value);
     onExit?.(value);
+    if (call !== null) this.#adaptive?.settle(task, call, value, at);
   }
 
   #eventStop(task: Task, signal: number): void {
@@ -404,7 +413,10 @@ class PtraceTracer {
       // Otherwise it stopped, was adopted on its own word and let go of before its parent could tell.
       const waiting = this.#family.born(task, event, child, at);
       const born = this.#context.tasks.get(child);
-      if (born !== undefined) this.#enforcer?.inherit(born.process, task);
+      if (born !== undefined) {
+        this.#enforcer?.inherit(born.process, task);
+        this.#adaptive?.born(born, task);
+      }
       if (waiting !== null) this.#resume(waiting, 0);
       if (this.#killing) this.#context.libc.kill(child, SIGKILL);
     }
@@ -420,7 +432,10 @@ class PtraceTracer {
       this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
       return;
     }
-    if (before !== null) this.#enforcer?.inheritOverExec(task.process, before);
+    if (before !== null) {
+      this.#enforcer?.inheritOverExec(task.process, before);
+      this.#adaptive?.execed(task.process, before, at);
+    }
     task.execing = true;
     this.#breakpoints.place(task);
     this.#resume(task, 0);
@@ -495,7 +510,10 @@ class PtraceTracer {
     // A signal or a birth came in between, and has used the interrupt up.
     if (this.#enforcer?.isReleased(task.process) === true) task.interrupted = ptrace.interrupt(task.tid);
     const isDue = this.#enforcer?.isDue(task.process) === true;
-    const request = task.syscallStops || task.onExit !== null || isDue ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
+    // Filtered in the middle of a call, a task is first to come out of it.
+    const isInside = this.#adaptive !== null && task.entered;
+    const isSyscall = task.syscallStops || task.onExit !== null || isInside || isDue;
+    const request = isSyscall ? pt.PTRACE_SYSCALL : pt.PTRACE_CONT;
     ptrace.resume(request, task.tid, signal);
   }
 
@@ -521,11 +539,4 @@ class PtraceTracer {
 
 function isBirth(event: number): boolean {
   return event === pt.PTRACE_EVENT_FORK || event === pt.PTRACE_EVENT_VFORK || event === pt.PTRACE_EVENT_CLONE;
-}
-
-/** The process that forked this one, before all of its execs; null for a root. */
-function makerOf(process: ProcessRecord): ProcessRecord | null {
-  let first = process;
-  while (first.birth === 'exec' && first.parent !== null) first = first.parent;
-  return first.parent;
 }

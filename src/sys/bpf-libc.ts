@@ -1,0 +1,45 @@
+import koffi from 'koffi';
+import type { Pointer } from './libc.ts';
+
+/** Number of the x86-64 table; source: arch/x86/entry/syscalls/syscall_64.tbl. */
+const SYS_bpf = 321;
+
+/** What eBPF needs of libc besides what every trace does; all return -1 on failure but for `mmap`. */
+export interface BpfLibc {
+  /** bpf(2). */
+  bpf(command: number, attributes: Pointer, size: number): number;
+  /** Address of a shared mapping of a descriptor, or -1n (MAP_FAILED). */
+  mmap(size: number, protection: number, fd: number, offset: number): bigint;
+  munmap(address: bigint, size: number): number;
+  epollCreate(flags: number): number;
+  /** `event` is struct epoll_event. */
+  epollControl(epoll: number, operation: number, fd: number, event: Pointer): number;
+  /** `events` is struct epoll_event[]; `timeout` in milliseconds. */
+  epollWait(epoll: number, events: Pointer, count: number, timeout: number): number;
+  eventfd(value: number, flags: number): number;
+  /** Memory at an address, as it is: valid until it is unmapped. */
+  view(address: bigint, size: number): ArrayBuffer;
+}
+
+const MAP_SHARED = 1;
+
+/** Binds the calls to the calling thread, on x86-64 only. */
+export function openBpfLibc(): BpfLibc {
+  const lib = koffi.load('libc.so.6');
+  // SAFETY: (all below) synchronous calls on the calling thread; typed arrays stay in place for the duration of a call, and
+  // what the kernel keeps beyond one (mappings) is the caller's to unmap.
+  const bpf = lib.func('syscall', 'long', ['long', 'int', 'void *', 'uint']);
+  const mmap = lib.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'long']);
+  const munmap = lib.func('munmap', 'int', ['uintptr_t', 'size_t']);
+  return {
+    bpf: (command, attributes, size) => bpf(SYS_bpf, command, attributes, size) as number,
+    mmap: (size, protection, fd, offset) =>
+      BigInt.asIntN(64, BigInt(mmap(0, size, protection, MAP_SHARED, fd, offset) as number | bigint)),
+    munmap: (address, size) => munmap(address, size) as number,
+    epollCreate: lib.func('epoll_create1', 'int', ['int']),
+    epollControl: lib.func('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
+    epollWait: lib.func('epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
+    eventfd: lib.func('eventfd', 'int', ['uint', 'int']),
+    view: (address, size) => koffi.view(address, size),
+  };
+}

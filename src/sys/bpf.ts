@@ -1,0 +1,226 @@
+import { closeSync } from 'node:fs';
+import { errnoName } from '../abi/errno.ts';
+import { SystemCallError } from '../base/errors.ts';
+import type { BpfLibc } from './bpf-libc.ts';
+import { addressOf, type Libc } from './libc.ts';
+
+/** Commands of bpf(2); source: include/uapi/linux/bpf.h, enum bpf_cmd. */
+const COMMAND = {
+  MAP_CREATE: 0,
+  MAP_LOOKUP_ELEM: 1,
+  MAP_UPDATE_ELEM: 2,
+  MAP_DELETE_ELEM: 3,
+  MAP_GET_NEXT_KEY: 4,
+  PROG_LOAD: 5,
+  OBJ_GET_INFO_BY_FD: 15,
+  RAW_TRACEPOINT_OPEN: 17,
+  MAP_LOOKUP_AND_DELETE_ELEM: 21,
+} as const;
+
+/** Kinds of map; source: as above, enum bpf_map_type. */
+const MAP_TYPE = { hash: 1, array: 2, 'percpu-array': 6, 'cgroup-array': 8, 'ring-buffer': 27 } as const;
+
+export type MapKind = keyof typeof MAP_TYPE;
+
+/** What a map is to be. Sizes in bytes; for a ring buffer `entries` is its size, a power of two of at least a page. */
+export interface MapSpec {
+  readonly kind: MapKind;
+  readonly key: number;
+  readonly value: number;
+  readonly entries: number;
+}
+
+/** A program that is typed by the kernel's BTF and runs at a raw tracepoint. */
+export interface ProgramSpec {
+  /** At most 15 characters, for `bpftool prog`. */
+  readonly name: string;
+  /** struct bpf_insn[], descriptors filled in. */
+  readonly instructions: Uint8Array;
+  /** BTF id of the typedef btf_trace_NAME of its tracepoint. */
+  readonly tracepoint: number;
+}
+
+const BPF_PROG_TYPE_TRACING = 26;
+const BPF_TRACE_RAW_TP = 23;
+const BPF_F_NO_PREALLOC = 1;
+const BPF_ANY = 0;
+const BPF_NOEXIST = 1;
+
+const ENOENT = 2;
+const EPERM = 1;
+const EEXIST = 17;
+const ENOSPC = 28;
+
+/** Offsets in struct bpf_prog_info, with which the runs that the kernel skipped are told. */
+const PROG_INFO_SIZE = 232;
+const RECURSION_MISSES = 208;
+
+/** Room for what the verifier has to say; more only costs if it refuses. */
+const LOG_SIZE = 1 << 20;
+
+/** The verifier, or a step before it, refused a program; `log` is what it said, and may be empty. */
+export class ProgramRefusedError extends SystemCallError {
+  readonly log: string;
+
+  constructor(message: string, errno: number, log: string) {
+    super(message, { request: 'BPF_PROG_LOAD', errno });
+    this.log = log;
+  }
+}
+
+/** bpf(2), as far as callgate needs it. Descriptors that it returns are close-on-exec and the caller's to close. */
+export class Bpf {
+  readonly #libc: Libc;
+  readonly #bpfLibc: BpfLibc;
+  readonly #attributes: DataView = new DataView(new ArrayBuffer(144));
+
+  constructor(libc: Libc, bpfLibc: BpfLibc) {
+    this.#libc = libc;
+    this.#bpfLibc = bpfLibc;
+  }
+
+  /** @throws SystemCallError */
+  createMap(name: string, spec: MapSpec): number {
+    const view = this.#clear();
+    view.setUint32(0, MAP_TYPE[spec.kind], true);
+    view.setUint32(4, spec.key, true);
+    view.setUint32(8, spec.value, true);
+    view.setUint32(12, spec.entries, true);
+    // Memory is taken when an entry is made: what is set up for a short program is then nearly nothing.
+    view.setUint32(16, spec.kind === 'hash' ? BPF_F_NO_PREALLOC : 0, true);
+    writeName(view, 28, name);
+    return this.#call('MAP_CREATE', 72, `map ${name}`);
+  }
+
+  /** @throws ProgramRefusedError */
+  loadProgram(spec: ProgramSpec): number {
+    const attempt = (log: Uint8Array | null): number => {
+      const view = this.#clear();
+      const license = Buffer.from('Dual MIT/GPL\0');
+      view.setUint32(0, BPF_PROG_TYPE_TRACING, true);
+      view.setUint32(4, spec.instructions.length / 8, true);
+      view.setBigUint64(8, addressOf(spec.instructions), true);
+      view.setBigUint64(16, addressOf(license), true);
+      if (log !== null) {
+        view.setUint32(24, 1, true);
+        view.setUint32(28, log.length, true);
+        view.setBigUint64(32, addressOf(log), true);
+      }
+      writeName(view, 48, spec.name);
+      view.setUint32(68, BPF_TRACE_RAW_TP, true);
+      view.setUint32(108, spec.tracepoint, true);
+      // SAFETY: instructions and log are the caller's and outlive the call, as does `license`, which is used below.
+      const fd = this.#bpfLibc.bpf(COMMAND.PROG_LOAD, view, 144);
+      license.fill(0);
+      return fd;
+    };
+    const fd = attempt(null);
+    if (fd !== -1) return fd;
+    const errno = this.#libc.errno();
+    // Asked for only now: writing the log takes the verifier longer than verifying.
+    const log = new Uint8Array(LOG_SIZE);
+    const again = errno === EPERM ? -1 : attempt(log);
+    if (again !== -1) return again;
+    const text = Buffer.from(log.subarray(0, Math.max(0, log.indexOf(0)))).toString('utf8');
+    const name = errnoName(errno) ?? `errno ${errno}`;
+    throw new ProgramRefusedError(`bpf: the kernel refused program ${spec.name}, ${name}`, errno, text);
+  }
+
+  /** Runs a loaded program at its tracepoint until the descriptor is closed. @throws SystemCallError */
+  attach(program: number): number {
+    const view = this.#clear();
+    view.setUint32(8, program, true);
+    return this.#call('RAW_TRACEPOINT_OPEN', 16, 'attaching a program');
+  }
+
+  /** Fills `value`; false if the key is not there. @throws SystemCallError */
+  lookup(map: number, key: Uint8Array, value: Uint8Array): boolean {
+    return this.#element('MAP_LOOKUP_ELEM', map, key, value) === 0;
+  }
+
+  /** As {@link lookup}, and takes the key out. @throws SystemCallError */
+  take(map: number, key: Uint8Array, value: Uint8Array): boolean {
+    return this.#element('MAP_LOOKUP_AND_DELETE_ELEM', map, key, value) === 0;
+  }
+
+  /** @throws SystemCallError; ENOSPC or E2BIG if the map is full */
+  update(map: number, key: Uint8Array, value: Uint8Array): void {
+    this.#element('MAP_UPDATE_ELEM', map, key, value);
+  }
+
+  /** Adds a key; false if it is there already. @throws SystemCallError; ENOSPC or E2BIG if the map is full */
+  insert(map: number, key: Uint8Array, value: Uint8Array): boolean {
+    return this.#element('MAP_UPDATE_ELEM', map, key, value, BPF_NOEXIST) === 0;
+  }
+
+  /** False if the key was not there. @throws SystemCallError */
+  delete(map: number, key: Uint8Array): boolean {
+    return this.#element('MAP_DELETE_ELEM', map, key, null) === 0;
+  }
+
+  /** Replaces `key` by the one after it, or fills it with the first if `after` is null; false at the end. */
+  nextKey(map: number, after: Uint8Array | null, key: Uint8Array): boolean {
+    return this.#element('MAP_GET_NEXT_KEY', map, after, key) === 0;
+  }
+
+  /** How often the kernel did not run a program because it was running on that processor already; 0 where it does not tell. */
+  missedRuns(program: number): number {
+    const info = new DataView(new ArrayBuffer(PROG_INFO_SIZE));
+    const view = this.#clear();
+    view.setUint32(0, program, true);
+    view.setUint32(4, PROG_INFO_SIZE, true);
+    view.setBigUint64(8, addressOf(info), true);
+    // SAFETY: the kernel writes at most the size given, and `info` is used below.
+    const result = this.#bpfLibc.bpf(COMMAND.OBJ_GET_INFO_BY_FD, view, 16);
+    return result === -1 ? 0 : Number(info.getBigUint64(RECURSION_MISSES, true));
+  }
+
+  close(fd: number): void {
+    closeSync(fd);
+  }
+
+  #element(
+    command: keyof typeof COMMAND,
+    map: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    flags: number = BPF_ANY,
+  ): 0 | typeof ENOENT | typeof EEXIST {
+    const view = this.#clear();
+    view.setUint32(0, map, true);
+    view.setBigUint64(8, key === null ? 0n : addressOf(key), true);
+    view.setBigUint64(16, value === null ? 0n : addressOf(value), true);
+    view.setBigUint64(24, BigInt(flags), true);
+    // SAFETY: `key` and `value` are the caller's, as large as the map's, and outlive the call.
+    if (this.#bpfLibc.bpf(COMMAND[command], view, 32) !== -1) return 0;
+    const errno = this.#libc.errno();
+    if (errno === ENOENT || errno === EEXIST) return errno;
+    throw this.#failure(command, errno, errno === ENOSPC ? 'map is full' : 'map');
+  }
+
+  #call(command: keyof typeof COMMAND, size: number, what: string): number {
+    // SAFETY: the attributes hold no pointers here.
+    const result = this.#bpfLibc.bpf(COMMAND[command], this.#attributes, size);
+    if (result === -1) throw this.#failure(command, this.#libc.errno(), what);
+    return result;
+  }
+
+  #failure(command: string, errno: number, what: string): SystemCallError {
+    const name = errnoName(errno) ?? `errno ${errno}`;
+    return new SystemCallError(`bpf: BPF_${command} failed for ${what}, ${name}`, {
+      request: `BPF_${command}`,
+      errno,
+    });
+  }
+
+  #clear(): DataView {
+    new Uint8Array(this.#attributes.buffer).fill(0);
+    return this.#attributes;
+  }
+}
+
+function writeName(view: DataView, at: number, name: string): void {
+  for (let index = 0; index < Math.min(name.length, 15); index++) {
+    view.setUint8(at + index, name.charCodeAt(index));
+  }
+}

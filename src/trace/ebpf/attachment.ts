@@ -1,0 +1,248 @@
+import { Bpf, type MapSpec } from '../../sys/bpf.ts';
+import { openBpfLibc, type BpfLibc } from '../../sys/bpf-libc.ts';
+import type { Libc } from '../../sys/libc.ts';
+import { RingBuffer } from '../../sys/ring-buffer.ts';
+import { INSTRUCTION_SIZE, type EbpfCode } from './assembler.ts';
+import { buildCallTable } from './call-table.ts';
+import { assembleEnter } from './enter-program.ts';
+import { assembleExec } from './exec-program.ts';
+import { assembleExit } from './exit-program.ts';
+import { assembleFork } from './fork-program.ts';
+import { assembleSignal } from './signal-program.ts';
+import type { Tracepoint } from './kernel-fields.ts';
+import {
+  ARCH_COUNT,
+  CALL,
+  CALL_KEY,
+  CONTROL,
+  PROCESS,
+  ROW,
+  SCRATCH_SIZE,
+  STATE,
+  TABLE_ROWS,
+  TASK,
+  VALUE,
+  VALUE_KEY,
+} from './layout.ts';
+import type { ProgramOptions } from './program.ts';
+
+/** How much the maps hold. Tasks and calls take memory only when they are there. */
+export interface Limits {
+  readonly tasks: number;
+  /** Distinct calls of the processes that live, and of those that callgate has not looked at since they ended. */
+  readonly calls: number;
+  readonly values: number;
+  /** Bytes of events that callgate has not looked at yet; a power of two. */
+  readonly events: number;
+}
+
+export const LIMITS: Limits = { tasks: 65536, calls: 262144, values: 262144, events: 1 << 22 };
+
+export type MapName =
+  | 'tasks'
+  | 'processes'
+  | 'calls'
+  | 'values'
+  | 'events'
+  | 'table'
+  | 'state'
+  | 'control'
+  | 'scratch'
+  | 'cgroups';
+
+/** What the programs have lost: each makes the profile incomplete. */
+export interface Losses {
+  readonly events: number;
+  readonly calls: number;
+  readonly tasks: number;
+  /** Runs of a program that the kernel skipped. */
+  readonly runs: number;
+}
+
+/** The programs, loaded and attached, and their maps. All is gone with dispose, or with this process. */
+export class Attachment implements Disposable {
+  readonly #bpf: Bpf;
+  readonly #bpfLibc: BpfLibc;
+  readonly #descriptors: number[] = [];
+  readonly #programs: number[] = [];
+  readonly #links: number[] = [];
+  readonly #maps: Map<MapName, number> = new Map();
+  readonly events: RingBuffer;
+
+  /**
+   * Creates the maps, fills them by `prepare`, then loads and attaches the programs: nothing runs before all is there.
+   *
+   * @throws SystemCallError if the kernel refuses
+   */
+  constructor(
+    libc: Libc,
+    options: ProgramOptions,
+    limits: Limits,
+    prepare: (attachment: Attachment) => void,
+  ) {
+    this.#bpfLibc = openBpfLibc();
+    this.#bpf = new Bpf(libc, this.#bpfLibc);
+    try {
+      this.#createMaps(options, limits);
+      this.events = new RingBuffer(libc, this.#bpfLibc, this.#map('events'), limits.events);
+      this.put('table', number(0), buildCallTable(options.triggers, options.streams.length > 0));
+      prepare(this);
+      const programs: readonly (readonly [Tracepoint, EbpfCode])[] = [
+        ['sched_process_exit', assembleExit(options)],
+        ['sched_process_fork', assembleFork(options)],
+        ['sched_process_exec', assembleExec(options)],
+        ['signal_generate', assembleSignal(options)],
+        ['sys_enter', assembleEnter(options)],
+      ];
+      for (const [tracepoint, code] of programs) this.#load(tracepoint, code, options);
+      for (const program of this.#programs) this.#links.push(this.#bpf.attach(program));
+    } catch (error) {
+      this.#closeAll();
+      throw error;
+    }
+  }
+
+  /** Descriptor that is readable while there are events. */
+  get descriptor(): number {
+    return this.#map('events');
+  }
+
+  get libc(): BpfLibc {
+    return this.#bpfLibc;
+  }
+
+  put(map: MapName, key: Uint8Array, value: Uint8Array): void {
+    this.#bpf.update(this.#map(map), key, value);
+  }
+
+  look(map: MapName, key: Uint8Array, value: Uint8Array): boolean {
+    return this.#bpf.lookup(this.#map(map), key, value);
+  }
+
+  /** Looks a key up and takes it out. */
+  take(map: MapName, key: Uint8Array, value: Uint8Array): boolean {
+    return this.#bpf.take(this.#map(map), key, value);
+  }
+
+  /** Every key that the map has; those that are added or taken out meanwhile may be missing or twice. */
+  *keys(map: MapName, size: number): Generator<Uint8Array> {
+    let last: Uint8Array | null = null;
+    for (;;) {
+      const key = new Uint8Array(size);
+      if (!this.#bpf.nextKey(this.#map(map), last, key)) return;
+      yield key;
+      last = key;
+    }
+  }
+
+  /** Tells the programs of threads of a process, whose entry has this number. Those that they know already stay as they are. */
+  follow(pid: number, tids: readonly number[], entry: number, flags: number): void {
+    const value = new Uint8Array(PROCESS.size);
+    new DataView(value.buffer).setUint32(PROCESS.entry, entry, true);
+    this.#bpf.insert(this.#map('processes'), number(pid), value);
+    const task = new Uint8Array(TASK.size);
+    const view = new DataView(task.buffer);
+    view.setUint32(TASK.entry, entry, true);
+    view.setUint32(TASK.tgid, pid, true);
+    view.setUint32(TASK.flags, flags, true);
+    for (const tid of tids) this.#bpf.insert(this.#map('tasks'), number(tid), task);
+  }
+
+  /** Whether the programs know of a process. */
+  isLive(pid: number): boolean {
+    return this.look('processes', number(pid), new Uint8Array(PROCESS.size));
+  }
+
+  /** How many process entries have been numbered here, from 1 on, each of a process that lives. Before the programs run. */
+  setEntries(count: number): void {
+    const value = new Uint8Array(STATE.size);
+    const view = new DataView(value.buffer);
+    view.setUint32(STATE.nextEntry, count + 1, true);
+    view.setUint32(STATE.live, count, true);
+    this.put('state', number(0), value);
+  }
+
+  /** Enters a phase with the whole tree. */
+  setTreePhase(phase: number, root: number): void {
+    const value = new Uint8Array(CONTROL.size);
+    const view = new DataView(value.buffer);
+    view.setUint32(CONTROL.phase, phase, true);
+    view.setUint32(CONTROL.root, root, true);
+    this.put('control', number(0), value);
+  }
+
+  losses(): Losses {
+    const state = new Uint8Array(STATE.size);
+    this.look('state', number(0), state);
+    const view = new DataView(state.buffer);
+    const field = (at: number): number => Number(view.getBigUint64(at, true));
+    return {
+      events: field(STATE.lostEvents),
+      calls: field(STATE.lostCalls),
+      tasks: field(STATE.lostTasks),
+      runs: this.#programs.reduce((sum, program) => sum + this.#bpf.missedRuns(program), 0),
+    };
+  }
+
+  /** Ends recording; the maps stay as they are. */
+  detach(): void {
+    for (const fd of this.#links.splice(0)) this.#bpf.close(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.events[Symbol.dispose]();
+    this.#closeAll();
+  }
+
+  #map(name: MapName): number {
+    return this.#maps.get(name) as number;
+  }
+
+  #createMaps(options: ProgramOptions, limits: Limits): void {
+    const specs: readonly (readonly [MapName, MapSpec])[] = [
+      ['tasks', { kind: 'hash', key: 4, value: TASK.size, entries: limits.tasks }],
+      ['processes', { kind: 'hash', key: 4, value: PROCESS.size, entries: limits.tasks }],
+      ['calls', { kind: 'hash', key: CALL_KEY.size, value: CALL.size, entries: limits.calls }],
+      ['values', { kind: 'hash', key: VALUE_KEY.size, value: VALUE.size, entries: limits.values }],
+      ['events', { kind: 'ring-buffer', key: 0, value: 0, entries: limits.events }],
+      ['table', { kind: 'array', key: 4, value: ARCH_COUNT * TABLE_ROWS * ROW.size, entries: 1 }],
+      ['state', { kind: 'array', key: 4, value: STATE.size, entries: 1 }],
+      ['control', { kind: 'array', key: 4, value: CONTROL.size, entries: 1 }],
+      ['scratch', { kind: 'percpu-array', key: 4, value: SCRATCH_SIZE, entries: 1 }],
+    ];
+    const cgroups = { kind: 'cgroup-array', key: 4, value: 4, entries: 1 } as const;
+    const all = options.adoption === 'cgroup' ? [...specs, ['cgroups', cgroups] as const] : specs;
+    for (const [name, spec] of all) {
+      const fd = this.#bpf.createMap(`callgate_${name}`, spec);
+      this.#descriptors.push(fd);
+      this.#maps.set(name, fd);
+    }
+  }
+
+  #load(tracepoint: Tracepoint, code: EbpfCode, options: ProgramOptions): void {
+    const instructions = code.instructions.slice();
+    const view = new DataView(instructions.buffer);
+    for (const { at, map } of code.maps) {
+      view.setInt32(at * INSTRUCTION_SIZE + 4, this.#map(map as MapName), true);
+    }
+    const fd = this.#bpf.loadProgram({
+      name: `callgate_${tracepoint.split('_').at(-1)}`,
+      instructions,
+      tracepoint: options.fields.tracepoints[tracepoint],
+    });
+    this.#descriptors.push(fd);
+    this.#programs.push(fd);
+  }
+
+  #closeAll(): void {
+    this.detach();
+    for (const fd of this.#descriptors.splice(0)) this.#bpf.close(fd);
+  }
+}
+
+/** A 32-bit key. */
+export function number(value: number): Uint8Array {
+  const key = new Uint8Array(4);
+  new DataView(key.buffer).setUint32(0, value, true);
+  return key;
+}

@@ -1,0 +1,407 @@
+import { X32_SYSCALL_BIT } from '../../abi/arch.ts';
+import { ARGUMENT_CAP } from '../../profile/call-union.ts';
+import { USES_CAP } from '../recorder.ts';
+import { emitAdoption } from './adoption-code.ts';
+import type { EbpfCode } from './assembler.ts';
+import {
+  CALL,
+  CALL_EVENT,
+  CALL_KEY,
+  CONTROL,
+  LISTEN_EVENT,
+  PROCESS,
+  ROW,
+  ROW_CLONE,
+  ROW_CLONE3,
+  ROW_FORK,
+  ROW_LISTEN,
+  ROW_OUTPUT,
+  ROW_OUTPUT_VECTOR,
+  ROW_SELECTORS,
+  ROW_SOCKETCALL,
+  ROW_TRIGGER,
+  ROW_VFORK,
+  SELECTOR_CAP,
+  SELECTOR_OFFSET_SHIFT,
+  SELECTOR_POINTEE,
+  SELECTOR_POINTEE_WIDE,
+  SELECTOR_WIDE,
+  TABLE_ROWS,
+  TASK,
+  TASK_LAUNCHING,
+  TRIGGER_EVENT,
+  VALUE,
+  VALUE_EVENT,
+  VALUE_KEY,
+} from './layout.ts';
+import { emitListen } from './listen-code.ts';
+import { emitOutput } from './output-code.ts';
+import { ProgramAssembler, RB_FORCE_WAKEUP, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
+
+/** TS_COMPAT of arch/x86/include/asm/thread_info.h: the call came by int 0x80 or a 32-bit sysenter. */
+const TS_COMPAT = 2;
+
+const X86_64 = 0;
+const I386 = 1;
+const X32 = 2;
+
+const SYS_execve = 59;
+/** SYS_LISTEN of include/uapi/linux/net.h: what socketcall(2) takes. */
+const SOCKETCALL_LISTEN = 4;
+const CLONE_VFORK = 0x4000;
+
+/** Offsets of the arguments in struct pt_regs, which user space knows: arch/x86/include/uapi/asm/ptrace.h. */
+const ARGUMENTS_64 = [112, 104, 96, 56, 72, 64] as const;
+const ARGUMENTS_32 = [40, 88, 96, 104, 112, 32] as const;
+
+/** Places on the stack, from the frame pointer downwards. */
+const AT = {
+  tid: -8,
+  ids: -16,
+  now: -24,
+  key: -40,
+  flags: -48,
+  /** Above the value of a call, of which the last bytes are not used. */
+  waits: -328,
+  registers: -56,
+  phase: -64,
+  row: -72,
+  arguments: -136,
+  call: -136 - CALL.size,
+  valueKey: -216,
+  value: -232,
+  event: -296,
+  spare: -304,
+  waitKey: -320,
+  /** Listen events and process values. */
+  large: -328 - Math.max(LISTEN_EVENT.size, PROCESS.size),
+} as const;
+
+/**
+ * The program at raw tracepoint sys_enter: counts the call of a task that is traced.
+ *
+ * Registers: r6 the arguments of the tracepoint, r7 the task's entry in its map, r8 the number, r9 the arch and later the
+ * call's entry in its map.
+ */
+export function assembleEnter(options: ProgramOptions): EbpfCode {
+  const code = new ProgramAssembler(options.fields);
+  findTask(code, options);
+  code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
+  findArch(code);
+  code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'launching');
+  code.load('r1', 'r7', TASK.listenFd, 4).jumpIf('eq', 'r1', 0, 'no listen');
+  emitListen(code, { nowAt: AT.now, eventAt: AT.large, spareAt: AT.spare });
+  code.label('no listen').endWait(AT.now, AT.waitKey);
+  findPhase(code, options);
+  findRow(code);
+  code.jumpIf('ne', 'r2', 0, 'special');
+  // What most calls take: nothing but being counted.
+  findCall(code);
+  countCall(code, options);
+  code.jump('end').label('special');
+  emitSpecial(code, options);
+  findCall(code);
+  countCall(code, options);
+  emitSelectors(code);
+  code.jump('end');
+  code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
+  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
+  return code.finish();
+}
+
+/** r6 = the tracepoint's arguments, r7 = the task; ends if it is none of ours. */
+function findTask(code: ProgramAssembler, options: ProgramOptions): void {
+  code.mov('r6', 'r1').call('get_current_pid_tgid').store('r10', AT.ids, 'r0', 8);
+  code.store('r10', AT.tid, 'r0', 4).lookup('tasks', AT.tid).mov('r7', 'r0');
+  if (options.adoption === 'none') {
+    code.jumpIf('eq', 'r7', 0, 'end');
+    return;
+  }
+  code.jumpIf('ne', 'r7', 0, 'found');
+  emitAdoption(code, options, {
+    idsAt: AT.ids,
+    tidAt: AT.tid,
+    nowAt: AT.now,
+    taskAt: AT.call,
+    processAt: AT.large,
+    eventAt: AT.event,
+  });
+  code.label('found');
+}
+
+/** r8 = the number, without the bit of x32; r9 = the index of the arch. */
+function findArch(code: ProgramAssembler): void {
+  code
+    .load('r8', 'r6', 8, 8)
+    .alu32('mov', 'r8', 'r8')
+    .load('r1', 'r6', 0, 8)
+    .store('r10', AT.registers, 'r1', 8);
+  code.call('get_current_task_btf').load('r1', 'r0', code.fields.taskStatus, 4).mov('r9', I386);
+  code.jumpIf('set', 'r1', TS_COMPAT, 'arch').mov('r9', X86_64);
+  code.jumpIf32('slt', 'r8', 0, 'arch').jumpIf('set', 'r8', X32_SYSCALL_BIT, 'x32').jump('arch');
+  code.label('x32').mov('r9', X32).alu32('and', 'r8', ~X32_SYSCALL_BIT).label('arch');
+}
+
+/** r2 = the flags of the call in the table, 0 for a number beyond the table; its row is remembered, and whether it waits. */
+function findRow(code: ProgramAssembler): void {
+  code.mov('r2', 0).mov('r4', 0).mapValue('r1', 'table', 0).jumpIf('ge', 'r8', TABLE_ROWS, 'row');
+  code.mov('r3', 'r9').alu('lsh', 'r3', Math.log2(TABLE_ROWS)).alu('add', 'r3', 'r8').alu('lsh', 'r3', 4);
+  code.alu('add', 'r1', 'r3').load('r2', 'r1', ROW.flags, 2).load('r4', 'r1', ROW.waits, 2);
+  code
+    .label('row')
+    .store('r10', AT.row, 'r1', 8)
+    .store('r10', AT.flags, 'r2', 8)
+    .store('r10', AT.waits, 'r4', 8);
+}
+
+/** Remembers the phase in which the call is made, where there are any. */
+function findPhase(code: ProgramAssembler, options: ProgramOptions): void {
+  if (options.triggers.some(({ phase }) => phase !== null)) {
+    // The phase belongs to the process, and another of its threads may have begun it.
+    code.load('r1', 'r10', AT.ids, 8).alu('rsh', 'r1', 32).store('r10', AT.spare, 'r1', 4);
+    code.phase(AT.spare).store('r10', AT.phase, 'r0', 8);
+  } else if (options.hasTreePhases) {
+    code.mapValue('r1', 'control', CONTROL.phase).load('r1', 'r1', 0, 4).store('r10', AT.phase, 'r1', 8);
+  } else {
+    code.store('r10', AT.phase, 0, 8);
+  }
+}
+
+/** What few calls need besides being counted. */
+function emitSpecial(code: ProgramAssembler, options: ProgramOptions): void {
+  storeArguments(code);
+  code.load('r1', 'r10', AT.flags, 8);
+  code.jumpIf('set', 'r1', ROW_CLONE | ROW_CLONE3, 'clone').jumpIf('set', 'r1', ROW_FORK | ROW_VFORK, 'fork');
+  code.jumpIf('set', 'r1', ROW_LISTEN | ROW_SOCKETCALL, 'listen').jump('no family');
+  emitClone(code);
+  emitListenEntry(code);
+  code.label('no family');
+  if (options.streams.length > 0) {
+    code
+      .load('r1', 'r10', AT.flags, 8)
+      .jumpIf('set', 'r1', ROW_OUTPUT | ROW_OUTPUT_VECTOR, 'output')
+      .jump('no output')
+      .label('output');
+    emitOutput(code, options.streams, {
+      argumentsAt: AT.arguments,
+      nowAt: AT.now,
+      spareAt: AT.spare,
+      flagsAt: AT.flags,
+      workAt: AT.event,
+    });
+    code.label('no output');
+  }
+  emitTriggers(code, options);
+  code.label('no trigger');
+}
+
+/** All six arguments onto the stack, and two zeros for the verifier, who sees a position of three bits. */
+function storeArguments(code: ProgramAssembler): void {
+  code.load('r2', 'r10', AT.registers, 8).jumpIf('eq', 'r9', I386, 'arguments of i386');
+  for (const [index, offset] of ARGUMENTS_64.entries()) {
+    code.load('r3', 'r2', offset, 8).store('r10', AT.arguments + index * 8, 'r3', 8);
+  }
+  code.jump('all arguments').label('arguments of i386');
+  for (const [index, offset] of ARGUMENTS_32.entries()) {
+    code
+      .load('r3', 'r2', offset, 8)
+      .alu32('mov', 'r3', 'r3')
+      .store('r10', AT.arguments + index * 8, 'r3', 8);
+  }
+  code.label('all arguments').zero(AT.arguments + 48, 16);
+}
+
+function emitClone(code: ProgramAssembler): void {
+  code.label('clone').load('r3', 'r10', AT.arguments, 8).jumpIf('set', 'r1', ROW_CLONE, 'flags');
+  code.store('r10', AT.spare, 0, 8).mov('r1', 'r10').alu('add', 'r1', AT.spare).mov('r2', 8);
+  code.call('probe_read_user').load('r3', 'r10', AT.spare, 8);
+  code.label('flags').store('r7', TASK.cloneFlags, 'r3', 4).jump('no family');
+  code.label('fork').mov('r3', 0).jumpIf('set', 'r1', ROW_FORK, 'flags').mov('r3', CLONE_VFORK).jump('flags');
+}
+
+/** Whether it succeeds shows when the thread makes its next call. */
+function emitListenEntry(code: ProgramAssembler): void {
+  code.label('listen').load('r3', 'r10', AT.arguments, 8).jumpIf('set', 'r1', ROW_LISTEN, 'listening');
+  code.jumpIf32('ne', 'r3', SOCKETCALL_LISTEN, 'no family').store('r10', AT.spare, 0, 8);
+  code
+    .load('r3', 'r10', AT.arguments + 8, 8)
+    .mov('r1', 'r10')
+    .alu('add', 'r1', AT.spare)
+    .mov('r2', 4);
+  code.call('probe_read_user').load('r3', 'r10', AT.spare, 4);
+  code.label('listening').alu32('add', 'r3', 1).store('r7', TASK.listenFd, 'r3', 4);
+  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.listenAt, 'r1', 8).jump('no family');
+}
+
+/**
+ * Counts the calls for which a phase, or the workload, waits. Whether a trigger is armed is decided before any fires: a call that
+ * begins one phase does not count for the next. The call that begins a phase is in it.
+ */
+function emitTriggers(code: ProgramAssembler, options: ProgramOptions): void {
+  if (options.triggers.length === 0) return;
+  code
+    .load('r1', 'r10', AT.flags, 8)
+    .jumpIf('set', 'r1', ROW_TRIGGER, 'triggers')
+    .jump('no trigger')
+    .label('triggers');
+  code.load('r1', 'r10', AT.ids, 8).alu('rsh', 'r1', 32).store('r10', AT.spare, 'r1', 4);
+  code.lookup('processes', AT.spare).jumpIf('eq', 'r0', 0, 'no trigger').store('r10', AT.value, 'r0', 8);
+  code.load('r1', 'r10', AT.phase, 8).store('r10', AT.value + 8, 'r1', 8);
+  for (const [index, trigger] of options.triggers.entries()) {
+    const next = code.fresh('next trigger');
+    const matches = code.fresh('matches');
+    for (const [arch, nr] of trigger.numbers.entries()) {
+      if (nr === null) continue;
+      const other = code.fresh('other arch');
+      code.jumpIf('ne', 'r9', arch, other).jumpIf('eq', 'r8', nr, matches).label(other);
+    }
+    code.jump(next).label(matches);
+    if (trigger.armed !== null) {
+      code.load('r1', 'r10', AT.value + 8, 8).jumpIf('ne', 'r1', trigger.armed, next);
+    }
+    code
+      .load('r1', 'r10', AT.value, 8)
+      .mov('r2', 1)
+      .fetchAdd('r1', PROCESS.counts + index * 4, 'r2', 4);
+    code.jumpIf32('ne', 'r2', trigger.n - 1, next);
+    if (trigger.phase !== null) {
+      code.load('r1', 'r10', AT.value, 8).mov('r2', trigger.phase).store('r1', PROCESS.phase, 'r2', 4);
+      code.store('r10', AT.phase, 'r2', 8);
+    }
+    code.load('r2', 'r7', TASK.entry, 4).beginEvent(AT.event, 'trigger', 'r2', AT.now);
+    code.store('r10', AT.event + TRIGGER_EVENT.watch, index, 4).load('r1', 'r10', AT.spare, 4);
+    code.store('r10', AT.event + TRIGGER_EVENT.tgid, 'r1', 4);
+    code.send(AT.event, TRIGGER_EVENT.size, RB_FORCE_WAKEUP).label(next);
+  }
+}
+
+/** r9 = the entry of the call in its map, made if it is not there. The arch is in the key from here on. */
+function findCall(code: ProgramAssembler): void {
+  const [known, made] = [code.fresh('known'), code.fresh('made')];
+  const key = AT.key;
+  code.load('r1', 'r7', TASK.entry, 4).store('r10', key + CALL_KEY.entry, 'r1', 4);
+  code.store('r10', key + CALL_KEY.arch, 'r9', 4).store('r10', key + CALL_KEY.nr, 'r8', 4);
+  code.lookup('calls', key).mov('r9', 'r0').jumpIf('ne', 'r9', 0, known);
+  code.zero(AT.call, CALL.size).load('r1', 'r10', AT.now, 8);
+  code.store('r10', AT.call + CALL.first, 'r1', 8).store('r10', AT.call + CALL.last, 'r1', 8);
+  code
+    .load('r1', 'r10', AT.ids, 8)
+    .alu('rsh', 'r1', 32)
+    .store('r10', AT.call + CALL.tgid, 'r1', 4);
+  code.insert('calls', key, AT.call).lookup('calls', key).mov('r9', 'r0').jumpIf('ne', 'r9', 0, made);
+  code.count('lostCalls', 1, 8).jump('end').label(made);
+  emitCallEvent(code, 'call');
+  code.label(known);
+}
+
+function emitCallEvent(code: ProgramAssembler, type: 'call' | 'use'): void {
+  const { key, event } = AT;
+  code.load('r2', 'r10', key + CALL_KEY.entry, 4).beginEvent(event, type, 'r2', AT.now);
+  code.load('r1', 'r10', key + CALL_KEY.arch, 4).store('r10', event + CALL_EVENT.arch, 'r1', 4);
+  code
+    .store('r10', event + CALL_EVENT.nr, 'r8', 4)
+    .load('r1', 'r10', AT.ids, 8)
+    .alu('rsh', 'r1', 32);
+  code.store('r10', event + CALL_EVENT.tgid, 'r1', 4).store('r10', event + CALL_EVENT.tgid + 4, 0, 4);
+  code.send(event, CALL_EVENT.size, RB_NO_WAKEUP);
+}
+
+function countCall(code: ProgramAssembler, options: ProgramOptions): void {
+  const [waits, counted, later] = [code.fresh('waits'), code.fresh('counted'), code.fresh('later')];
+  code.load('r1', 'r10', AT.waits, 8).jumpIf('ne', 'r1', 0, waits);
+  code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8).jump(counted);
+  code.label(waits).mov('r1', 1).fetchAdd('r9', CALL.count, 'r1', 8);
+  code.load('r2', 'r10', AT.now, 8).store('r7', TASK.waitSince, 'r2', 8);
+  code.load('r2', 'r10', AT.key + CALL_KEY.arch, 4).store('r7', TASK.waitArch, 'r2', 4);
+  code.store('r7', TASK.waitNr, 'r8', 4).jumpIf('ge', 'r1', USES_CAP, counted);
+  emitCallEvent(code, 'use');
+  code.label(counted);
+  // Another thread may have been later.
+  code.load('r1', 'r10', AT.now, 8).load('r2', 'r9', CALL.last, 8).jumpIf('le', 'r1', 'r2', later);
+  code.store('r9', CALL.last, 'r1', 8).label(later);
+  if (!options.hasTreePhases && options.triggers.length === 0) return;
+  const inPhase = code.fresh('in phase');
+  code.load('r1', 'r10', AT.phase, 8).alu('and', 'r1', 31).mov('r2', 1).alu('lsh', 'r2', 'r1');
+  code.load('r3', 'r9', CALL.phases, 4).alu('and', 'r3', 'r2').jumpIf('ne', 'r3', 0, inPhase);
+  code.atomicOr('r9', CALL.phases, 'r2', 4).label(inPhase);
+}
+
+/** Values of the selecting arguments, each with first and last use. */
+function emitSelectors(code: ProgramAssembler): void {
+  code.load('r1', 'r10', AT.flags, 8).jumpIf('set', 'r1', ROW_SELECTORS, 'selectors').jump('end');
+  code.label('selectors');
+  for (let which = 0; which < SELECTOR_CAP; which++) {
+    const [any, next] = [`any ${which}`, `selector ${which + 1}`];
+    code
+      .load('r1', 'r10', AT.row, 8)
+      .load('r8', 'r1', ROW.selectors + which * 4, 4)
+      .jumpIf('eq', 'r8', 0, 'end');
+    code.load('r2', 'r9', CALL.any, 4).jumpIf('set', 'r2', 1 << which, next);
+    code.mov('r2', 'r8').alu('and', 'r2', 7).alu('lsh', 'r2', 3).mov('r3', 'r10').alu('add', 'r3', 'r2');
+    code.load('r3', 'r3', AT.arguments, 8);
+    readSelected(code, which, any);
+    addValue(code, which, any, next);
+    code
+      .label(any)
+      .mov('r1', 1 << which)
+      .atomicOr('r9', CALL.any, 'r1', 4)
+      .label(next);
+  }
+}
+
+/** r3 = the value that counts: the argument in r3, or the field that it points to. */
+function readSelected(code: ProgramAssembler, which: number, any: string): void {
+  const [pointee, wide, ready] = [`pointee ${which}`, `wide ${which}`, `value ${which}`];
+  code.jumpIf('set', 'r8', SELECTOR_POINTEE, pointee).jumpIf('set', 'r8', SELECTOR_WIDE, ready);
+  code.alu32('mov', 'r3', 'r3').jump(ready).label(pointee);
+  code
+    .mov('r2', 'r8')
+    .alu('rsh', 'r2', SELECTOR_OFFSET_SHIFT)
+    .alu('add', 'r3', 'r2')
+    .store('r10', AT.spare, 0, 8);
+  code
+    .mov('r1', 'r10')
+    .alu('add', 'r1', AT.spare)
+    .mov('r2', 4)
+    .jumpIf('set', 'r8', SELECTOR_POINTEE_WIDE, wide);
+  code.call('probe_read_user').jumpIf('ne', 'r0', 0, any).load('r3', 'r10', AT.spare, 8).jump(ready);
+  code.label(wide).mov('r2', 8).call('probe_read_user').jumpIf('ne', 'r0', 0, any);
+  code.load('r3', 'r10', AT.spare, 8).label(ready);
+}
+
+function addValue(code: ProgramAssembler, which: number, any: string, next: string): void {
+  const { key, valueKey, value, event } = AT;
+  const [fresh, dropped] = [`fresh value ${which}`, `value lost ${which}`];
+  for (const field of ['entry', 'arch', 'nr'] as const) {
+    code.load('r1', 'r10', key + CALL_KEY[field], 4).store('r10', valueKey + VALUE_KEY[field], 'r1', 4);
+  }
+  code.store('r10', valueKey + VALUE_KEY.which, which, 4).store('r10', valueKey + VALUE_KEY.value, 'r3', 8);
+  code.lookup('values', valueKey).jumpIf('eq', 'r0', 0, fresh);
+  code.load('r1', 'r10', AT.now, 8).load('r2', 'r0', VALUE.last, 8).jumpIf('le', 'r1', 'r2', next);
+  code.store('r0', VALUE.last, 'r1', 8).jump(next);
+  code
+    .label(fresh)
+    .mov('r1', 1)
+    .fetchAdd('r9', CALL.values + which * 4, 'r1', 4)
+    .jumpIf32('ge', 'r1', ARGUMENT_CAP, any);
+  code
+    .load('r1', 'r10', AT.now, 8)
+    .store('r10', value + VALUE.first, 'r1', 8)
+    .store('r10', value + VALUE.last, 'r1', 8);
+  code.insert('values', valueKey, value).lookup('values', valueKey).jumpIf('eq', 'r0', 0, dropped);
+  code.load('r2', 'r10', valueKey + VALUE_KEY.entry, 4).beginEvent(event, 'value', 'r2', AT.now);
+  for (const [from, to] of [
+    [VALUE_KEY.arch, VALUE_EVENT.arch],
+    [VALUE_KEY.nr, VALUE_EVENT.nr],
+    [VALUE_KEY.which, VALUE_EVENT.which],
+  ] as const) {
+    code.load('r1', 'r10', valueKey + from, 4).store('r10', event + to, 'r1', 4);
+  }
+  code
+    .load('r1', 'r10', AT.ids, 8)
+    .alu('rsh', 'r1', 32)
+    .store('r10', event + VALUE_EVENT.tgid, 'r1', 4);
+  code.load('r1', 'r10', valueKey + VALUE_KEY.value, 8).store('r10', event + VALUE_EVENT.value, 'r1', 8);
+  code.send(event, VALUE_EVENT.size, RB_NO_WAKEUP).jump(next);
+  code.label(dropped).count('lostCalls', 1, 8);
+}

@@ -1,0 +1,199 @@
+import { textOf } from '../../base/text.ts';
+import {
+  ADOPT_EVENT,
+  CALL_EVENT,
+  EVENT,
+  EVENT_TYPE,
+  EXEC_EVENT,
+  FORK_EVENT,
+  LISTEN_EVENT,
+  OUTPUT_EVENT,
+  PATH_EVENT,
+  PROCESS_END_EVENT,
+  SIGNAL_EVENT,
+  THREAD_END_EVENT,
+  TRIGGER_EVENT,
+  VALUE_EVENT,
+} from './layout.ts';
+import { AF_UNIX } from './listen-code.ts';
+
+/** What the programs tell of; `entry` is the number of a process entry, `time` nanoseconds of the monotonic clock. */
+export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
+  | { readonly kind: 'call' | 'use'; readonly arch: number; readonly nr: number; readonly tgid: number }
+  | {
+      readonly kind: 'value';
+      readonly arch: number;
+      readonly nr: number;
+      readonly which: number;
+      readonly tgid: number;
+      readonly value: bigint;
+    }
+  | {
+      readonly kind: 'fork';
+      readonly childEntry: number;
+      readonly parentTid: number;
+      readonly parentTgid: number;
+      readonly childTid: number;
+      readonly childTgid: number;
+      readonly cloneFlags: number;
+      readonly exitSignal: number;
+      readonly phase: number;
+    }
+  /** Path of the executable of the exec that is told of next; null if it is longer than can be told. */
+  | { readonly kind: 'path'; readonly path: string | null }
+  | {
+      readonly kind: 'exec';
+      readonly newEntry: number;
+      readonly tgid: number;
+      readonly launchAt: bigint;
+      readonly inode: bigint;
+      readonly size: bigint;
+      readonly mtimeSeconds: bigint;
+      readonly mtimeNanoseconds: number;
+      /** Null if they could not be read, or were too long. */
+      readonly argv: readonly string[] | null;
+    }
+  | { readonly kind: 'threadEnd'; readonly tid: number; readonly tgid: number; readonly exitCode: number }
+  | {
+      readonly kind: 'processEnd';
+      readonly tgid: number;
+      readonly signalFlags: number;
+      readonly exitCode: number;
+    }
+  | { readonly kind: 'trigger'; readonly watch: number; readonly tgid: number }
+  | { readonly kind: 'listen'; readonly at: bigint; readonly address: string | null }
+  | { readonly kind: 'output'; readonly stream: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'adopt'; readonly tgid: number; readonly tid: number; readonly isProcess: boolean }
+  | { readonly kind: 'signal'; readonly signal: number }
+);
+
+const NAMES = new Map(Object.entries(EVENT_TYPE).map(([name, type]) => [type as number, name]));
+
+/** Longest argument and most of them that a profile has. */
+const ARGUMENT_LENGTH = 4096;
+const ARGUMENT_COUNT = 256;
+
+/** Copies an event out of the ring buffer; null for a type that is unknown. */
+export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
+  const u32 = (offset: number): number => data.getUint32(at + offset, true);
+  const u64 = (offset: number): bigint => data.getBigUint64(at + offset, true);
+  const kind = NAMES.get(u32(EVENT.type)) as keyof typeof EVENT_TYPE | undefined;
+  const head = { entry: u32(EVENT.entry), time: u64(EVENT.time) };
+  switch (kind) {
+    case 'call':
+    case 'use': {
+      const [arch, nr] = [u32(CALL_EVENT.arch), u32(CALL_EVENT.nr)];
+      return { ...head, kind, arch, nr, tgid: u32(CALL_EVENT.tgid) };
+    }
+    case 'value':
+      return {
+        ...head,
+        kind,
+        arch: u32(VALUE_EVENT.arch),
+        nr: u32(VALUE_EVENT.nr),
+        which: u32(VALUE_EVENT.which),
+        tgid: u32(VALUE_EVENT.tgid),
+        value: u64(VALUE_EVENT.value),
+      };
+    case 'fork':
+      return {
+        ...head,
+        kind,
+        childEntry: u32(FORK_EVENT.childEntry),
+        parentTid: u32(FORK_EVENT.parentTid),
+        parentTgid: u32(FORK_EVENT.parentTgid),
+        childTid: u32(FORK_EVENT.childTid),
+        childTgid: u32(FORK_EVENT.childTgid),
+        cloneFlags: u32(FORK_EVENT.cloneFlags),
+        exitSignal: u32(FORK_EVENT.exitSignal),
+        phase: u32(FORK_EVENT.phase),
+      };
+    case 'path': {
+      const bytes = copy(data, at + PATH_EVENT.names, u32(PATH_EVENT.length));
+      return { ...head, kind, path: u32(PATH_EVENT.isCut) === 0 ? joinPath(bytes) : null };
+    }
+    case 'exec':
+      return {
+        ...head,
+        kind,
+        newEntry: u32(EXEC_EVENT.newEntry),
+        tgid: u32(EXEC_EVENT.tgid),
+        launchAt: u64(EXEC_EVENT.launchAt),
+        inode: u64(EXEC_EVENT.inode),
+        size: u64(EXEC_EVENT.fileSize),
+        mtimeSeconds: u64(EXEC_EVENT.mtimeSeconds),
+        mtimeNanoseconds: u32(EXEC_EVENT.mtimeNanoseconds),
+        argv: decodeArgv(data, at, u32(EXEC_EVENT.argvLength), u64(EXEC_EVENT.argvTotal)),
+      };
+    case 'threadEnd': {
+      const [tid, tgid] = [u32(THREAD_END_EVENT.tid), u32(THREAD_END_EVENT.tgid)];
+      return { ...head, kind, tid, tgid, exitCode: u32(THREAD_END_EVENT.exitCode) };
+    }
+    case 'processEnd': {
+      const signalFlags = u32(PROCESS_END_EVENT.signalFlags);
+      const exitCode = u32(PROCESS_END_EVENT.exitCode);
+      return { ...head, kind, tgid: u32(PROCESS_END_EVENT.tgid), signalFlags, exitCode };
+    }
+    case 'trigger':
+      return { ...head, kind, watch: u32(TRIGGER_EVENT.watch), tgid: u32(TRIGGER_EVENT.tgid) };
+    case 'listen':
+      return { ...head, kind, at: u64(LISTEN_EVENT.at), address: listenAddress(data, at) };
+    case 'output': {
+      const bytes = copy(data, at + OUTPUT_EVENT.bytes, u32(OUTPUT_EVENT.length));
+      return { ...head, kind, stream: u32(OUTPUT_EVENT.stream), bytes };
+    }
+    case 'adopt': {
+      const [tgid, tid] = [u32(ADOPT_EVENT.tgid), u32(ADOPT_EVENT.tid)];
+      return { ...head, kind, tgid, tid, isProcess: u32(ADOPT_EVENT.isProcess) !== 0 };
+    }
+    case 'signal':
+      return { ...head, kind, signal: u32(SIGNAL_EVENT.signal) };
+    case undefined:
+      return null;
+  }
+}
+
+function copy(data: DataView, at: number, size: number): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset + at, size).slice();
+}
+
+/** Names from the last to the first, each ending with a zero byte. */
+function joinPath(bytes: Uint8Array): string | null {
+  if (bytes.length === 0) return null;
+  return `/${splitAtNul(bytes).toReversed().map(textOf).join('/')}`;
+}
+
+function decodeArgv(data: DataView, at: number, length: number, total: bigint): string[] | null {
+  if (BigInt(length) < total) return null;
+  const parts = splitAtNul(copy(data, at + EXEC_EVENT.argv, length));
+  return parts.slice(0, ARGUMENT_COUNT).map((part) => textOf(part).slice(0, ARGUMENT_LENGTH));
+}
+
+/** Strings that each end with a zero byte, the last one possibly not. */
+function splitAtNul(bytes: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(0, at);
+    const stop = end === -1 ? bytes.length : end;
+    parts.push(bytes.subarray(at, stop));
+    at = stop + 1;
+  }
+  return parts;
+}
+
+/** As /proc/net/unix shows it: `@` for the zero byte of an abstract name. */
+function listenAddress(data: DataView, at: number): string | null {
+  const family = data.getUint16(at + LISTEN_EVENT.family, true);
+  if (family !== AF_UNIX) return `tcp:${data.getUint16(at + LISTEN_EVENT.port, true)}`;
+  const length = Math.min(data.getUint32(at + LISTEN_EVENT.length, true) - SUN_PATH, PATH_SIZE);
+  if (length <= 0) return null;
+  const bytes = copy(data, at + LISTEN_EVENT.path, length);
+  if (bytes[0] === 0) return `unix:${textOf(bytes.map((byte) => (byte === 0 ? AT_SIGN : byte)))}`;
+  const end = bytes.indexOf(0);
+  return `unix:${textOf(end === -1 ? bytes : bytes.subarray(0, end))}`;
+}
+
+/** Bytes of a Unix address before its path, and of the path. */
+const SUN_PATH = 2;
+const PATH_SIZE = 108;
+const AT_SIGN = 0x40;

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { UnsupportedError } from '../../base/errors.ts';
+import { findKernelFields, type KernelFields } from './kernel-fields.ts';
+
+const BTF = '/sys/kernel/btf/vmlinux';
+
+/**
+ * Where this kernel keeps what the programs read.
+ *
+ * @throws UnsupportedError if it does not say, or lacks something
+ */
+export function readKernelFields(): KernelFields {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(BTF);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new UnsupportedError(
+      reason === 'ENOENT'
+        ? `trace: no ${BTF}, which eBPF tracing needs (a kernel with CONFIG_DEBUG_INFO_BTF, and sysfs on /sys; --method seccomp does without)`
+        : `trace: cannot read ${BTF}, ${reason} (--method seccomp does without)`,
+      { feature: 'BTF', minimumKernel: '5.4', cause: error },
+    );
+  }
+  return findKernelFields(bytes);
+}

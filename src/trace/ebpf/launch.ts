@@ -1,0 +1,58 @@
+import type { ExitStatus } from '../../profile/model.ts';
+import type { Libc } from '../../sys/libc.ts';
+import { setOpenFilesLimit } from '../../sys/limits.ts';
+import { assembleTrampoline } from '../../sys/trampoline.ts';
+import { decodeStatus, type Waiter } from '../../sys/wait.ts';
+import type { LaunchTarget } from '../backend.ts';
+import { explainEnd, spawnLauncher } from '../launcher.ts';
+import type { Attachment } from './attachment.ts';
+import { TASK_LAUNCHING } from './layout.ts';
+import { toExit } from './family.ts';
+
+const SIGCONT = 18;
+
+/** Number of the launcher's process entry, of which nothing is recorded. */
+const LAUNCHER = 1;
+
+/** Starts the launcher of a program and tells the programs of it; it stands stopped, and its pid is returned. */
+export function startLauncher(
+  libc: Libc,
+  waiter: Waiter,
+  target: LaunchTarget,
+  attachment: Attachment,
+): number {
+  const image = assembleTrampoline({
+    ignoredSignals: target.inherited.ignoredSignals,
+    blockedSignals: 0n,
+    noNewPrivs: false,
+    filter: null,
+    diesWithParent: true,
+  });
+  const pid = spawnLauncher(libc, target, image);
+  waiter.child(pid);
+  const status = decodeStatus(waiter.status);
+  if (status.kind !== 'stopped') throw explainEnd(target, status, false);
+  if (target.inherited.openFiles !== null) setOpenFilesLimit(libc, pid, target.inherited.openFiles);
+  attachment.follow(pid, [pid], LAUNCHER, TASK_LAUNCHING);
+  return pid;
+}
+
+export function continueLauncher(libc: Libc, pid: number): void {
+  // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
+  libc.kill(pid, SIGCONT);
+}
+
+/**
+ * Waits until the program that was started is a zombie, and takes its status.
+ *
+ * @throws LaunchError if it never came to be, because the launcher's execve failed
+ */
+export function reapRoot(waiter: Waiter, pid: number, target: LaunchTarget, hasBegun: boolean): ExitStatus {
+  for (;;) {
+    waiter.child(pid);
+    const status = decodeStatus(waiter.status);
+    if (status.kind === 'stopped') continue;
+    if (!hasBegun) throw explainEnd(target, status, false);
+    return toExit(status);
+  }
+}

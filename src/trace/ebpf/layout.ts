@@ -1,0 +1,178 @@
+/**
+ * What the programs and the reader share: keys and values of the maps, and events, as byte offsets. Little-endian.
+ */
+
+/** Map `tasks`: tid to this. */
+export const TASK = {
+  entry: 0,
+  tgid: 4,
+  flags: 8,
+  /** Low half of the flags of the last fork or clone call. */
+  cloneFlags: 12,
+  /** Time at which the waiting call that it made last began; 0 if the last was none. */
+  waitSince: 16,
+  waitArch: 24,
+  waitNr: 28,
+  /** One more than the descriptor of a listen call whose outcome is still to be looked at, or 0. */
+  listenFd: 32,
+  listenAt: 40,
+  /** Time at which the launcher began its execve. */
+  launchAt: 48,
+  size: 56,
+} as const;
+
+/** Bit of TASK.flags: the launcher before its exec, of which nothing is recorded. */
+export const TASK_LAUNCHING = 1;
+
+/** Most triggers `syscall:` that a trace can have. */
+export const TRIGGER_CAP = 31;
+
+/** Map `processes`: pid to this. */
+export const PROCESS = { entry: 0, phase: 4, counts: 8, size: 136 } as const;
+
+/** Key of map `calls`; a process entry has a number of its own from birth or exec to exit or the next exec. */
+export const CALL_KEY = { entry: 0, arch: 4, nr: 8, size: 12 } as const;
+
+/** Selecting arguments of a call, at most. */
+export const SELECTOR_CAP = 3;
+
+/** Value of map `calls`. */
+export const CALL = {
+  count: 0,
+  first: 8,
+  last: 16,
+  waited: 24,
+  phases: 32,
+  tgid: 36,
+  /** Bit k: selecting argument k has had more values than are kept, or one that could not be read. */
+  any: 40,
+  /** Number of values of each selecting argument. */
+  values: 44,
+  size: 56,
+} as const;
+
+/** Key of map `values`. */
+export const VALUE_KEY = { entry: 0, arch: 4, nr: 8, which: 12, value: 16, size: 24 } as const;
+
+/** Value of map `values`. */
+export const VALUE = { first: 0, last: 8, size: 16 } as const;
+
+/** The only value of map `state`, which the programs write. */
+export const STATE = {
+  nextEntry: 0,
+  /** Live processes. */
+  live: 4,
+  lostEvents: 8,
+  lostCalls: 16,
+  lostTasks: 24,
+  size: 32,
+} as const;
+
+/** The only value of map `control`, which callgate writes. */
+export const CONTROL = {
+  /** Phase that the whole tree has entered. */
+  phase: 0,
+  /** Process whose end is told at once. */
+  root: 4,
+  size: 8,
+} as const;
+
+/** Events begin with these. */
+export const EVENT = { type: 0, entry: 4, time: 8, body: 16 } as const;
+
+export const EVENT_TYPE = {
+  call: 1,
+  use: 2,
+  value: 3,
+  fork: 4,
+  exec: 5,
+  path: 6,
+  threadEnd: 7,
+  processEnd: 8,
+  trigger: 9,
+  listen: 10,
+  output: 11,
+  adopt: 12,
+  signal: 13,
+} as const;
+
+export type EventType = keyof typeof EVENT_TYPE;
+
+/** A call of a process for the first time, or one of the first uses of a waiting call. */
+export const CALL_EVENT = { arch: 16, nr: 20, tgid: 24, size: 32 } as const;
+export const VALUE_EVENT = { arch: 16, nr: 20, which: 24, tgid: 28, value: 32, size: 40 } as const;
+export const FORK_EVENT = {
+  childEntry: 16,
+  parentTid: 20,
+  childTid: 24,
+  childTgid: 28,
+  cloneFlags: 32,
+  exitSignal: 36,
+  phase: 40,
+  parentTgid: 44,
+  size: 48,
+} as const;
+export const EXEC_EVENT = {
+  newEntry: 16,
+  formerTid: 20,
+  tgid: 24,
+  argvLength: 28,
+  launchAt: 32,
+  inode: 40,
+  fileSize: 48,
+  mtimeSeconds: 56,
+  mtimeNanoseconds: 64,
+  argvTotal: 72,
+  argv: 80,
+} as const;
+/** Names of the path of an executable from the last to the first, each ending with a zero byte. */
+export const PATH_EVENT = { length: 16, isCut: 20, names: 24 } as const;
+export const THREAD_END_EVENT = { tid: 16, tgid: 20, exitCode: 24, size: 32 } as const;
+export const PROCESS_END_EVENT = { tgid: 16, signalFlags: 20, exitCode: 24, size: 32 } as const;
+export const TRIGGER_EVENT = { watch: 16, tgid: 20, size: 24 } as const;
+export const LISTEN_EVENT = { family: 16, port: 18, length: 20, at: 24, path: 32, size: 144 } as const;
+export const OUTPUT_EVENT = { stream: 16, length: 20, bytes: 24 } as const;
+export const ADOPT_EVENT = { tgid: 16, tid: 20, isProcess: 24, size: 32 } as const;
+
+/** Bytes of argv that an exec event holds at most. */
+export const ARGV_CAP = 16384;
+
+/** Bytes of names that a path event holds at most, and names. */
+export const PATH_CAP = 4096;
+export const NAME_CAP = 64;
+
+/** Bytes of one write that an output event holds at most. */
+export const OUTPUT_CAP = 16384;
+
+/** Size of the buffer in which a program puts a large event together. */
+export const SCRATCH_SIZE = 20480;
+
+/** Arches in the order of ARCHES that this machine's kernel has: x86_64, i386, x32. */
+export const ARCH_COUNT = 3;
+
+/** Numbers below this have a row in map `table`. */
+export const TABLE_ROWS = 1024;
+
+/** A row of map `table`: what is special about a call. */
+export const ROW = { flags: 0, waits: 2, selectors: 4, size: 16 } as const;
+
+export const ROW_SELECTORS = 1;
+export const ROW_FORK = 2;
+export const ROW_CLONE = 4;
+export const ROW_CLONE3 = 8;
+export const ROW_LISTEN = 0x10;
+export const ROW_SOCKETCALL = 0x20;
+export const ROW_TRIGGER = 0x40;
+export const ROW_OUTPUT = 0x80;
+export const ROW_VFORK = 0x100;
+export const ROW_OUTPUT_VECTOR = 0x200;
+
+/** A selecting argument in a row: bits 0 to 2 are its position, then these, then the offset of a field behind a pointer. */
+export const SELECTOR_PRESENT = 0x80;
+export const SELECTOR_WIDE = 0x08;
+export const SELECTOR_POINTEE = 0x10;
+export const SELECTOR_POINTEE_WIDE = 0x20;
+export const SELECTOR_OFFSET_SHIFT = 8;
+
+/** The terminal has sent a signal to the program that was started. */
+export const SIGNAL_EVENT = { signal: 16, size: 24 } as const;

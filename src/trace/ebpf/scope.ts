@@ -1,0 +1,129 @@
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
+import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
+import type { Libc } from '../../sys/libc.ts';
+import type { TraceRequest } from '../backend.ts';
+import { listThreads, readStatus } from '../proc.ts';
+import { Programs } from '../programs.ts';
+import type { Recorder } from '../recorder.ts';
+import { number, type Attachment } from './attachment.ts';
+import type { Family } from './family.ts';
+import type { Adoption } from './program.ts';
+
+/** What runs already when a trace begins, and which tasks are found later on. */
+export class Scope {
+  readonly #target: TraceRequest['target'];
+  readonly #recorder: Recorder;
+  readonly #programs: Programs;
+  /** Why the trace ended before it was asked to, or null. */
+  vanished: string | null = null;
+
+  constructor(target: TraceRequest['target'], recorder: Recorder, libc: Libc) {
+    this.#target = target;
+    this.#recorder = recorder;
+    this.#programs = new Programs(recorder, libc);
+  }
+
+  get adoption(): Adoption {
+    return this.#target.kind === 'scope' ? this.#target.scope.kind : 'none';
+  }
+
+  get mountNamespace(): number {
+    const { kind } = this.#target;
+    return kind === 'scope' && this.#target.scope.kind === 'mount-namespace' ? this.#target.scope.number : 0;
+  }
+
+  /** Whether the trace ends when all processes that it knows have ended: nothing else can come. */
+  get isFixed(): boolean {
+    return this.#target.kind !== 'scope';
+  }
+
+  /** Fills maps before the programs run. @throws UsageError, UnsupportedError */
+  prepare(attachment: Attachment): void {
+    if (this.#target.kind !== 'scope' || this.#target.scope.kind !== 'cgroup') return;
+    const { path } = this.#target.scope;
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (error) {
+      throw new UsageError(`trace: cannot open cgroup ${path}, ${(error as NodeJS.ErrnoException).code}`, {
+        cause: error,
+      });
+    }
+    try {
+      attachment.put('cgroups', number(0), number(fd));
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new UnsupportedError(
+        `trace: ${path} is no directory of the cgroup v2 hierarchy, by which alone tasks can be told apart (--container ID or --pid PID)`,
+        { feature: 'cgroup v2', cause: error },
+      );
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Tells the programs of the processes to attach to. @throws UsageError if one is gone */
+  begin(attachment: Attachment, family: Family, now: () => number): void {
+    if (this.#target.kind !== 'attach') return;
+    // All or none: one that is not there is found out before anything of the others has been recorded.
+    for (const pid of this.#target.pids) checkProcess(pid);
+    for (const [index, pid] of this.#target.pids.entries()) {
+      const at = now();
+      const { program, argv } = this.describe(pid);
+      const process = this.#recorder.startProcess({
+        pid,
+        birth: 'attach',
+        parent: null,
+        program,
+        argv,
+        at,
+        phase: 0,
+      });
+      family.add(index + 1, process);
+      const known = new Set<number>();
+      // A thread that is not known yet may start another; those of known ones are followed by the programs.
+      for (let fresh = listThreads(pid); fresh.length > 0;) {
+        for (const tid of fresh) known.add(tid);
+        attachment.follow(pid, fresh, index + 1, 0);
+        for (const tid of fresh) if (tid !== pid) this.#recorder.startThread(process, tid, null, at);
+        fresh = listThreads(pid).filter((tid) => !known.has(tid) && !process.threads.has(tid));
+      }
+      if (known.size === 0) throw new UsageError(`trace: there is no process ${pid}`);
+    }
+  }
+
+  /** Program and arguments of a process that runs. */
+  describe(pid: number): { program: number | null; argv: readonly string[] } {
+    return this.#programs.of(pid);
+  }
+
+  /** Inodes of stdout and stderr of the program: a program that is started has those of callgate itself. */
+  streams(): bigint[] {
+    const owners = this.#target.kind === 'attach' ? this.#target.pids : ['self'];
+    return [
+      ...new Set(owners.flatMap((owner) => [1, 2].flatMap((fd) => inodeOf(`/proc/${owner}/fd/${fd}`)))),
+    ];
+  }
+
+  /** Whether what is traced cannot come back. */
+  isGone(): boolean {
+    if (this.#target.kind !== 'scope' || this.#target.scope.kind !== 'cgroup') return false;
+    const { path } = this.#target.scope;
+    if (existsSync(path)) return false;
+    this.vanished = `cgroup ${path} was removed while it was traced`;
+    return true;
+  }
+}
+
+function inodeOf(path: string): bigint[] {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? [] : [stat.ino];
+}
+
+function checkProcess(pid: number): void {
+  const status = readStatus(pid);
+  if (status === null) throw new UsageError(`trace: there is no process ${pid}`);
+  if (status.get('State')?.startsWith('Z') === true) {
+    throw new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`);
+  }
+}

@@ -1,0 +1,398 @@
+import { ARCHES } from '../../abi/arch.ts';
+import { syscallNumber } from '../../abi/syscalls.ts';
+import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
+import type { Libc } from '../../sys/libc.ts';
+import { Waiter } from '../../sys/wait.ts';
+import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
+import { isInInitialPidNamespace } from '../method.ts';
+import type { ProcessRecord } from '../recorder.ts';
+import { Watches, type Watch } from '../watches.ts';
+import { Attachment, LIMITS, type Limits } from './attachment.ts';
+import { decodeEvent, type EbpfEvent } from './events.ts';
+import { Executables } from './executables.ts';
+import { Family } from './family.ts';
+import { readKernelFields } from './kernel-image.ts';
+import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
+import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
+import { Poller } from './poller.ts';
+import type { CallTrigger } from './program.ts';
+import { explainRefusal } from './refusal.ts';
+import { Scope } from './scope.ts';
+
+const SIGKILL = 9;
+const SYS_execve = 59;
+const X86_64 = ARCHES.indexOf('x86_64');
+
+/** How long a signal from the terminal counts as the one that callgate got as well; nanoseconds. */
+const SAME_SIGNAL = 1e9;
+
+/** Longest time between two looks at the events, in milliseconds: shortly after some came, and else. */
+const BUSY = 50;
+const IDLE = 250;
+
+/** Traces by programs in the kernel; the back end for the method `ebpf`. */
+export const traceEbpf: Backend = (request, host, libc) => new EbpfTracer(request, host, libc, LIMITS).run();
+
+/** The same with maps of another size. */
+export function createEbpfBackend(limits: Limits): Backend {
+  return (request, host, libc) => new EbpfTracer(request, host, libc, limits).run();
+}
+
+class EbpfTracer {
+  readonly #request: TraceRequest;
+  readonly #host: BackendHost;
+  readonly #libc: Libc;
+  readonly #limits: Limits;
+  readonly #waiter: Waiter;
+  readonly #watches: Watches;
+  readonly #callWatches: readonly Watch[];
+  readonly #executables: Executables;
+  readonly #scope: Scope;
+  readonly #terminalSignals: Map<number, number> = new Map();
+  #attachment!: Attachment;
+  #family!: Family;
+  #origin = process.hrtime.bigint();
+  #root = 0;
+  #rootEnded = false;
+  #result: { -readonly [K in keyof BackendResult]: BackendResult[K] };
+  #detaching = false;
+  #killing = false;
+
+  constructor(request: TraceRequest, host: BackendHost, libc: Libc, limits: Limits) {
+    this.#request = request;
+    this.#host = host;
+    this.#libc = libc;
+    this.#limits = limits;
+    this.#waiter = new Waiter(libc);
+    this.#executables = new Executables(host.recorder);
+    this.#watches = new Watches(
+      request.phases,
+      request.ready,
+      host.recorder,
+      () => this.#family.live.values(),
+      (phase, process, at) => this.#fired(phase, process?.pid ?? null, at),
+    );
+    this.#callWatches = callWatches(request);
+    this.#scope = new Scope(request.target, host.recorder, libc);
+    this.#result = { exit: null, lost: 0, detached: false, entered: this.#watches.entered, command: [] };
+  }
+
+  run(): BackendResult {
+    refuseTriggers(this.#request);
+    using poller = this.#setUp();
+    try {
+      // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
+      if (this.#request.target.kind === 'launch') this.#launch();
+      else this.#attach();
+      this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
+      this.#loop(poller);
+    } finally {
+      this.#attachment[Symbol.dispose]();
+    }
+    return { ...this.#result, entered: this.#watches.entered };
+  }
+
+  /** @throws UnsupportedError if the machine cannot do it; nothing has been started then */
+  #setUp(): Poller {
+    const { target } = this.#request;
+    if (!isInInitialPidNamespace()) {
+      throw new UnsupportedError(
+        'trace: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means (--method seccomp does without eBPF)',
+        { feature: 'eBPF' },
+      );
+    }
+    try {
+      this.#attachment = new Attachment(
+        this.#libc,
+        {
+          fields: readKernelFields(),
+          adoption: this.#scope.adoption,
+          mountNamespace: this.#scope.mountNamespace,
+          self: process.pid,
+          hasTreePhases: this.#request.phases.length > 0,
+          triggers: this.#callWatches.map(toCallTrigger),
+          streams: this.#wantsOutput() ? this.#scope.streams() : [],
+        },
+        this.#limits,
+        (attachment) => {
+          this.#scope.prepare(attachment);
+          attachment.setEntries(
+            target.kind === 'attach' ? target.pids.length : target.kind === 'launch' ? 1 : 0,
+          );
+        },
+      );
+    } catch (error) {
+      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+    }
+    this.#family = new Family(
+      this.#host.recorder,
+      this.#attachment,
+      this.#executables,
+      this.#watches,
+      () => this.#origin,
+    );
+    return new Poller(this.#attachment.libc, this.#attachment.descriptor);
+  }
+
+  #wantsOutput(): boolean {
+    const { phases, ready } = this.#request;
+    const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
+    return [...triggers, ready].some((trigger) => trigger?.kind === 'output');
+  }
+
+  #launch(): void {
+    const { target } = this.#request;
+    if (target.kind !== 'launch') return;
+    this.#root = startLauncher(this.#libc, this.#waiter, target, this.#attachment);
+    this.#attachment.setTreePhase(0, this.#root);
+    continueLauncher(this.#libc, this.#root);
+  }
+
+  #attach(): void {
+    this.#startClock(process.hrtime.bigint());
+    this.#scope.begin(this.#attachment, this.#family, () => this.#now());
+    const first = [...this.#family.live.values()][0];
+    this.#result.command = first?.argv ?? [];
+  }
+
+  #startClock(origin: bigint): void {
+    this.#origin = origin;
+    this.#host.startClock(Number(process.hrtime.bigint() - origin));
+  }
+
+  #now(): number {
+    return Number(process.hrtime.bigint() - this.#origin);
+  }
+
+  #loop(poller: Poller): void {
+    let idle = false;
+    for (;;) {
+      const count = this.#drain();
+      this.#host.report(this.#family.live.size, this.#watches.phase);
+      if (this.#isOver()) break;
+      const isRung = poller.wait(idle ? IDLE : BUSY);
+      if (isRung) {
+        this.#drain();
+        // Those who ask want what is true now.
+        this.#family.refresh();
+        for (let command = this.#host.receive(); command !== null; command = this.#host.receive())
+          this.#obey(command);
+      }
+      idle = count === 0 && !isRung;
+      if (idle) this.#lookAround();
+    }
+    this.#finish();
+  }
+
+  #drain(): number {
+    return this.#attachment.events.drain((data, at) => {
+      const event = decodeEvent(data, at);
+      if (event !== null) this.#take(event);
+    });
+  }
+
+  #isOver(): boolean {
+    if (this.#detaching) return true;
+    const isStarted = this.#request.target.kind === 'launch';
+    if (isStarted) return this.#rootEnded && this.#family.live.size === 0;
+    return this.#scope.isFixed ? this.#family.live.size === 0 : this.#scope.isGone();
+  }
+
+  #take(event: EbpfEvent): void {
+    const family = this.#family;
+    switch (event.kind) {
+      case 'call':
+      case 'use':
+      case 'value':
+        family.called(event);
+        return;
+      case 'fork': {
+        const process = family.forked(event);
+        if (this.#killing) this.#libc.kill(process.pid, SIGKILL);
+        return;
+      }
+      case 'path':
+        family.pathTold(event);
+        return;
+      case 'exec':
+        this.#exec(event);
+        return;
+      case 'threadEnd':
+        family.threadEnded(event);
+        return;
+      case 'processEnd':
+        if (event.tgid === this.#root) this.#rootIsEnding();
+        family.ended(event);
+        return;
+      case 'trigger':
+        this.#trigger(event.watch, family.process(event.entry), family.since(event.time));
+        return;
+      case 'listen':
+        family.listens(event);
+        return;
+      case 'output':
+        this.#watches.onOutput(`${event.stream}`, event.bytes, family.since(event.time));
+        return;
+      case 'adopt':
+        family.adopted(event, (pid) => this.#scope.describe(pid));
+        return;
+      case 'signal':
+        this.#terminalSignals.set(event.signal, family.since(event.time));
+        return;
+    }
+  }
+
+  #exec(event: Extract<EbpfEvent, { kind: 'exec' }>): void {
+    if (event.launchAt === 0n || event.tgid !== this.#root) {
+      this.#family.executed(event, 'exec');
+      return;
+    }
+    this.#startClock(event.launchAt);
+    const process = this.#family.executed(event, 'start');
+    this.#host.recorder.call(process, X86_64, SYS_execve, 0).launch = true;
+    this.#result.command = process.argv ?? [];
+    this.#host.send({ kind: 'started', pid: this.#root });
+  }
+
+  /** The program that was started is about to be a zombie: as its parent callgate learns how it ended. */
+  #rootIsEnding(): void {
+    const { target } = this.#request;
+    if (this.#rootEnded || target.kind !== 'launch') return;
+    this.#rootEnded = true;
+    const exit = reapRoot(this.#waiter, this.#root, target, this.#host.recorder.processCount > 0);
+    this.#result.exit = exit;
+    this.#host.send({ kind: 'root-ended', exit });
+  }
+
+  #trigger(index: number, process: ProcessRecord | null, at: number): void {
+    const watch = this.#callWatches[index];
+    if (watch !== undefined && process !== null) this.#watches.fireProcess(watch, process, at);
+  }
+
+  #fired(phase: number | null, pid: number | null, at: number): void {
+    if (phase !== null && pid === null) {
+      this.#attachment.setTreePhase(this.#watches.phase, this.#root);
+      this.#family.enterTreePhase(phase, at);
+    }
+    this.#host.send(phase === null ? { kind: 'ready', at } : { kind: 'phase', phase, pid, at });
+  }
+
+  #obey(command: Exclude<TraceCommand, { kind: 'snapshot' }>): void {
+    switch (command.kind) {
+      case 'fire':
+        this.#watches.fireTree(command.phase, this.#now());
+        return;
+      case 'signal':
+        this.#signal(command.signal);
+        return;
+      case 'forward': {
+        const seen = this.#terminalSignals.get(command.signal);
+        if (seen === undefined || this.#now() - seen > SAME_SIGNAL) this.#signal(command.signal);
+        return;
+      }
+      case 'kill':
+        this.#killing = true;
+        for (const pid of this.#pids()) this.#libc.kill(pid, SIGKILL);
+        return;
+      case 'detach':
+        this.#detaching = true;
+        return;
+    }
+  }
+
+  /** Everything that lives, and the launcher before its exec. */
+  #pids(): number[] {
+    const pids = [...this.#family.live.keys()];
+    return this.#root === 0 || this.#rootEnded || pids.includes(this.#root) ? pids : [...pids, this.#root];
+  }
+
+  /** To the program, or once that is gone to what it left behind. */
+  #signal(signal: number): void {
+    if (this.#root !== 0 && !this.#rootEnded) {
+      // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
+      this.#libc.kill(this.#root, signal);
+      return;
+    }
+    const { live } = this.#family;
+    for (const process of live.values()) {
+      let maker: ProcessRecord = process;
+      while (maker.birth === 'exec' && maker.parent !== null) maker = maker.parent;
+      if (maker.parent === null || !live.has(maker.parent.pid)) this.#libc.kill(process.pid, signal);
+    }
+  }
+
+  /** Nothing has been told of for a while: what should have been told and was lost is found out otherwise. */
+  #lookAround(): void {
+    const losses = this.#attachment.losses();
+    if (losses.events + losses.tasks + losses.runs === 0) return;
+    this.#family.dropDead(this.#now());
+    if (this.#root !== 0 && !this.#rootEnded && !this.#attachment.isLive(this.#root)) this.#rootIsEnding();
+  }
+
+  #finish(): void {
+    const { live } = this.#family;
+    this.#result.detached = live.size > 0;
+    this.#attachment.detach();
+    this.#drain();
+    this.#family.finish(this.#now());
+    const { events, calls, tasks, runs } = this.#attachment.losses();
+    this.#result.lost = events + calls + tasks + runs;
+    const limits = this.#limits;
+    const missed: string[] = [];
+    if (events > 0) missed.push(`${events} events were lost, for callgate did not read them in time`);
+    if (calls > 0) {
+      missed.push(
+        `${calls} calls or their arguments were lost, for the map of calls was full (${limits.calls} distinct ones)`,
+      );
+    }
+    if (tasks > 0) {
+      missed.push(
+        `${tasks} processes or threads were lost, for the map of tasks was full (${limits.tasks} at a time)`,
+      );
+    }
+    if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
+    if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
+    this.#result.missed = missed;
+    for (const path of this.#executables.unread) {
+      const text = `${path} could not be read before it was gone: its build-id is not known`;
+      this.#host.send({ kind: 'warning', text });
+    }
+  }
+}
+
+/** @throws UnsupportedError for what needs breakpoints */
+function refuseTriggers({ phases, ready }: TraceRequest): void {
+  const all = [...phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]), ready];
+  const symbol = all.find((trigger) => trigger?.kind === 'symbol');
+  if (symbol !== undefined && symbol !== null) {
+    throw new UnsupportedError(
+      `trace: ${symbol.text} needs a breakpoint, which eBPF tracing does not set (use --method seccomp or ptrace)`,
+      { feature: 'breakpoints' },
+    );
+  }
+}
+
+/** Triggers `syscall:` in the order in which the programs number them. @throws UsageError */
+function callWatches({ phases, ready }: TraceRequest): Watch[] {
+  const watches: Watch[] = phases.flatMap(({ trigger, alternatives = [] }, index) =>
+    [trigger, ...alternatives].map((one) => ({ phase: index + 1, trigger: one })),
+  );
+  if (ready !== null) watches.push({ phase: null, trigger: ready });
+  const calls = watches.filter(({ trigger }) => trigger.kind === 'syscall');
+  if (calls.length > TRIGGER_CAP) {
+    throw new UsageError(
+      `phase: ${calls.length} triggers on system calls were given (${TRIGGER_CAP} at most by eBPF)`,
+    );
+  }
+  return calls;
+}
+
+function toCallTrigger({ phase, trigger }: Watch): CallTrigger {
+  const [name, n] = trigger.kind === 'syscall' ? [trigger.name, trigger.n] : ['', 1];
+  return {
+    armed: phase === null ? null : phase - 1,
+    phase,
+    n,
+    numbers: ARCHES.slice(0, ARCH_COUNT).map((arch) => syscallNumber(arch, name)),
+  };
+}

@@ -1,0 +1,509 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Process, Profile } from '../../src/profile/model.ts';
+import {
+  CALLGATE,
+  callgate,
+  callNames,
+  countOf,
+  readProfile,
+  run,
+  start,
+  temporaryDirectory,
+  traceCommand,
+  type Finished,
+} from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+import { sharedCallgate } from '../support/shared-callgate.ts';
+
+const fixture = (name: string): string =>
+  readFileSync(new URL(`fixtures/${name}.c`, import.meta.url), 'utf8');
+
+let crowd = '';
+let fault = '';
+let rare = '';
+let probe = '';
+
+beforeAll(() => {
+  crowd = compile(fixture('crowd'), ['-pthread']);
+  fault = compile(fixture('fault'), ['-pthread']);
+  rare = compile(fixture('rare'));
+  probe = compile(fixture('probe'), ['-pthread']);
+});
+
+const byEbpf = (
+  command: readonly string[],
+  options: readonly string[] = [],
+): Finished & { readonly profile: Profile } =>
+  traceCommand(command, ['-q', '--method', 'ebpf', ...options], { env: { PATH: '/usr/bin:/bin' } });
+
+describe('a call', () => {
+  it('is not lost among ten million others, and keeps its time', () => {
+    const { profile, status } = byEbpf([rare, '10000000']);
+    expect(status).toBe(0);
+    expect(countOf(profile.processes, 'getppid')).toBe(10_000_000);
+    const names = 'getpgid getsid getuid geteuid getgid getegid getpgrp sched_yield getpriority alarm'.split(
+      ' ',
+    );
+    const calls = profile.processes[0]?.calls ?? [];
+    const found = names.map((name) => calls.find((call) => call.name === name));
+    expect(found.map((call) => call?.count)).toEqual(names.map(() => 1));
+    const times = found.map((call) => call?.first ?? -1);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(profile.runs[0]).toMatchObject({ method: 'ebpf', complete: true, lost: 0, warnings: [] });
+  });
+
+  it('keeps its arch: i386 and x86-64 numbers of one process are told apart', () => {
+    const { profile, stdout } = byEbpf([probe, 'int80=20', '39']);
+    expect(stdout).toContain('i386 20=');
+    const names = callNames(profile.processes);
+    expect([names.has('i386:getpid'), names.has('x86_64:getpid'), names.has('x86_64:writev')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('with a number that no table has is kept as a number', () => {
+    const { profile } = byEbpf([probe, '4294967295', '999', '0x40000027']);
+    const names = callNames(profile.processes);
+    expect(['x86_64:4294967295', 'x86_64:999', 'x32:getpid'].filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it('has the values of its selecting arguments, also those behind a pointer', () => {
+    const { profile } = byEbpf([
+      'python3',
+      '-S',
+      '-E',
+      '-c',
+      'import threading; threading.Thread(target=print).start()',
+    ]);
+    const [flags] = profile.processes.flatMap(({ calls }) =>
+      calls.filter(({ name }) => name === 'clone3' || name === 'clone').flatMap(({ args = [] }) => args),
+    );
+    expect(flags).toMatchObject({ index: 0, name: 'flags', values: [0x3d0f00] });
+    expect(flags?.uses).toHaveLength(1);
+  });
+
+  it('of a filter that denies it is not seen, as the documentation says', () => {
+    const { profile, stdout } = byEbpf([fault, 'deny']);
+    expect(stdout).toBe('3\n');
+    expect(countOf(profile.processes, 'getppid')).toBe(0);
+  });
+});
+
+describe('many at once', () => {
+  it('1000 processes that live shortly are recorded whole', () => {
+    const { profile } = byEbpf([crowd, 'children', '1000']);
+    expect(profile.processes).toHaveLength(1001);
+    const wrong = profile.processes
+      .slice(1)
+      .filter((child) => child.parent !== 0 || child.birth !== 'fork' || countOf([child], 'getppid') !== 1);
+    expect(wrong).toEqual([]);
+    expect(profile.processes.slice(1).map(({ exit }) => exit)).toEqual(
+      Array.from({ length: 1000 }, () => ({ kind: 'exited', code: 0 })),
+    );
+    expect(profile.runs[0]?.complete).toBe(true);
+  });
+
+  it('200 threads are recorded whole, each with who made it', () => {
+    const { profile } = byEbpf([crowd, 'threads', '200']);
+    const [process] = profile.processes;
+    expect(new Set(process?.threads.map(({ tid }) => tid)).size).toBe(200);
+    expect(new Set(process?.threads.map(({ creator }) => creator))).toEqual(new Set([process?.pid]));
+    expect(countOf(profile.processes, 'getppid')).toBe((200 * 201) / 2);
+  });
+
+  it('a chain of 50 execs keeps path, build-id, arguments and parent of each', () => {
+    const { profile } = byEbpf([crowd, 'chain', '50']);
+    expect(profile.programs).toHaveLength(1);
+    expect(profile.programs[0]).toMatchObject({
+      path: crowd,
+      buildId: expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
+    expect(profile.processes.map(({ argv }) => argv?.[2])).toEqual(
+      Array.from({ length: 51 }, (_, i) => `${50 - i}`),
+    );
+    expect(profile.processes.map(({ parent }) => parent)).toEqual([
+      null,
+      ...Array.from({ length: 50 }, (_, i) => i),
+    ]);
+  });
+});
+
+describe('the same program under seccomp and eBPF', () => {
+  const view = ({ processes, programs }: Profile): unknown =>
+    processes
+      .map((process: Process) => ({
+        birth: process.birth,
+        program: process.program === null ? null : programs[process.program],
+        argv: process.argv,
+        exit: process.exit,
+        threads: process.threads.length,
+        listens: process.listens.length,
+        calls: process.calls
+          .map(({ arch, nr, count, args }) => ({
+            arch,
+            nr,
+            count,
+            args: args?.map(({ name, values }) => ({ name, values })),
+          }))
+          .sort((a, b) => a.nr - b.nr),
+      }))
+      .map((one) => JSON.stringify(one))
+      .sort();
+
+  it.each([
+    { name: 'ls', command: ['ls', '-lR', '/etc/default'] },
+    {
+      name: 'perl with forks',
+      command: ['perl', '-e', 'for (1..3) { unless (fork) { exec "true" if $_ == 2; exit $_ } wait }'],
+    },
+    { name: 'find -exec', command: ['find', '/etc/default', '-maxdepth', '1', '-exec', 'true', '{}', ';'] },
+    {
+      name: 'sqlite3',
+      command: ['sqlite3', ':memory:', 'create table t(a); insert into t values(1); select * from t'],
+    },
+    { name: 'a program that kills itself', command: ['sh', '-c', 'kill -9 $$'] },
+    {
+      name: 'listening sockets',
+      command: [
+        'python3',
+        '-S',
+        '-E',
+        '-c',
+        'import socket; a = socket.socket(); a.bind(("127.0.0.1", 0)); a.listen(); b = socket.socket(socket.AF_UNIX); b.bind("\\0callgate-test"); b.listen()',
+      ],
+    },
+  ])('makes the same calls as often, with the same arguments, and ends the same: $name', ({ command }) => {
+    const environment = { env: { PATH: '/usr/bin:/bin' } };
+    const traced = (method: string): Profile =>
+      traceCommand(command, ['-q', '--method', method], environment).profile;
+    expect(view(traced('ebpf'))).toEqual(view(traced('seccomp')));
+  });
+});
+
+describe('phases', () => {
+  it('begin at the n-th call, at output, and at a socket that listens', () => {
+    const script =
+      'import os, socket, sys; os.getppid(); os.getsid(0); os.getppid(); os.getuid(); print("ready to go", flush=True); s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); os.getegid()';
+    const { profile } = byEbpf(
+      ['python3', '-S', '-E', '-c', script],
+      ['--phase', 'second@syscall:getppid#2', '--phase', 'third@output:/^ready/'],
+    );
+    expect(profile.phases.map(({ name, entered }) => [name, entered])).toEqual([
+      ['setup', true],
+      ['second', true],
+      ['third', true],
+    ]);
+    const phasesOf = (name: string): readonly number[] | undefined =>
+      profile.processes.flatMap(({ calls }) => calls).find((call) => call.name === name)?.phases;
+    expect([phasesOf('getsid'), phasesOf('getppid')]).toEqual([[0], [0, 1]]);
+  });
+
+  it('are proposed for a server as they are under seccomp', async () => {
+    using directory = temporaryDirectory();
+    const proposals: unknown[] = [];
+    for (const method of ['seccomp', 'ebpf']) {
+      const file = join(directory.path, method);
+      const port = method === 'ebpf' ? '16391' : '16392';
+      const traced = start([
+        'trace',
+        '-q',
+        '--method',
+        method,
+        '-o',
+        file,
+        '--ready',
+        `listen:${port}`,
+        '--workload',
+        `redis-benchmark -q -p ${port} -n 2000 -t set,get`,
+        '--',
+        'redis-server',
+        '--port',
+        port,
+        '--save',
+        '',
+      ]);
+      const { stderr } = await traced.end;
+      expect(stderr).not.toContain('was not ready');
+      const profile = readProfile(file);
+      const [process] = profile.processes;
+      expect(process?.listens.map(({ address }) => address)).toContain(`tcp:${port}`);
+      const main = profile.phases.findIndex(({ source }) => source === 'auto');
+      expect(main).toBe(1);
+      const waits = process?.calls.find(({ name }) => name === 'epoll_wait')?.waits;
+      expect(waits?.uses.length).toBe(64);
+      proposals.push(
+        process?.calls
+          .filter(({ phases }) => phases.includes(main))
+          .map(({ name }) => name)
+          // Background work of the server, which depends on how long it runs.
+          .filter(
+            (name) =>
+              !['futex', 'madvise', 'open', 'ftruncate', 'openat', 'close', 'restart_syscall'].includes(
+                name ?? '',
+              ),
+          )
+          .sort(),
+      );
+    }
+    expect(proposals[1]).toEqual(proposals[0]);
+  });
+});
+
+describe('what runs already', () => {
+  it('is recorded with all threads and later children, and goes on afterwards', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const server = start(['-c', 'echo began; while :; do sleep 0.05; done'], '/bin/sh');
+    await server.waitFor('began');
+    const { status, stderr } = callgate([
+      'trace',
+      '-q',
+      '--method',
+      'ebpf',
+      '--pid',
+      `${server.pid}`,
+      '--duration',
+      '400ms',
+      '-o',
+      file,
+    ]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { processes, runs } = readProfile(file);
+    expect(processes[0]).toMatchObject({ pid: server.pid, birth: 'attach', exit: { kind: 'detached' } });
+    expect(processes.filter(({ birth }) => birth === 'exec').length).toBeGreaterThan(1);
+    expect(runs[0]?.incomplete).toEqual([
+      'attached to a running process: what it did before was not seen',
+      'detached while the program was running',
+    ]);
+    server.kill('SIGKILL');
+    await server.end;
+  });
+
+  it('in a cgroup is recorded until the cgroup vanishes', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1] as string;
+    const cgroup = join(mount, `callgate-test-${process.pid}`);
+    mkdirSync(cgroup);
+    const traced = start(['trace', '--no-progress', '--cgroup', cgroup, '-o', file]);
+    // The programs run once callgate has a child of theirs to tell of, or the file for the result is there.
+    await traceBegan(traced.pid);
+    spawnSync('sh', ['-c', `echo $$ >${cgroup}/cgroup.procs; exec sh -c 'getent passwd root; true'`]);
+    spawnSync('true');
+    rmdirSync(cgroup);
+    const { status } = await traced.end;
+    expect(status).toBe(0);
+    const { processes, programs, runs } = readProfile(file);
+    expect(programs.map(({ path }) => path).some((path) => path.endsWith('/getent'))).toBe(true);
+    expect(programs.map(({ path }) => path).some((path) => path.endsWith('/true'))).toBe(false);
+    expect(processes[0]?.birth).toBe('attach');
+    expect(runs[0]?.incomplete).toContain(`cgroup ${cgroup} was removed while it was traced`);
+  });
+
+  it('anywhere on the machine is recorded with --all', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const traced = start(['trace', '--no-progress', '--all', '-o', file]);
+    await traceBegan(traced.pid);
+    spawnSync(crowd, ['chain', '3']);
+    traced.kill('SIGTERM');
+    await traced.end;
+    const { processes, programs } = readProfile(file);
+    const index = programs.findIndex(({ path }) => path === crowd);
+    expect(processes.filter(({ program }) => program === index).length).toBe(4);
+  });
+});
+
+describe('a refusal', () => {
+  const SECCOMP = '--method seccomp';
+
+  it('without BTF is one clear line, and the program is not run', () => {
+    const script = `mount -t tmpfs tmpfs /sys/kernel/btf && ${CALLGATE} trace -q --method ebpf -o /dev/null -- echo ran`;
+    const { status, stdout, stderr } = run('unshare', ['-m', 'sh', '-c', script]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(
+      /^callgate: trace: no \/sys\/kernel\/btf\/vmlinux, which eBPF tracing needs .*\n$/,
+    );
+  });
+
+  it('without privilege names the capabilities', () => {
+    using directory = temporaryDirectory();
+    const { status, stdout, stderr } = run('setpriv', [
+      '--bounding-set=-bpf,-sys_admin',
+      sharedCallgate(),
+      'trace',
+      '-q',
+      '--method',
+      'ebpf',
+      '-o',
+      join(directory.path, 'p'),
+      '--',
+      'echo',
+      'ran',
+    ]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toBe(
+      `callgate: trace: eBPF tracing cannot be set up: it needs CAP_BPF and CAP_PERFMON, or root (${SECCOMP} needs no privilege)\n`,
+    );
+  });
+
+  it('without bpf(2) is one clear line', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p');
+    const inject = [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=bpf',
+      '-e',
+      'inject=bpf:error=ENOSYS',
+      '-o',
+      '/dev/null',
+      CALLGATE,
+    ];
+    const { status, stderr } = run('strace', [
+      ...inject,
+      'trace',
+      '-q',
+      '--method',
+      'ebpf',
+      '-o',
+      file,
+      '--',
+      'true',
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      `callgate: trace: eBPF tracing cannot be set up: this kernel has no bpf(2), ENOSYS (CONFIG_BPF_SYSCALL, or a seccomp filter that denies it; ${SECCOMP} does without)\n`,
+    );
+  });
+
+  it('that shows only when it is tried makes the default method another one, which is told', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p');
+    const { status, stderr } = run('unshare', [
+      '-Ur',
+      CALLGATE,
+      'trace',
+      '--no-progress',
+      '-o',
+      file,
+      '--',
+      'true',
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^callgate: tracing by seccomp instead: eBPF tracing cannot be set up: .*EPERM.*$/m,
+    );
+    expect(readProfile(file).runs[0]).toMatchObject({ method: 'seccomp', complete: true });
+  });
+
+  it('needs no room in the limit of locked memory', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p');
+    const { status } = run('prlimit', [
+      '--memlock=0',
+      CALLGATE,
+      'trace',
+      '-q',
+      '--method',
+      'ebpf',
+      '-o',
+      file,
+      '--',
+      'true',
+    ]);
+    expect(status).toBe(0);
+    expect(readProfile(file).runs[0]?.method).toBe('ebpf');
+  });
+
+  it('of a trigger on a function names the methods that have it', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p');
+    const { status, stderr } = callgate([
+      'trace',
+      '-q',
+      '--method',
+      'ebpf',
+      '--phase',
+      'main@symbol:main',
+      '-o',
+      file,
+      '--',
+      'true',
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      'callgate: trace: symbol:main needs a breakpoint, which eBPF tracing does not set (use --method seccomp or ptrace)\n',
+    );
+  });
+
+  it('of a program that does not exist comes from the kernel and leaves nothing behind', () => {
+    using directory = temporaryDirectory();
+    const script = join(directory.path, 'script');
+    writeFileSync(script, 'echo hello\n', { mode: 0o755 });
+    const { status, stderr } = callgate([
+      'trace',
+      '--method',
+      'ebpf',
+      '-o',
+      join(directory.path, 'p'),
+      '--',
+      script,
+    ]);
+    expect(status).toBe(126);
+    expect(stderr).toContain(`trace: cannot execute ${script}: ENOEXEC`);
+  });
+});
+
+it('a program that is started dies with callgate, and nothing stays attached', async () => {
+  using directory = temporaryDirectory();
+  const traced = start([
+    'trace',
+    '-q',
+    '--method',
+    'ebpf',
+    '-o',
+    join(directory.path, 'p'),
+    '--',
+    fault,
+    'wait',
+  ]);
+  await traced.waitFor('began');
+  traced.kill('SIGKILL');
+  // Its stdout closes when the program is gone as well.
+  const { signal } = await traced.end;
+  expect(signal).toBe('SIGKILL');
+});
+
+it('the default method is eBPF where it works, which is told unless -q is given', () => {
+  using directory = temporaryDirectory();
+  const file = join(directory.path, 'p');
+  const told = callgate(['trace', '--no-progress', '-o', file, '--', 'true']);
+  expect(told.stderr.split('\n')[0]).toBe(
+    'callgate: tracing by ebpf, for it costs the program least (--method chooses another)',
+  );
+  expect(readProfile(file).runs[0]?.method).toBe('ebpf');
+  expect(callgate(['trace', '-q', '-o', file, '--', 'true']).stderr).toBe('');
+});
+
+/** Waits until the tracing thread waits for events: it has an epoll descriptor on a ring buffer then. */
+async function traceBegan(pid: number): Promise<void> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+    const { stdout } = spawnSync(
+      'sh',
+      ['-c', `cat /proc/${pid}/task/*/wchan /proc/${pid}/fdinfo/* 2>/dev/null`],
+      {
+        encoding: 'utf8',
+      },
+    );
+    if (/link_type:\s*(tracing|raw_tracepoint)/.test(stdout)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('callgate did not attach its programs within 20 s');
+}
