@@ -92,7 +92,7 @@ writeFileSync(join(dist, 'page', 'licences.txt'), licencesOf(Object.keys(metafil
 function licencesOf(files) {
   const packages = files.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
   return [...new Set(packages)]
-    .sort()
+    .sort((a, b) => (a < b ? -1 : 1))
     .map((name) => {
       const directory = join(root, 'node_modules', name);
       const { version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));

@@ -78,11 +78,7 @@ export async function runTrace(
 }
 
 /** Loaded only when it is asked for: a page takes much that a trace does not. */
-async function startLive(
-  command: readonly string[],
-  args: TraceArguments,
-  path: string,
-): Promise<LiveTrace> {
+async function startLive(command: readonly string[], args: TraceArguments, path: string): Promise<LiveTrace> {
   const { LiveTrace } = await import('./live-trace.ts');
   return await LiveTrace.start(args.live === true ? 0 : (args.live ?? 0), {
     label: basename(path),
@@ -115,11 +111,13 @@ function checkTarget(command: readonly string[], args: TraceArguments): void {
 
 /** What callgate has chosen and why, if it was left to it; a change of mind later on is told in any case but -q. */
 function sayMethod({ choice }: RunningTrace): void {
-  if (choice.reason !== null) say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
+  if (choice.reason !== null)
+    say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
 }
 
 function sayFallback(event: TraceEvent): void {
-  if (event.kind === 'fallback') say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
+  if (event.kind === 'fallback')
+    say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
 }
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {

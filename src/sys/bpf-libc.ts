@@ -8,8 +8,8 @@ const SYS_bpf = 321;
 export interface BpfLibc {
   /** bpf(2). */
   bpf(command: number, attributes: Pointer, size: number): number;
-  /** Address of a shared mapping of a descriptor, or -1n (MAP_FAILED). */
-  mmap(size: number, protection: number, fd: number, offset: number): bigint;
+  /** Address of a mapping of a descriptor, or -1n (MAP_FAILED). */
+  mmap(size: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, size: number): number;
   epollCreate(flags: number): number;
   /** `event` is struct epoll_event. */
@@ -21,8 +21,6 @@ export interface BpfLibc {
   view(address: bigint, size: number): ArrayBuffer;
 }
 
-const MAP_SHARED = 1;
-
 /** Binds the calls to the calling thread, on x86-64 only. */
 export function openBpfLibc(): BpfLibc {
   const lib = koffi.load('libc.so.6');
@@ -33,8 +31,8 @@ export function openBpfLibc(): BpfLibc {
   const munmap = lib.func('munmap', 'int', ['uintptr_t', 'size_t']);
   return {
     bpf: (command, attributes, size) => bpf(SYS_bpf, command, attributes, size) as number,
-    mmap: (size, protection, fd, offset) =>
-      BigInt.asIntN(64, BigInt(mmap(0, size, protection, MAP_SHARED, fd, offset) as number | bigint)),
+    mmap: (size, protection, flags, fd, offset) =>
+      BigInt.asIntN(64, BigInt(mmap(0, size, protection, flags, fd, offset) as number | bigint)),
     munmap: (address, size) => munmap(address, size) as number,
     epollCreate: lib.func('epoll_create1', 'int', ['int']),
     epollControl: lib.func('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
@@ -42,4 +40,19 @@ export function openBpfLibc(): BpfLibc {
     eventfd: lib.func('eventfd', 'int', ['uint', 'int']),
     view: (address, size) => koffi.view(address, size),
   };
+}
+
+/** A file as it lies in memory, without a copy of it, until disposed of; null where it cannot be mapped. */
+export function mapFile(
+  libc: BpfLibc,
+  fd: number,
+  size: number,
+): ({ readonly bytes: Uint8Array } & Disposable) | null {
+  const PROT_READ = 1;
+  const MAP_PRIVATE = 2;
+  // SAFETY: the mapping is read-only and lasts until dispose, after which the caller does not touch the bytes.
+  const address = libc.mmap(size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (address === -1n) return null;
+  const bytes = new Uint8Array(libc.view(address, size));
+  return { bytes, [Symbol.dispose]: () => void libc.munmap(address, size) };
 }

@@ -4,6 +4,7 @@ import type { Libc } from './libc.ts';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
+const MAP_SHARED = 1;
 const PAGE = 4096;
 
 /** Bits of a record's length word; source: include/uapi/linux/bpf.h. */
@@ -34,9 +35,9 @@ export class RingBuffer implements Disposable {
     this.#bpfLibc = bpfLibc;
     this.#size = size;
     // SAFETY: both mappings are shared with the kernel and unmapped by dispose; no view is used after that.
-    this.#consumerAddress = bpfLibc.mmap(PAGE, PROT_READ | PROT_WRITE, fd, 0);
+    this.#consumerAddress = bpfLibc.mmap(PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (this.#consumerAddress === -1n) throw failure(libc.errno());
-    this.#producerAddress = bpfLibc.mmap(PAGE + 2 * size, PROT_READ, fd, PAGE);
+    this.#producerAddress = bpfLibc.mmap(PAGE + 2 * size, PROT_READ, MAP_SHARED, fd, PAGE);
     if (this.#producerAddress === -1n) {
       const errno = libc.errno();
       bpfLibc.munmap(this.#consumerAddress, PAGE);

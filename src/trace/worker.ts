@@ -1,7 +1,14 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { LaunchError, SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc, type Libc } from '../sys/libc.ts';
-import type { BackendHost, BackendResult, FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import type {
+  BackendHost,
+  BackendResult,
+  FailureReport,
+  TraceCommand,
+  TraceEvent,
+  TraceRequest,
+} from './backend.ts';
 import { traceEbpf } from './ebpf/tracer.ts';
 import { tracePtrace } from './ptrace/tracer.ts';
 import { Recorder } from './recorder.ts';
@@ -63,7 +70,8 @@ function traceBy(request: TraceRequest, host: BackendHost, libc: Libc): BackendR
     return traceEbpf(request, host, libc);
   } catch (error) {
     // Once something has been recorded it is no longer a question of what the machine can do.
-    if (fallback === null || !(error instanceof UnsupportedError) || host.recorder.processCount > 0) throw error;
+    if (fallback === null || !(error instanceof UnsupportedError) || host.recorder.processCount > 0)
+      throw error;
     host.send({ kind: 'fallback', method: fallback, reason: error.message });
     return tracePtrace({ ...request, method: fallback }, host, libc);
   }

@@ -36,7 +36,7 @@ export interface Limits {
   readonly events: number;
 }
 
-export const LIMITS: Limits = { tasks: 65536, calls: 262144, values: 262144, events: 1 << 22 };
+export const LIMITS: Limits = { tasks: 65536, calls: 131072, values: 131072, events: 1 << 22 };
 
 export type MapName =
   | 'tasks'

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { UnsupportedError } from '../../base/errors.ts';
+import { mapFile, openBpfLibc } from '../../sys/bpf-libc.ts';
 import { findKernelFields, type KernelFields } from './kernel-fields.ts';
 
 const BTF = '/sys/kernel/btf/vmlinux';
@@ -10,9 +11,9 @@ const BTF = '/sys/kernel/btf/vmlinux';
  * @throws UnsupportedError if it does not say, or lacks something
  */
 export function readKernelFields(): KernelFields {
-  let bytes: Uint8Array;
+  let fd: number;
   try {
-    bytes = readFileSync(BTF);
+    fd = openSync(BTF, 'r');
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new UnsupportedError(
@@ -22,5 +23,11 @@ export function readKernelFields(): KernelFields {
       { feature: 'BTF', minimumKernel: '5.4', cause: error },
     );
   }
-  return findKernelFields(bytes);
+  try {
+    // Since Linux 6.16; the file is of several megabytes, and read() gives one page at a time.
+    using mapped = mapFile(openBpfLibc(), fd, fstatSync(fd).size);
+    return findKernelFields(mapped?.bytes ?? readFileSync(fd));
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -139,7 +139,7 @@ export const ARGV_CAP = 16384;
 
 /** Bytes of names that a path event holds at most, and names. */
 export const PATH_CAP = 4096;
-export const NAME_CAP = 64;
+export const NAME_CAP = 40;
 
 /** Bytes of one write that an output event holds at most. */
 export const OUTPUT_CAP = 16384;

@@ -324,7 +324,7 @@ class EbpfTracer {
   /** Nothing has been told of for a while: what should have been told and was lost is found out otherwise. */
   #lookAround(): void {
     const losses = this.#attachment.losses();
-    if (losses.events + losses.tasks + losses.runs === 0) return;
+    if (losses.events + losses.tasks + losses.runs === 0 || this.#drain() > 0) return;
     this.#family.dropDead(this.#now());
     if (this.#root !== 0 && !this.#rootEnded && !this.#attachment.isLive(this.#root)) this.#rootIsEnding();
   }
