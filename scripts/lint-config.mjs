@@ -17,8 +17,6 @@ const ORDER = [
   'watch',
   'doctor',
   'analyze',
-  'source',
-  'image',
   'compare',
   'enforce',
   'study',

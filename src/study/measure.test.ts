@@ -31,8 +31,9 @@ it('measures a real command', () => {
   const folder = mkdtempSync(join(tmpdir(), 'callgate-cost-'));
   try {
     const file = join(folder, 'cost');
-    const [command = '', ...args] = [...measured(file), process.execPath, '-e', 'Buffer.alloc(100e6, 1)'];
-    expect(spawnSync(command, args).status).toBe(0);
+    const [command, ...args] = measured(file);
+    const words = [...args, process.execPath, '-e', 'Buffer.alloc(100e6, 1)'];
+    expect(spawnSync(command ?? '', words).status).toBe(0);
     expect(readCosts([file])?.peak).toBeGreaterThan(100);
   } finally {
     rmSync(folder, { recursive: true });

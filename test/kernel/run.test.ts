@@ -846,8 +846,19 @@ describe('what callgate run refuses, before anything has run', () => {
     const outer = writePolicy(directory.path, denying([denied]));
     const inner = writePolicy(directory.path, denying([]));
     const { status, stderr } = callgate([
-      ...['run', '-q', '--exec', '--policy', outer, '--', CALLGATE],
-      ...[...command, '--policy', inner, '--', 'touch', marker],
+      'run',
+      '-q',
+      '--exec',
+      '--policy',
+      outer,
+      '--',
+      CALLGATE,
+      ...command,
+      '--policy',
+      inner,
+      '--',
+      'touch',
+      marker,
     ]);
     expect(stderr).toMatch(/^callgate: .*kernel refused the filter.*the program was not run/);
     expect(status).not.toBe(0);
