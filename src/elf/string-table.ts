@@ -13,7 +13,8 @@ import type { FileRange } from './file.ts';
 export class StringTable {
   readonly #bytes: Uint8Array;
   readonly #range: FileRange;
-  readonly #text: string | undefined;
+  #text: string | undefined;
+  #lookups = 0;
   #budget: number;
 
   /** `range` must lie inside of `bytes`, the file. */
@@ -21,12 +22,6 @@ export class StringTable {
     this.#bytes = bytes;
     this.#range = range;
     this.#budget = bytes.length * OVERLAP;
-    const size = range.end - range.offset;
-    // One decoding for all names is several times faster than one a name; beyond ASCII it would be wrong.
-    if (size > 0 && size <= LARGEST_TEXT) {
-      const table = bytes.subarray(range.offset, range.end);
-      if (isAscii(table)) this.#text = Buffer.from(table.buffer, table.byteOffset, size).toString('latin1');
-    }
   }
 
   /**
@@ -37,6 +32,7 @@ export class StringTable {
   at(index: number): string {
     const { offset, end } = this.#range;
     if (index === 0 && offset === end) return '';
+    if (++this.#lookups === FEW_NAMES) this.#decode();
     const start = offset + index;
     if (!(start < end)) {
       throw new FormatError(`elf: string at ${hex(start)} starts past end of string table (${hex(end)})`, {
@@ -53,6 +49,15 @@ export class StringTable {
       });
     }
     return this.#text?.slice(index, stop - offset) ?? utf8(this.#bytes, start, stop);
+  }
+
+  /** One decoding for all names is several times faster than one a name; beyond ASCII it would be wrong. */
+  #decode(): void {
+    const { offset, end } = this.#range;
+    const size = end - offset;
+    if (size > LARGEST_TEXT) return;
+    const table = this.#bytes.subarray(offset, end);
+    if (isAscii(table)) this.#text = Buffer.from(table.buffer, table.byteOffset, size).toString('latin1');
   }
 
   #endOf(start: number): number {
@@ -76,6 +81,9 @@ const OVERLAP = 16;
 
 /** Shorter names take no more time than the entries that have them. */
 const LONG_NAME = 64;
+
+/** Not worth decoding a whole table for. */
+const FEW_NAMES = 64;
 
 /** V8 cannot hold strings of 2^29 characters. */
 const LARGEST_TEXT = 2 ** 28;

@@ -26,20 +26,15 @@ export type VersionLookup = (index: number) => SymbolVersion;
  */
 export function symbolVersions(
   elf: ElfFile,
-  { values }: DynamicTable,
+  table: DynamicTable,
   strings: StringTable,
 ): VersionLookup | null {
-  const versym = values.get(D_TAG.DT_VERSYM);
+  const versym = table.values.get(D_TAG.DT_VERSYM);
   if (versym === undefined) return null;
   const versions = new Map<number, SymbolVersion & { readonly hidden: SymbolVersion }>();
-  const add = (index: number, name: string | null, isDefined: boolean): void => {
+  for (const [index, { name, isDefined }] of versionNames(elf, table, strings)) {
     versions.set(index, { name, isDefault: isDefined, hidden: { name, isDefault: false } });
-  };
-  readNeeded(elf, values, (index, name) => add(index, strings.at(name), false));
-  readDefined(elf, values, (index, name) => add(index, strings.at(name), true));
-  // 0 is a local symbol, 1 a global one without a version, whether a base version is defined or not.
-  add(0, null, false);
-  add(1, null, false);
+  }
 
   const cursor = new ByteCursor(elf.bytes, {
     context: 'elf: symbol versions',
@@ -60,7 +55,36 @@ export function symbolVersions(
   };
 }
 
-const VERSYM_HIDDEN = 0x8000;
+/** A version by its index, which is that of DT_VERSYM without VERSYM_HIDDEN. */
+export interface VersionName {
+  /** Null for 0, a local symbol, and 1, a global one without a version. */
+  readonly name: string | null;
+  /** True when the file defines the version, false when it needs it of another. */
+  readonly isDefined: boolean;
+}
+
+/**
+ * The versions that DT_VERDEF and DT_VERNEED name, by index.
+ *
+ * @throws FormatError when a table is malformed.
+ */
+export function versionNames(
+  elf: ElfFile,
+  { values }: DynamicTable,
+  strings: StringTable,
+): ReadonlyMap<number, VersionName> {
+  const versions = new Map<number, VersionName>();
+  readNeeded(elf, values, (index, name) => versions.set(index, { name: strings.at(name), isDefined: false }));
+  readDefined(elf, values, (index, name) => versions.set(index, { name: strings.at(name), isDefined: true }));
+  // Whether a base version is defined or not.
+  versions.set(0, { name: null, isDefined: false });
+  versions.set(1, { name: null, isDefined: false });
+  return versions;
+}
+
+/** The bit of a DT_VERSYM entry that says: no reference without a version binds to it. */
+export const VERSYM_HIDDEN = 0x8000;
+
 const VERDEF_SIZE = 20;
 const VERNEED_SIZE = 16;
 const VERNAUX_SIZE = 16;
