@@ -1,0 +1,212 @@
+import type { Arch } from '../abi/arch.ts';
+import { syscallName, syscallNumber } from '../abi/syscalls.ts';
+import type { Call, Program, UnresolvedSite } from '../profile/model.ts';
+import { ArgumentQuery } from './graph/argument-query.ts';
+import { assumptionsOf } from './graph/assumptions.ts';
+import { CallValues } from './graph/call-values.ts';
+import { chainTo, codePlace } from './graph/chains.ts';
+import { type CodeSource, ProgramGraph } from './graph/program-graph.ts';
+import type { Reach } from './graph/reach.ts';
+import { runtimesOf } from './graph/runtimes.ts';
+import { closeScope, type Scope, type ScopedClosure } from './graph/scope.ts';
+import { selectingValues } from './graph/selecting-values.ts';
+import { type CallSite, callSites } from './graph/sites.ts';
+import { Image } from './image/image.ts';
+import { loadSet, type LoadSetOptions } from './load/load-set.ts';
+import { pluginLibraries } from './load/plugin.ts';
+
+/** How a program is analysed. */
+export interface AnalyzeOptions extends LoadSetOptions {
+  /** All of its life, loader included, or from main on; default `whole`. */
+  readonly scope?: Scope;
+  /** Libraries that it opens at run time besides those that the analysis finds, with a reason each. */
+  readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
+  /** Add what configuration files and plug-in directories of well-known programs and libraries name; default false. */
+  readonly plugins?: boolean;
+  /** Selecting arguments and chains of calls; default true. Without them the analysis is faster. */
+  readonly details?: boolean;
+  /** How the code of an object is come by; default: it is read. */
+  readonly source?: CodeSource;
+}
+
+/** What was found of a program. */
+export interface ProgramAnalysis {
+  /** As profiles have it: calls of origin `possible`, all in phase 0. */
+  readonly program: Program;
+  readonly graph: ProgramGraph;
+  readonly values: CallValues;
+  readonly closure: ScopedClosure;
+  readonly sites: readonly CallSite[];
+  readonly query: ArgumentQuery;
+  readonly statistics: AnalysisStatistics;
+}
+
+/** Sizes of an analysis. */
+export interface AnalysisStatistics {
+  readonly objects: number;
+  readonly functions: number;
+  readonly reachedFunctions: number;
+  readonly sites: number;
+  /** System calls, by arch and number. */
+  readonly calls: number;
+}
+
+/**
+ * Finds which system calls a program can make, by reading the code of all its objects.
+ *
+ * Nothing is run. The path is below the root of the options.
+ *
+ * @throws FormatError when an object is malformed.
+ * @throws UnsupportedError when the program is for a machine that cannot be read.
+ * @throws UsageError when there is no such file.
+ */
+export function analyzeProgram(path: string, options: AnalyzeOptions = {}): ProgramAnalysis {
+  const image = new Image(loadSet(path, options));
+  const graph = new ProgramGraph(image, options.source);
+  const values = new CallValues(graph);
+  const plugins = options.plugins === true ? pluginLibraries(image.loadSet).libraries : [];
+  const closure = closeScope(graph, values, options.scope ?? 'whole', {
+    libraries: [...(options.libraries ?? []), ...plugins],
+  });
+  const { reach } = closure;
+  const query = new ArgumentQuery(graph, reach, values);
+  const sites = callSites(graph, reach, query, values);
+  const calls = callsOf(graph, reach, query, sites, options.details !== false);
+  const { file } = image.objects[0] as (typeof image.objects)[number];
+  return {
+    program: {
+      path: file.path,
+      buildId: file.buildId,
+      calls,
+      analysis: {
+        objects: image.objects.map(({ file: each }) => ({
+          path: each.path,
+          buildId: each.buildId,
+          reason: reasonOf(graph, each.index),
+        })),
+        entries: [],
+        unresolved: unresolvedSites(graph, closure, sites),
+        assumptions: assumptionsOf(graph, closure),
+      },
+    },
+    graph,
+    values,
+    closure,
+    sites,
+    query,
+    statistics: {
+      objects: image.objects.length,
+      functions: graph.nodeCount,
+      reachedFunctions: reach.order.length,
+      sites: sites.length,
+      calls: calls.length,
+    },
+  };
+}
+
+/** Calls by arch and number, ascending, with chains and selecting arguments if wanted. */
+function callsOf(
+  graph: ProgramGraph,
+  reach: Reach,
+  query: ArgumentQuery,
+  sites: readonly CallSite[],
+  details: boolean,
+): Call[] {
+  const bySite = new Map<Arch, Map<number, CallSite[]>>([
+    ['x86_64', new Map()],
+    ['i386', new Map()],
+  ]);
+  for (const site of sites) {
+    for (const nr of site.numbers.keys()) {
+      const known = bySite.get(site.arch)?.get(nr);
+      if (known === undefined) bySite.get(site.arch)?.set(nr, [site]);
+      else known.push(site);
+    }
+  }
+  const calls: Call[] = [];
+  for (const [arch, byNumber] of bySite) {
+    if (byNumber.size > 0) addAlways(arch, byNumber);
+    for (const nr of [...byNumber.keys()].sort((a, b) => a - b)) {
+      const of = byNumber.get(nr) ?? [];
+      const args = details ? selectingValues(query, arch, nr, of) : null;
+      const first = of[0];
+      calls.push({
+        arch,
+        nr,
+        name: syscallName(arch, nr),
+        origin: 'possible',
+        count: null,
+        first: null,
+        last: null,
+        phases: [0],
+        ...(args === null ? {} : { args }),
+        ...(details && first !== undefined
+          ? { chains: [{ phase: 0, steps: chainTo(graph, reach, first, nr) }] }
+          : {}),
+      });
+    }
+  }
+  return calls;
+}
+
+/** What the kernel makes a program call: no site has restart_syscall, and the return from a handler may be the vDSO's. */
+function addAlways(arch: Arch, byNumber: Map<number, CallSite[]>): void {
+  for (const name of ['restart_syscall', 'rt_sigreturn']) {
+    const nr = syscallNumber(arch, name);
+    if (nr !== null && !byNumber.has(nr)) byNumber.set(nr, []);
+  }
+}
+
+function reasonOf(graph: ProgramGraph, index: number): string {
+  const { loadSet: set } = graph.image;
+  const { reason } = set.objects[index] as (typeof set.objects)[number];
+  const by = reason.by === null ? '' : (set.objects[reason.by]?.path ?? '');
+  switch (reason.kind) {
+    case 'needed':
+      return `needed by ${by.slice(by.lastIndexOf('/') + 1)}`;
+    case 'open':
+      return reason.text;
+    default:
+      return reason.text === '' ? reason.kind : `${reason.kind}: ${reason.text}`;
+  }
+}
+
+function unresolvedSites(
+  graph: ProgramGraph,
+  closure: ScopedClosure,
+  sites: readonly CallSite[],
+): UnresolvedSite[] {
+  const found: UnresolvedSite[] = [];
+  const add = (kind: UnresolvedSite['kind'], address: number, reason: string): void => {
+    found.push({ ...codePlace(graph, address), kind, reason, phases: [0] });
+  };
+  for (const { unknown, address } of sites) {
+    for (const place of unknown) {
+      const where =
+        place.address === address
+          ? ''
+          : `, for the system call at 0x${codePlace(graph, address).address.toString(16)}`;
+      add('number', place.address, `number of a system call: ${place.reason}${where}`);
+    }
+  }
+  for (const { kind, address, reason } of closure.unknown) {
+    add(kind, address, kind === 'dlopen' ? `library to open: ${reason}` : `symbol to look up: ${reason}`);
+  }
+  const program = graph.objects[0]?.image;
+  for (const { name, problem, by } of graph.image.loadSet.missing) {
+    const object = graph.image.loadSet.objects[by ?? 0]?.path ?? program?.file.path ?? '';
+    found.push({
+      object,
+      function: null,
+      address: 0,
+      kind: 'object',
+      reason: `${name}: ${problem}`,
+      phases: [0],
+    });
+  }
+  for (const { object, reason } of runtimesOf(graph)) {
+    const path = graph.objects[object]?.image.file.path ?? '';
+    found.push({ object: path, function: null, address: 0, kind: 'runtime', reason, phases: [0] });
+  }
+  return found;
+}

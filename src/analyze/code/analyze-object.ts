@@ -1,0 +1,89 @@
+import type { Image } from '../image/image.ts';
+import { FlowAnalysis } from '../value/flow.ts';
+import { Transfer } from '../value/transfer.ts';
+import { ValuePool } from '../value/value.ts';
+import { dataObjects, pointerWords } from './data-objects.ts';
+import { Explorer } from './explorer.ts';
+import { finishCode } from './finish.ts';
+import { functionStarts, type FunctionStarts } from './function-starts.ts';
+import { JumpResolver } from './jump-tables.ts';
+import { landingPads } from './landing-pads.ts';
+import { NORETURN_NAMES } from './noreturn-names.ts';
+import { FACT, ORIGIN, type ObjectCode } from './object-code.ts';
+import type { ObjectView } from './object-view.ts';
+
+/**
+ * Reads all code of one object: its functions, what they call and take, where system calls are made, and which data holds pointers.
+ *
+ * The result depends on the file alone.
+ *
+ * @throws FormatError when a table of the object is malformed.
+ */
+export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
+  const known = functionStarts(image, view);
+  const explorer = new Explorer(view, known, noreturnWords(image, view));
+  const transfer = new Transfer(new ValuePool(), view, false);
+  const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer);
+  for (const label of known.dataLabels) explorer.take(-1, -1, label);
+  jumps.run();
+  enterLandingPads(explorer, view, known);
+  jumps.run();
+  // Parts to which no function leads are functions after all.
+  for (const part of known.parts) if (explorer.ownerOf(part) < 0) explorer.addFunction(part, ORIGIN.FRAME);
+  jumps.run();
+  enterLandingPads(explorer, view, known);
+  jumps.run();
+
+  const pointers = pointerWords(view);
+  if (view.isFixed) {
+    takeFromData(explorer, view, pointers, jumps);
+    jumps.run();
+  }
+  const taken: number[] = [];
+  for (let fact = 0; fact < explorer.factKinds.length; fact++) {
+    if (explorer.factKinds.at(fact) === FACT.TAKE_DATA) taken.push(explorer.factTargets.at(fact));
+  }
+  return finishCode(explorer, jumps.targets, dataObjects(image, view, taken, pointers), known.personalities);
+}
+
+/** Exceptions lead to the landing pads of the function that holds the frame. */
+function enterLandingPads(explorer: Explorer, view: ObjectView, { frames }: FunctionStarts): void {
+  for (const frame of frames) {
+    if (frame.lsda === null) continue;
+    const index = explorer.ownerOf(frame.start);
+    if (index < 0) continue;
+    for (const pad of landingPads(view, frame.lsda, frame.start)) explorer.enterFromOutside(index, pad);
+  }
+}
+
+/** Functions that only words of data name, in an object without relocations. Targets of jump tables are none. */
+function takeFromData(explorer: Explorer, view: ObjectView, pointers: Int32Array, jumps: JumpResolver): void {
+  const targets = new Set([...jumps.targets.values()].flat());
+  for (const place of pointers) {
+    const vaddr = view.pointerAt(place);
+    if (!view.isCode(vaddr) || targets.has(vaddr)) continue;
+    const known = explorer.functionAt(vaddr);
+    if (known >= 0) explorer.addFunction(vaddr, ORIGIN.TAKEN);
+    else explorer.take(-1, -1, vaddr);
+  }
+}
+
+/** vaddrs of the words through which functions that never return are called. */
+function noreturnWords(image: Image, view: ObjectView): Set<number> {
+  const words = new Set<number>();
+  const object = image.objects[view.index];
+  if (object === undefined) return words;
+  const { relocations, symbols } = object;
+  const isNoreturn = new Map<number, boolean>();
+  for (let at = 0; at < relocations.count; at++) {
+    const symbol = relocations.symbol[at] as number;
+    if (symbol === 0) continue;
+    let answer = isNoreturn.get(symbol);
+    if (answer === undefined) {
+      answer = NORETURN_NAMES.has(symbols.name(symbol));
+      isNoreturn.set(symbol, answer);
+    }
+    if (answer) words.add(view.vaddrOf(relocations.place[at] as number));
+  }
+  return words;
+}

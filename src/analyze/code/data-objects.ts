@@ -1,0 +1,110 @@
+import { ST_TYPE } from '../../elf/constants.ts';
+import { elfSymbols } from '../../elf/symbol.ts';
+import type { Image } from '../image/image.ts';
+import type { DataObjects } from './object-code.ts';
+import { type ObjectView, WORD } from './object-view.ts';
+
+/** Compilers align what is at least so large to it, so that an address within an object rarely looks like a start. */
+const ALIGNMENT = 32;
+
+/** Sections that hold nothing but tables of one size: glibc's stdio methods (libio/libioP.h: 21 words each). */
+const TABLE_SIZES: ReadonlyMap<string, number> = new Map([['__libc_IO_vtables', 168]]);
+
+/**
+ * Divides an object's data into runs, each of which is taken as a whole, and gives those that hold pointers.
+ *
+ * Bounds are addresses that code takes or data holds, symbols, and starts of sections and segments; those that are not
+ * aligned count only if they are a section or segment. Inside of a sized symbol there is no bound.
+ *
+ * @param taken vaddrs of data that code takes.
+ * @param pointers vaddrs of words that hold pointers, ascending; slots of the GOT are not among them.
+ */
+export function dataObjects(
+  image: Image,
+  view: ObjectView,
+  taken: Iterable<number>,
+  pointers: Int32Array,
+): DataObjects {
+  const object = image.objects[view.index];
+  if (object === undefined) throw new RangeError(`no object ${view.index}`);
+  const { elf } = object.file;
+  const bounds = new Set<number>();
+  const addIfAligned = (vaddr: number): void => {
+    if (vaddr % ALIGNMENT === 0 && view.contains(vaddr)) bounds.add(vaddr);
+  };
+  for (const vaddr of taken) addIfAligned(vaddr);
+  for (const place of pointers) addIfAligned(view.pointerAt(place));
+
+  const insides: (readonly [number, number])[] = [];
+  const addSymbol = (value: number, size: number): void => {
+    bounds.add(value);
+    if (size > 0) {
+      bounds.add(value + size);
+      insides.push([value, value + size]);
+    }
+  };
+  const { symbols } = object;
+  for (let at = 1; at < symbols.count; at++) {
+    if (symbols.shndx[at] !== 0 && symbols.type[at] === ST_TYPE.STT_OBJECT) {
+      addSymbol(symbols.value[at] as number, symbols.size[at] as number);
+    }
+  }
+  for (const symbol of elfSymbols(elf, 'symtab')) {
+    if (symbol.shndx !== 0 && symbol.type === ST_TYPE.STT_OBJECT) addSymbol(symbol.value, symbol.size);
+  }
+  for (const [start, end] of insides) {
+    if (end - start > 1_000_000) continue;
+    for (let at = Math.ceil((start + 1) / ALIGNMENT) * ALIGNMENT; at < end; at += ALIGNMENT)
+      bounds.delete(at);
+  }
+  for (const section of elf.sections) {
+    if (section.addr === 0) continue;
+    const step = TABLE_SIZES.get(section.name);
+    if (step !== undefined) {
+      for (let at = section.addr; at < section.addr + section.size; at += step) bounds.add(at);
+    }
+    bounds.add(section.addr);
+    bounds.add(section.addr + section.size);
+  }
+  for (const load of elf.loads) {
+    bounds.add(load.vaddr);
+    bounds.add(load.vaddr + load.memsz);
+  }
+  return divide(Int32Array.from(bounds).sort(), pointers, view);
+}
+
+function divide(bounds: Int32Array, pointers: Int32Array, view: ObjectView): DataObjects {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const offsets: number[] = [];
+  let bound = 0;
+  for (let index = 0; index < pointers.length; index++) {
+    const place = pointers[index] as number;
+    const end = ends.at(-1);
+    if (end !== undefined && place < end) continue;
+    while (bound + 1 < bounds.length && (bounds[bound + 1] as number) <= place) bound++;
+    starts.push(bounds[bound] ?? view.low);
+    ends.push(bounds[bound + 1] ?? view.high);
+    offsets.push(index);
+  }
+  offsets.push(pointers.length);
+  return {
+    starts: Int32Array.from(starts),
+    ends: Int32Array.from(ends),
+    pointerOffsets: Int32Array.from(offsets),
+    pointerPlaces: pointers,
+  };
+}
+
+/** vaddrs of the words of an object that hold pointers in data, ascending. */
+export function pointerWords(view: ObjectView): Int32Array {
+  const places: number[] = [];
+  for (let place = Math.ceil(view.low / 8) * 8; place < view.high; place += 8) {
+    const word = view.wordAt(place);
+    if (word === WORD.POINTER) places.push(place);
+    // Without relocations any word that could be an address may be one.
+    else if (view.isFixed && word === WORD.NONE && !view.isCode(place) && view.pointerAt(place) !== 0)
+      places.push(place);
+  }
+  return Int32Array.from(places);
+}

@@ -1,0 +1,426 @@
+import type { FrameRange } from '../../elf/frame.ts';
+import type { FlowAnalysis } from '../value/flow.ts';
+import { VALUE } from '../value/value.ts';
+import type { Transfer } from '../value/transfer.ts';
+import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import { ExploredBody } from './body.ts';
+import { ClobberedRegisters } from './clobbered-registers.ts';
+import { CODE, type Explorer } from './explorer.ts';
+import { lastAtMost } from './int-list.ts';
+import { FACT, ORIGIN } from './object-code.ts';
+
+/** Most entries that are read of a table without a known end. */
+const ENTRY_LIMIT = 1024;
+
+/** A function is looked at so often; each time brought new code. */
+const ROUND_LIMIT = 12;
+
+const RSP = 4;
+
+/** rbx, rbp, r12 to r15: registers that keep a table's address over calls. */
+const CALLEE_SAVED = [3, 5, 12, 13, 14, 15];
+
+/** Understands the indirect jumps of an object: tables, tail calls through pointers, and what is left open. */
+export class JumpResolver {
+  /** Targets of each jump that goes through a table, by vaddr of the jump. */
+  readonly targets: Map<number, readonly number[]> = new Map();
+  readonly #explorer: Explorer;
+  readonly #flow: FlowAnalysis;
+  readonly #transfer: Transfer;
+  readonly #ins = new Instruction();
+  /** What #constantRegisters found when the function had this last run. */
+  readonly #constants = new Map<number, { last: number; registers: readonly (readonly [number, number])[] }>();
+  readonly #clobbers: ClobberedRegisters;
+  readonly #opened = new Set<number>();
+  /** Where instructions begin, by start of the frame. */
+  readonly #boundaries = new Map<number, Set<number>>();
+  /** Addresses to which entries of tables are relative. */
+  readonly #bases = new Set<number>();
+  /** Jumps of each function, and its last run when they were looked at. */
+  readonly #jumps = new Map<number, Set<number>>();
+  readonly #seenRuns = new Map<number, number>();
+  /** Functions with jumps that were not looked at yet. */
+  readonly #fresh = new Set<number>();
+  readonly #rounds = new Map<number, number>();
+  readonly #seenTables = new Set<string>();
+  readonly #tails = new Set<number>();
+  readonly #unknown = new Set<number>();
+  /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries. */
+  readonly #unbounded: (readonly [number, number, number, number, number])[] = [];
+
+  constructor(explorer: Explorer, flow: FlowAnalysis, transfer: Transfer) {
+    this.#explorer = explorer;
+    this.#flow = flow;
+    this.#transfer = transfer;
+    this.#clobbers = new ClobberedRegisters(explorer);
+  }
+
+  /** Explores until no indirect jump is left to be understood. */
+  run(): void {
+    for (;;) {
+      this.#explorer.run();
+      this.#takePending();
+      if (this.#explorer.hasWork) continue;
+      if (this.#fresh.size > 0) {
+        const fresh = [...this.#fresh];
+        this.#fresh.clear();
+        for (const index of fresh) this.#look(index);
+      } else if (this.#unbounded.length > 0) {
+        // All other addresses that code takes are known by now, so that they bound the tables.
+        const bounds = this.#tableBounds();
+        for (const table of this.#unbounded.splice(0)) this.#readUnbounded(...table, bounds);
+      } else if (this.#explorer.labels.length > 0) this.#enterLabels();
+      else {
+        // What values there are may depend on code that only the jump leads to, so it is looked at again once that is known.
+        const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
+        if (grown.length === 0) return;
+        for (const index of grown) this.#look(index);
+      }
+    }
+  }
+
+  #look(index: number): void {
+    this.#seenRuns.set(index, this.#explorer.lastRuns.at(index));
+    this.#rounds.set(index, (this.#rounds.get(index) ?? 0) + 1);
+    this.#resolve(index, this.#jumps.get(index) ?? new Set());
+  }
+
+  #takePending(): void {
+    const { pendingJumps } = this.#explorer;
+    while (pendingJumps.length > 0) {
+      const at = pendingJumps.pop();
+      const index = pendingJumps.pop();
+      if (this.#settleLocally(index, at)) continue;
+      const places = this.#jumps.get(index);
+      if (places === undefined) this.#jumps.set(index, new Set([at]));
+      else places.add(at);
+      this.#fresh.add(index);
+    }
+  }
+
+  /**
+   * Most tables are addressed right before the jump, or in the only place that sets a register, with the comparison that bounds the index
+   * before it: then nothing that comes from elsewhere matters. False when it takes more.
+   */
+  #settleLocally(index: number, at: number): boolean {
+    const explorer = this.#explorer;
+    let run = explorer.lastRuns.at(index);
+    while (run >= 0 && !(explorer.runStarts.at(run) <= at && at < explorer.runEnds.at(run))) run = explorer.runLinks.at(run);
+    if (run < 0) return false;
+    const start = explorer.runStarts.at(run);
+    if (this.#settleFrom(index, at, start, [])) return true;
+    const registers = this.#constantRegisters(index);
+    return registers.length > 0 && this.#settleFrom(index, at, start, registers);
+  }
+
+  #settleFrom(index: number, at: number, start: number, registers: readonly (readonly [number, number])[]): boolean {
+    const { view } = this.#explorer;
+    const state = this.#flow.straight(view, start, at, registers, (address) => this.#isEntered(address));
+    const ins = this.#ins;
+    if (state === null || view.decode(at, ins) === 0) return false;
+    const { pool } = this.#transfer;
+    const address = ins.hasMemory === 1 ? this.#transfer.addressOf(ins, state) : -1;
+    const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
+    const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
+    const kind = pool.kind(value);
+    if (kind === VALUE.SUM4 && !isWidth(pool.sum(value).count)) {
+      const { table, count, base } = pool.sum(value);
+      this.#bases.add(base);
+      this.#setTargets(index, at, this.#entries4(index, table, count, base, false));
+      return true;
+    }
+    if (kind === VALUE.ENTRY8 && !isWidth(pool.extra(value))) {
+      this.#setTargets(index, at, this.#entries8(pool.payload(value), pool.extra(value)));
+      return true;
+    }
+    // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
+    // data or code holds are followed wherever they are taken.
+    const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
+    if (!isPointer || (kind !== VALUE.TOP && kind !== VALUE.CONST && kind !== VALUE.WORD)) return false;
+    this.#leave(index, at);
+    return true;
+  }
+
+  /** Registers that one instruction of the function alone sets, to an address; restoring them at the end does not count. */
+  #constantRegisters(index: number): readonly (readonly [number, number])[] {
+    const explorer = this.#explorer;
+    const last = explorer.lastRuns.at(index);
+    const known = this.#constants.get(index);
+    if (known !== undefined && known.last === last) return known.registers;
+    // -1: not set; -2: set to something else, or to more than one address.
+    const targets = new Int32Array(16).fill(-1);
+    const ins = this.#ins;
+    for (let run = last; run >= 0; run = explorer.runLinks.at(run)) {
+      const end = explorer.runEnds.at(run);
+      for (let at = explorer.runStarts.at(run); at < end;) {
+        const length = explorer.view.decode(at, ins);
+        if (length === 0) break;
+        at += length;
+        if (ins.operation === OP.POP) continue;
+        const isAddress = ins.operation === OP.LEA && ins.ripTarget >= 0 && ins.size === 8;
+        for (let register = 0, mask = ins.writes; mask !== 0; register++, mask >>>= 1) {
+          if ((mask & 1) === 0) continue;
+          const old = targets[register] as number;
+          targets[register] = isAddress && (old === -1 || old === ins.ripTarget) ? ins.ripTarget : -2;
+        }
+      }
+    }
+    const registers: (readonly [number, number])[] = [];
+    for (const register of CALLEE_SAVED) {
+      const target = targets[register] as number;
+      if (target >= 0) registers.push([register, this.#transfer.pool.address(target)]);
+    }
+    this.#constants.set(index, { last, registers });
+    return registers;
+  }
+
+  /** Whether the last that straight-line code does to a register is to load it from memory, not indexed. */
+  #isLoaded(start: number, end: number, register: number): boolean {
+    const ins = this.#ins;
+    let isLoaded = false;
+    for (let address = start; address < end;) {
+      const length = this.#explorer.view.decode(address, ins);
+      if (length === 0) return false;
+      address += length;
+      if (((ins.writes >>> register) & 1) === 0) continue;
+      isLoaded =
+        ins.operation === OP.MOV &&
+        ins.sourceKind === OPERAND.MEMORY &&
+        ins.size === 8 &&
+        ins.memoryIndex < 0;
+    }
+    return isLoaded;
+  }
+
+  /** The jump is a call of who knows what, the last act of the function. */
+  #leave(index: number, at: number): void {
+    if (this.#tails.has(at)) return;
+    this.#tails.add(at);
+    this.#explorer.fact(index, FACT.JUMP_INDIRECT, at, 0);
+    this.#explorer.markReturns(index);
+  }
+
+  #isEntered(address: number): boolean {
+    return (
+      ((this.#explorer.flags[address - this.#explorer.low] as number) & (CODE.LEADER | CODE.OUTSIDE)) !== 0
+    );
+  }
+
+  #hasGrown(index: number): boolean {
+    return (
+      this.#seenRuns.get(index) !== this.#explorer.lastRuns.at(index) &&
+      (this.#rounds.get(index) ?? 0) < ROUND_LIMIT
+    );
+  }
+
+  /** Labels that are no base of a table are where control may come from anywhere. */
+  #enterLabels(): void {
+    const { labels } = this.#explorer;
+    while (labels.length > 0) {
+      const target = labels.pop();
+      const index = labels.pop();
+      if (!this.#bases.has(target)) this.#explorer.enterFromOutside(index, target);
+    }
+  }
+
+  /** Looks at the jumps of a function; those that no known way leads to get no targets. */
+  #resolve(index: number, places: ReadonlySet<number>): void {
+    if ((this.#explorer.origins.at(index) & ORIGIN.OPEN) !== 0) {
+      for (const at of places) this.#open(index, at);
+      return;
+    }
+    const body = new ExploredBody(this.#explorer, index, this.targets, (target) => this.#clobbers.of(target));
+    const found: { at: number; value: number; stack: number }[] = [];
+    this.#flow.run(body, (ins, state) => {
+      if (ins.flow !== FLOW.JUMP_INDIRECT || !places.has(ins.address)) return;
+      const address = ins.hasMemory === 1 ? this.#transfer.addressOf(ins, state) : -1;
+      const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
+      const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
+      found.push({ at: ins.address, value, stack: ins.ripTarget >= 0 ? -1 : (state[RSP] as number) });
+    });
+    for (const { at, value, stack } of found) this.#settle(index, at, value, stack);
+  }
+
+  #settle(index: number, at: number, value: number, stack: number): void {
+    const { pool } = this.#transfer;
+    const members = pool.members(value);
+    if (members.every((member) => this.#isTarget(member))) {
+      const targets: number[] = [];
+      for (const member of members) {
+        const payload = pool.payload(member);
+        if (pool.kind(member) === VALUE.ADDRESS) targets.push(payload);
+        else if (pool.kind(member) === VALUE.ENTRY8) {
+          const count = pool.extra(member);
+          if (isWidth(count)) this.#addUnbounded(index, at, payload, -1, count);
+          else targets.push(...this.#entries8(payload, count));
+        } else {
+          const { table, count, base } = pool.sum(member);
+          this.#bases.add(base);
+          if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
+          else targets.push(...this.#entries4(index, table, count, base, false));
+        }
+      }
+      this.#setTargets(index, at, targets);
+      return;
+    }
+    // What was found of a jump stays: the analysis only lost sight of it since.
+    if (this.targets.has(at)) return;
+    const kind = pool.kind(value);
+    const isComputed = kind === VALUE.DERIVED || kind === VALUE.ELEMENT;
+    // Where the frame is gone, or the arguments of a trampoline too, the jump is the last act of the function.
+    const isAtEntryLevel = stack < 0 || (pool.kind(stack) === VALUE.FRAME && pool.payload(stack) >= 0);
+    if (isAtEntryLevel && !isComputed) {
+      this.#leave(index, at);
+    } else {
+      this.#open(index, at);
+    }
+  }
+
+  #addUnbounded(index: number, at: number, table: number, base: number, count: number): void {
+    const key = `${at},${table},${base}`;
+    if (this.#seenTables.has(key)) return;
+    this.#seenTables.add(key);
+    this.#unbounded.push([index, at, table, base, count]);
+  }
+
+  /** Whether a table of the jump is still to be read, or was. */
+  #hasTable(at: number): boolean {
+    return this.#unbounded.some(([, other]) => other === at);
+  }
+
+  #isTarget(id: number): boolean {
+    const kind = this.#transfer.pool.kind(id);
+    return kind === VALUE.ADDRESS || kind === VALUE.ENTRY8 || kind === VALUE.SUM4;
+  }
+
+  /** Adds targets of a jump; unbounded tables may still bring more. */
+  #setTargets(index: number, at: number, targets: readonly number[]): void {
+    const { view } = this.#explorer;
+    const distinct = new Set(this.targets.get(at));
+    for (const target of targets) if (view.isCode(target)) distinct.add(target);
+    if (distinct.size === 0) {
+      if (!this.#hasTable(at)) this.#open(index, at);
+      return;
+    }
+    const known = this.targets.get(at) ?? [];
+    if (distinct.size === known.length) return;
+    this.targets.set(at, [...distinct]);
+    // The new edge may bring values to code that is known already.
+    this.#seenRuns.delete(index);
+    for (const target of distinct) if (!known.includes(target)) this.#explorer.jump(index, at, target);
+  }
+
+  #entries4(index: number, table: number, count: number, base: number, stops: boolean): number[] {
+    const { view } = this.#explorer;
+    const targets: number[] = [];
+    for (let entry = 0; entry < Math.min(count, 65_536); entry++) {
+      const place = table + entry * 4;
+      if (!view.contains(place)) break;
+      const target = base + view.i32(place);
+      if (this.#mayJump(index, target, stops)) targets.push(target);
+      else if (stops) break;
+    }
+    return targets;
+  }
+
+  #entries8(table: number, count: number): number[] {
+    const { view } = this.#explorer;
+    const targets: number[] = [];
+    for (let entry = 0; entry < Math.min(count, 65_536); entry++) {
+      const place = table + entry * 8;
+      const value = view.pointerAt(place);
+      if (view.isCode(value)) targets.push(value);
+    }
+    return targets;
+  }
+
+  /** Whether a function may jump there by a table; `isStrict`: the table may have ended before. */
+  #mayJump(index: number, target: number, isStrict: boolean): boolean {
+    const explorer = this.#explorer;
+    if (!explorer.view.isCode(target)) return false;
+    const frame = explorer.frameOf(target);
+    if (frame !== null && !this.#isBoundary(frame, target)) return false;
+    if (!isStrict) return true;
+    const start = explorer.functionStarts.at(index);
+    const own = explorer.frameOf(start);
+    if (own === null) return Math.abs(target - start) < 0x10_0000;
+    // A cold part has a frame of its own, and tables may lead from it into the hot one and back.
+    return frame === own || (frame !== null && frame.start === target);
+  }
+
+  /** Whether an instruction begins there when the frame is read from its start, as no data stands among compiled code. */
+  #isBoundary(frame: FrameRange, target: number): boolean {
+    let boundaries = this.#boundaries.get(frame.start);
+    if (boundaries === undefined) {
+      boundaries = new Set();
+      const ins = new Instruction();
+      for (let at = frame.start; at < frame.end;) {
+        boundaries.add(at);
+        at += this.#explorer.view.scan(at, ins) || 1;
+      }
+      this.#boundaries.set(frame.start, boundaries);
+    }
+    return boundaries.has(target);
+  }
+
+  #readUnbounded(
+    index: number,
+    at: number,
+    table: number,
+    base: number,
+    most: number,
+    bounds: Int32Array,
+  ): void {
+    const limit = most < 0 ? ENTRY_LIMIT : Math.min(most, ENTRY_LIMIT);
+    const { view } = this.#explorer;
+    const next = bounds[lastAtMost(bounds, bounds.length, table) + 1] ?? view.high;
+    if (base < 0) {
+      const count = Math.min(limit, Math.floor((next - table) / 8));
+      const targets: number[] = [];
+      for (let entry = 0; entry < count; entry++) {
+        const value = view.pointerAt(table + entry * 8);
+        if (!view.isCode(value)) break;
+        targets.push(value);
+      }
+      this.#setTargets(index, at, targets);
+      return;
+    }
+    const count = Math.min(limit, Math.floor((next - table) / 4));
+    this.#setTargets(index, at, this.#entries4(index, table, count, base, true));
+  }
+
+  #tableBounds(): Int32Array {
+    const { factKinds, factTargets } = this.#explorer;
+    const bounds: number[] = [];
+    for (let fact = 0; fact < factKinds.length; fact++) {
+      if (factKinds.at(fact) === FACT.TAKE_DATA) bounds.push(factTargets.at(fact));
+    }
+    return Int32Array.from(bounds).sort();
+  }
+
+  /** Takes every instruction of the function's frame for a target. */
+  #open(index: number, at: number): void {
+    const explorer = this.#explorer;
+    if (this.#unknown.has(at)) return;
+    this.#unknown.add(at);
+    explorer.fact(index, FACT.JUMP_UNKNOWN, at, 0);
+    explorer.origins.items[index] = explorer.origins.at(index) | ORIGIN.OPEN;
+    explorer.markReturns(index);
+    const frame = explorer.frameOf(at);
+    if (frame === null || this.#opened.has(frame.start)) return;
+    this.#opened.add(frame.start);
+    const ins = new Instruction();
+    for (let place = frame.start; place < frame.end;) {
+      const length = explorer.view.scan(place, ins);
+      const flag = explorer.flags[place - explorer.low] as number;
+      if ((flag & CODE.INSTRUCTION) === 0 && length > 0 && explorer.functionAt(place) < 0)
+        explorer.enterFromOutside(index, place);
+      place += length === 0 ? 1 : length;
+    }
+  }
+}
+
+/** Whether a number of entries is unknown, or only says of what width the index was: then the table may end before. */
+function isWidth(count: number): boolean {
+  return count < 0 || count === 0x100 || count === 0x1_0000;
+}

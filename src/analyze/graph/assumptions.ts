@@ -1,0 +1,38 @@
+import type { ProgramGraph } from './program-graph.ts';
+import type { ScopedClosure } from './scope.ts';
+import { closedSiteGates } from './sites.ts';
+
+/** What a result takes for granted, one sentence each. */
+export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): string[] {
+  const { loadSet } = graph.image;
+  const { reach, names } = closure;
+  const assumptions = [
+    'functions are called only by direct calls, through the loader, or by addresses that reachable code or data holds',
+    'functions keep to the calling convention of System V, and data objects are not addressed through pointers to others',
+    'restart_syscall and rt_sigreturn are made because of the kernel, whatever the code',
+    'calls of the vDSO that fall back to the kernel make the call that the C library makes without vDSO',
+    ...loadSet.assumptions,
+    ...reach.closedGates().map(({ reason }) => reason),
+    ...closedSiteGates(graph, reach).map(({ reason }) => reason),
+  ];
+  if (names.databases.size > 0) {
+    assumptions.push(`nsswitch.conf stays as it is for ${[...names.databases].sort().join(', ')}`);
+  }
+  if (graph.objects.some(({ image }) => image.file.soname === 'libc.so.6')) {
+    assumptions.push(
+      'character set converters (gconv), where they are loaded, make no system calls of their own',
+    );
+  }
+  if (graph.objects.some(({ image }) => image.file.soname?.startsWith('libpcre2') === true)) {
+    assumptions.push('code that PCRE2 generates for regular expressions makes no system calls');
+  }
+  if (graph.objects.some(({ image }) => image.file.soname === 'libcap.so.2')) {
+    assumptions.push('libcap passes only constants of its own through the table of its system call functions');
+  }
+  if (closure.start !== null) {
+    assumptions.push(
+      'the entries of the program and of the loader, and the main function of the loader, run once, before main',
+    );
+  }
+  return assumptions;
+}

@@ -1,0 +1,252 @@
+import { PERMISSION } from '../image/memory.ts';
+import { ArgumentQuery, type UnknownValue } from './argument-query.ts';
+import { CallValues } from './call-values.ts';
+import { NameService } from './name-service.ts';
+import type { GraphObject, ProgramGraph } from './program-graph.ts';
+import { Reach, type Root } from './reach.ts';
+import { objectRoots, openThreadData, personalityRoots } from './roots.ts';
+
+/** Something that is loaded at run time and could not be told. */
+export interface UnknownLoad extends UnknownValue {
+  readonly kind: 'dlopen' | 'dlsym';
+}
+
+/** What a program can reach, with everything that it opens while it runs. */
+export interface Closure {
+  readonly reach: Reach;
+  readonly unknown: readonly UnknownLoad[];
+  readonly names: NameService;
+}
+
+/** How far run-time loading is followed. */
+export interface ClosureOptions {
+  /** Libraries to open, with a reason each: options, configuration. */
+  readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
+  /** Functions that are not to be entered. */
+  readonly without?: ReadonlySet<number>;
+  /** Told of every function whose address is taken, by code at `at` of node `from` or, if `word` is not 0, by data or a read of it. */
+  readonly taken?: (node: number, from: number, word: number) => void;
+}
+
+/** Rounds of opening after which what is still new is left out; each opens at least one library. */
+const ROUND_LIMIT = 64;
+
+const RDI = 7;
+const RSI = 6;
+
+/** Longest text that is looked at as a name. */
+const NAME_LIMIT = 80;
+
+/**
+ * Reachability with run-time loading: names of libraries and functions that reached code hands to dlopen and dlsym, libraries that libc
+ * opens by itself, and the services of its Name Service Switch. The graph grows by what is opened.
+ */
+export function closeProgram(
+  graph: ProgramGraph,
+  roots: readonly Root[],
+  values: CallValues,
+  options: ClosureOptions = {},
+): Closure {
+  return new ProgramCloser(graph, values, options).run(roots);
+}
+
+class ProgramCloser {
+  readonly #graph: ProgramGraph;
+  readonly #values: CallValues;
+  readonly #options: ClosureOptions;
+  readonly #names: NameService;
+  readonly #reach: Reach;
+  /** Texts that reached code of libc holds. */
+  readonly #texts = new Map<string, readonly [node: number, at: number]>();
+  readonly #tried = new Set<string>();
+  readonly #symbols = new Set<string>();
+  /** Objects that libc opened by itself. */
+  readonly #byLibc = new Set<number>();
+  readonly #byName = new Set<number>();
+  #isUnwinding = false;
+  #prepared = 0;
+
+  constructor(graph: ProgramGraph, values: CallValues, options: ClosureOptions) {
+    this.#graph = graph;
+    this.#values = values;
+    this.#options = options;
+    this.#names = new NameService(graph);
+    const without = options.without ?? new Set();
+    this.#reach = new Reach(graph, {
+      admits: (node, from, _at, word) => {
+        options.taken?.(node, from, word);
+        return this.#names.admits(node) && !without.has(node);
+      },
+      dataTaken: (object, vaddr, node, at) => this.#dataTaken(object, vaddr, node, at),
+    });
+  }
+
+  run(roots: readonly Root[]): Closure {
+    const reach = this.#reach;
+    this.#prepareObjects(false);
+    reach.run(roots);
+    for (const { name, reason } of this.#options.libraries ?? []) this.#open(name, null, reason);
+    let unknown: UnknownLoad[] = [];
+    for (let round = 0; round < ROUND_LIMIT; round++) {
+      const before = reach.order.length;
+      this.#openServices();
+      this.#openOfLibc();
+      this.#unwind();
+      unknown = [...this.#openByArgument(), ...this.#lookUpByArgument()];
+      reach.settle();
+      if (reach.order.length === before) break;
+    }
+    return { reach, unknown, names: this.#names };
+  }
+
+  #dataTaken(object: GraphObject, vaddr: number, node: number, at: number): void {
+    const { soname } = object.image.file;
+    if (
+      soname === null ||
+      !/^(libc\.so\.6|ld-linux|libpthread\.so)/.test(soname) ||
+      !object.view.isReadOnly(vaddr)
+    )
+      return;
+    const text = object.view.textAt(vaddr, NAME_LIMIT);
+    if (text === null || text.length < 4 || !/^[\w.+-]+$/.test(text)) return;
+    if (!this.#texts.has(text)) this.#texts.set(text, [node, at]);
+    this.#names.textTaken(this.#reach, object, text, node, at);
+  }
+
+  /** Takes in objects that were added: thread-local data, initialisers. */
+  #prepareObjects(withRoots: boolean): void {
+    for (const object of this.#graph.objects.slice(this.#prepared)) {
+      if (withRoots) this.#reach.run(objectRoots(this.#graph, object));
+      openThreadData(this.#reach, object);
+    }
+    this.#prepared = this.#graph.objects.length;
+  }
+
+  /** Opens a library, once; its index, -1 when there is none. */
+  #open(name: string, from: number | null, reason: string): number {
+    const { image } = this.#graph;
+    const { object } = image.loadSet.open(name, from, reason);
+    image.update();
+    this.#graph.update();
+    this.#reach.settle();
+    this.#prepareObjects(true);
+    return object?.index ?? -1;
+  }
+
+  #openServices(): void {
+    for (const { service, name, database, node, at } of [...this.#names.lookups]) {
+      const key = `nss ${service} ${name}`;
+      if (this.#tried.has(key)) continue;
+      this.#tried.add(key);
+      const index = this.#open(`libnss_${service}.so.2`, null, `nsswitch.conf: ${database}`);
+      if (index < 0) continue;
+      for (const symbol of [`_nss_${service}_${name}`, `_nss_${service}_init`]) {
+        for (const { object, address } of this.#graph.image.lookup(symbol)) {
+          if (object === index) this.#reach.takeAddress(address, node, at, at);
+        }
+      }
+    }
+  }
+
+  /** Libraries that libc names itself, such as libgcc_s for unwinding, and the functions that it looks up in them. */
+  #openOfLibc(): void {
+    for (const [text] of [...this.#texts]) {
+      if (!/^lib[\w+-]+\.so(\.\d+)*$/.test(text) || this.#tried.has(text)) continue;
+      this.#tried.add(text);
+      if (/^lib(c|m|pthread|dl|rt)\.so/.test(text)) continue;
+      const index = this.#open(text, null, 'opened by libc');
+      if (index >= 0) this.#byLibc.add(index);
+    }
+    for (const index of this.#byLibc) {
+      const { symbols } = this.#graph.image.objects[index] ?? {};
+      for (const { symbol, address } of this.#graph.image.exports(index)) {
+        const by = this.#texts.get(symbols?.name(symbol) ?? '');
+        if (by !== undefined) this.#reach.takeAddress(address, by[0], by[1], by[1]);
+      }
+    }
+  }
+
+  /** Once the unwinder can be reached, so can the personality routines of all frames. */
+  #unwind(): void {
+    if (!this.#isUnwinding) {
+      const starters = ['_Unwind_RaiseException', '_Unwind_ForcedUnwind', '_Unwind_Resume_or_Rethrow'];
+      this.#isUnwinding = starters.some((name) =>
+        this.#graph.image
+          .lookup(name)
+          .some(({ address }) => (this.#reach.how[this.#graph.nodeAt(address)] ?? 0) !== 0),
+      );
+      if (!this.#isUnwinding) return;
+    }
+    this.#reach.run(this.#graph.objects.flatMap((object) => personalityRoots(object)));
+  }
+
+  #openByArgument(): UnknownLoad[] {
+    const unknown: UnknownLoad[] = [];
+    for (const [name, register] of [
+      ['dlopen', RDI],
+      ['dlmopen', RSI],
+    ] as const) {
+      for (const { texts, by, places } of this.#arguments(name, register)) {
+        for (const text of texts) {
+          const key = `open ${text}`;
+          if (this.#tried.has(key)) continue;
+          this.#tried.add(key);
+          const index = this.#open(text, by, 'dlopen');
+          if (index >= 0) this.#byName.add(index);
+        }
+        unknown.push(...places.map((place) => ({ ...place, kind: 'dlopen' as const })));
+      }
+    }
+    return unknown;
+  }
+
+  #lookUpByArgument(): UnknownLoad[] {
+    const unknown: UnknownLoad[] = [];
+    for (const name of ['dlsym', 'dlvsym']) {
+      for (const { texts, places, node } of this.#arguments(name, RSI)) {
+        for (const text of texts) {
+          if (this.#symbols.has(text)) continue;
+          this.#symbols.add(text);
+        }
+        unknown.push(...places.map((place) => ({ ...place, kind: 'dlsym' as const })));
+        // What is not known may be anything that the program, or what it opened, exports.
+        if (places.length > 0) {
+          for (const index of [0, ...this.#byName]) {
+            for (const { address } of this.#graph.image.exports(index))
+              this.#reach.takeAddress(address, node, places[0]?.address ?? 0, places[0]?.address ?? 0);
+          }
+        }
+      }
+    }
+    for (const symbol of this.#symbols) {
+      for (const { address } of this.#graph.image.lookup(symbol)) this.#reach.takeAddress(address, -1, 0);
+    }
+    return unknown;
+  }
+
+  /** What reached code hands to a function of libc in a register: texts, and where they are not known. */
+  *#arguments(
+    name: string,
+    register: number,
+  ): Generator<{ texts: string[]; by: number; places: UnknownValue[]; node: number }> {
+    const { image } = this.#graph;
+    let query: ArgumentQuery | null = null;
+    for (const { address } of image.lookup(name)) {
+      const node = this.#graph.nodeAt(address);
+      if (node < 0 || this.#reach.how[node] === 0) continue;
+      query ??= new ArgumentQuery(this.#graph, this.#reach, this.#values);
+      const { numbers, unknown } = query.registerAtEntry(node, register);
+      const texts: string[] = [];
+      const places = [...unknown];
+      for (const number of numbers.keys()) {
+        if (number === 0) continue;
+        // A name that is written at run time is none that could be read here.
+        const isConstant = (image.permissionAt(number) & PERMISSION.WRITE) === 0;
+        const text = isConstant ? image.stringAt(number) : null;
+        if (text === null) places.push({ node, address, reason: 'the name is in memory that is written' });
+        else if (text !== '') texts.push(text);
+      }
+      yield { texts, by: 0, places, node };
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { directoryOf } from './dynamic-string.ts';
+import type { LoadSet } from './load-set.ts';
+import { opensslLibraries } from './openssl.ts';
+import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
+import { apacheLibraries, lighttpdLibraries, nginxLibraries } from './server-modules.ts';
+
+/**
+ * What a load set is known to open by its configuration or from its plug-in directories: rows of a table apply by the name of the program or of a library.
+ *
+ * NSS, gconv and PAM are left to functions of their own, as they depend on what the program looks up.
+ */
+export function pluginLibraries(loadSet: LoadSet): RunTimeLibraries {
+  const list = new LibraryList();
+  for (const { program, library, find } of PLUGINS) {
+    const applies =
+      (program !== undefined && program.test(loadSet.objects[0]?.realPath ?? '')) ||
+      (library !== undefined && loadSet.objects.some(({ soname }) => library.test(soname ?? '')));
+    if (applies) list.addAll(find(loadSet));
+  }
+  return list;
+}
+
+/** The directories that hold libraries of a load set, without symbolic links, in the order of the load: plug-ins are looked for below them. */
+export function libraryDirectories({ objects }: LoadSet): string[] {
+  const libraries = objects.filter(({ role }) => role === 'library');
+  return [...new Set(libraries.map(({ realPath }) => directoryOf(realPath)))];
+}
+
+interface PluginRow {
+  /** Fits the path of the program. */
+  readonly program?: RegExp;
+  /** Fits a DT_SONAME of the set. */
+  readonly library?: RegExp;
+  readonly find: (loadSet: LoadSet) => RunTimeLibraries;
+}
+
+const PLUGINS: readonly PluginRow[] = [
+  {
+    library: /^libcrypto\.so\.(?:3|1\.1)$/,
+    find: (set) => opensslLibraries(set.root, { directories: libraryDirectories(set) }),
+  },
+  // libsasl2 opens all that is in its directory, whatever mechanism is used (sasl_client_init(3)).
+  { library: /^libsasl2\.so\./, find: (set) => directoryPlugins(set, 'sasl2', /\.so$/) },
+  { library: /^libgssapi_krb5\.so\./, find: (set) => directoryPlugins(set, 'krb5/plugins/*', /\.so$/) },
+  {
+    program: /\/nginx$/,
+    find: (set) => nginxLibraries(set.root, set.objects[0]?.elf.bytes ?? new Uint8Array()),
+  },
+  { program: /\/lighttpd$/, find: (set) => lighttpdLibraries(set.root) },
+  { program: /\/(?:apache2|httpd)$/, find: (set) => apacheLibraries(set.root) },
+];
+
+/** All of a directory below those that hold libraries; `/*` at its end stands for each directory in it. */
+function directoryPlugins(set: LoadSet, folder: string, fits: RegExp): RunTimeLibraries {
+  const list = new LibraryList();
+  const bare = folder.replace(/\/\*$/, '');
+  for (const parent of libraryDirectories(set)) {
+    const base = `${parent}/${bare}`;
+    const directories = bare === folder ? [base] : set.root.list(base).map((name) => `${base}/${name}`);
+    for (const directory of directories) {
+      for (const name of set.root.list(directory)) {
+        if (fits.test(name)) list.add(`${directory}/${name}`, `plug-in in ${directory}`);
+      }
+    }
+  }
+  return list;
+}

@@ -1,0 +1,143 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
+
+import { UsageError } from '../../base/errors.ts';
+
+/**
+ * A directory tree that is read as if it were the root: symbolic links, absolute ones too, are resolved inside it and
+ * `..` stops at it.
+ *
+ * All paths given and returned are below that root and begin with a slash. What cannot be read counts as not there.
+ */
+export class RootFileSystem {
+  /** The host's path of the root, without symbolic links; `/` for the machine's own. */
+  readonly directory: string;
+  readonly #isHost: boolean;
+  readonly #lists = new Map<string, readonly string[]>();
+
+  /** @throws UsageError when there is no such directory. */
+  constructor(directory = '/') {
+    try {
+      this.directory = realpathSync.native(directory);
+      readdirSync(this.directory);
+    } catch (error) {
+      throw new UsageError(
+        `root: ${directory} is no directory that can be read, ${(error as NodeJS.ErrnoException).code}`,
+        { cause: error },
+      );
+    }
+    this.#isHost = this.directory === '/';
+  }
+
+  /** The path without symbolic links, `.` and `..`; null when there is no such file or directory. */
+  realPath(path: string): string | null {
+    if (path.includes('\0')) return null;
+    if (!this.#isHost) return this.#walk(path);
+    try {
+      return realpathSync.native(path);
+    } catch {
+      return null;
+    }
+  }
+
+  /** The host's path of what is at a path, symbolic links resolved inside the root; null when nothing is there. */
+  hostPath(path: string): string | null {
+    const real = this.realPath(path);
+    return real === null || this.#isHost ? real : this.directory + real;
+  }
+
+  /** The contents of a regular file; null when there is none or it has more than `limit` bytes. */
+  read(path: string, limit: number = LARGEST_FILE): Uint8Array | null {
+    const host = this.hostPath(path);
+    if (host === null) return null;
+    let descriptor: number | undefined;
+    try {
+      // Opening a FIFO that nobody writes to would wait for ever.
+      descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      const { size } = fstatSync(descriptor);
+      if (!fstatSync(descriptor).isFile() || size > limit) return null;
+      return readFileSync(descriptor);
+    } catch {
+      return null;
+    } finally {
+      if (descriptor !== undefined) closeSync(descriptor);
+    }
+  }
+
+  /** A file's text, invalid UTF-8 replaced; null when there is none or it has more than `limit` bytes, default a mebibyte. */
+  readText(path: string, limit: number = LARGEST_TEXT): string | null {
+    const bytes = this.read(path, limit);
+    return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+  }
+
+  /** The names in a directory, sorted by code unit; empty when it is none. */
+  list(path: string): readonly string[] {
+    const known = this.#lists.get(path);
+    if (known !== undefined) return known;
+    let names: string[] = [];
+    const host = this.hostPath(path);
+    try {
+      if (host !== null) names = readdirSync(host).sort();
+    } catch {
+      // No directory, or none that can be read.
+    }
+    this.#lists.set(path, names);
+    return names;
+  }
+
+  /** What is the same for all names of one file: device and inode; null when there is no such regular file. */
+  identity(path: string): string | null {
+    const host = this.hostPath(path);
+    if (host === null) return null;
+    const status = lstatSync(host, { bigint: true, throwIfNoEntry: false });
+    return status?.isFile() === true ? `${status.dev}:${status.ino}` : null;
+  }
+
+  /** path_resolution(7), with this root; `..` of the root is the root. */
+  #walk(path: string): string | null {
+    const left = path.split('/').toReversed();
+    const done: string[] = [];
+    let links = 0;
+    for (let part = left.pop(); part !== undefined; part = left.pop()) {
+      if (part === '' || part === '.') continue;
+      if (part === '..') {
+        done.pop();
+        continue;
+      }
+      const here = `${this.directory}/${[...done, part].join('/')}`;
+      let target: string | null = null;
+      try {
+        const status = lstatSync(here, { throwIfNoEntry: false });
+        if (status === undefined) return null;
+        if (status.isSymbolicLink()) target = readlinkSync(here);
+      } catch {
+        return null;
+      }
+      if (target === null) {
+        done.push(part);
+        continue;
+      }
+      if (++links > MOST_LINKS) return null;
+      if (target.startsWith('/')) done.length = 0;
+      left.push(...target.split('/').toReversed());
+    }
+    return `/${done.join('/')}`;
+  }
+}
+
+/** The kernel's limit (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/** No program or library comes near it, and Node reads less than 2 GiB at once. */
+const LARGEST_FILE = 2 ** 30;
+
+const LARGEST_TEXT = 2 ** 20;

@@ -1,0 +1,197 @@
+import { afterAll, describe, expect, it } from 'vitest';
+
+import { analyzeProgram, type ProgramAnalysis } from '../../src/analyze/analyze.ts';
+import { Workshop } from '../../src/elf/testing/program.ts';
+
+const workshop = new Workshop();
+afterAll(() => workshop[Symbol.dispose]());
+
+/** Programs without libc: what they call is in their source alone. */
+const PRELUDE = `
+#define NOINLINE __attribute__((noinline, noclone, noipa))
+static inline __attribute__((always_inline)) long call(long nr, long a, long b, long c) {
+  long result;
+  __asm__ volatile("syscall" : "=a"(result) : "0"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+  return result;
+}
+NOINLINE __attribute__((noreturn)) void leave(void) { for (;;) call(231, 0, 0, 0); }
+volatile int input;
+`;
+
+const START = `
+__asm__(".globl _start\\n_start: xor %ebp, %ebp\\n and $-16, %rsp\\n call begin\\n hlt\\n");
+`;
+
+/** Each makes exit_group (231) besides `calls`. */
+interface Trait {
+  readonly name: string;
+  readonly source: string;
+  readonly calls: readonly number[];
+  readonly unresolved?: readonly string[];
+}
+
+const TRAITS: readonly Trait[] = [
+  { name: 'a constant number', source: 'void begin(void) { call(39, 0, 0, 0); leave(); }', calls: [39] },
+  {
+    name: 'a number that one of two branches sets',
+    source: 'void begin(void) { long nr = input ? 39 : 102; call(nr, 0, 0, 0); leave(); }',
+    calls: [39, 102],
+  },
+  {
+    name: 'a wrapper whose callers pass the number',
+    source: `NOINLINE long wrap(long nr, long a) { return call(nr, a, 0, 0); }
+      void begin(void) { wrap(39, 0); wrap(110, 1); leave(); }`,
+    calls: [39, 110],
+  },
+  {
+    name: 'a wrapper of a wrapper',
+    source: `NOINLINE long inner(long unused, long nr) { return call(nr, unused, 0, 0); }
+      NOINLINE long outer(int nr) { return inner(5, nr) + 1; }
+      void begin(void) { outer(39); inner(1, 104); leave(); }`,
+    calls: [39, 104],
+  },
+  {
+    name: 'a number among the arguments on the stack',
+    source: `NOINLINE long wrap(long a, long b, long c, long d, long e, long f, long nr) { return call(nr, a, b, c) + d + e + f; }
+      void begin(void) { wrap(1, 2, 3, 4, 5, 6, 39); wrap(1, 2, 3, 4, 5, 6, 186); leave(); }`,
+    calls: [39, 186],
+  },
+  {
+    name: 'a function that nobody reaches',
+    source: 'NOINLINE void never(void) { call(57, 0, 0, 0); } void begin(void) { call(39, 0, 0, 0); leave(); }',
+    calls: [39],
+  },
+  {
+    name: 'code behind a call that does not return',
+    source: 'void begin(void) { leave(); call(57, 0, 0, 0); }',
+    calls: [],
+  },
+  {
+    name: 'a switch that becomes a jump table',
+    source: `void begin(void) {
+      switch (input) {
+        case 0: call(39, 0, 0, 0); break;
+        case 1: call(102, 1, 0, 0); break;
+        case 2: call(104, 2, 0, 0); break;
+        case 3: call(107, 3, 0, 0); break;
+        case 4: call(108, 4, 0, 0); break;
+        case 5: call(110, 5, 0, 0); break;
+        case 6: call(111, 6, 0, 0); break;
+      }
+      leave();
+    }`,
+    calls: [39, 102, 104, 107, 108, 110, 111],
+  },
+  {
+    name: 'a switch in a loop over constants',
+    source: `static const int steps[] = {0, 3, 5, 1};
+      void begin(void) {
+        for (const int *step = steps; step != steps + 4; step++)
+          switch (*step) {
+            case 0: call(39, 0, 0, 0); break;
+            case 1: call(102, 1, 0, 0); break;
+            case 2: call(104, 2, 0, 0); break;
+            case 3: call(107, 3, 0, 0); break;
+            case 4: call(108, 4, 0, 0); break;
+            case 5: call(110, 5, 0, 0); break;
+          }
+        leave();
+      }`,
+    calls: [39, 102, 107, 110],
+  },
+  {
+    name: 'a computed goto',
+    source: `void begin(void) {
+      static void *const labels[] = {&&one, &&two, &&three};
+      goto *labels[input % 3];
+      one: call(39, 0, 0, 0);
+      two: call(102, 0, 0, 0); leave();
+      three: call(104, 0, 0, 0); leave();
+    }`,
+    calls: [39, 102, 104],
+  },
+  {
+    name: 'a table of functions that code reads',
+    source: `NOINLINE void one(void) { call(39, 0, 0, 0); } NOINLINE void two(void) { call(102, 0, 0, 0); }
+      void (*const table[])(void) = {one, two};
+      void begin(void) { table[input & 1](); leave(); }`,
+    calls: [39, 102],
+  },
+  {
+    name: 'a table of functions that only code nobody reaches reads',
+    source: `NOINLINE void one(void) { call(57, 0, 0, 0); }
+      void (*const table[])(void) = {one, one, one, one};
+      NOINLINE void never(int which) { table[which](); }
+      void begin(void) { call(39, 0, 0, 0); leave(); }`,
+    calls: [39],
+  },
+  {
+    name: 'a structure of functions that a structure points to',
+    source: `struct ops { void (*run)(void); }; struct device { const struct ops *ops; };
+      NOINLINE void one(void) { call(39, 0, 0, 0); }
+      const struct ops ops = {one}; struct device device = {&ops};
+      NOINLINE void use(struct device *which) { which->ops->run(); }
+      void begin(void) { use(&device); leave(); }`,
+    calls: [39],
+  },
+  {
+    name: 'a callback',
+    source: `NOINLINE void apply(void (*what)(void)) { what(); }
+      NOINLINE void one(void) { call(39, 0, 0, 0); }
+      void begin(void) { apply(one); leave(); }`,
+    calls: [39],
+  },
+  {
+    name: 'a tail call',
+    source: `NOINLINE long one(void) { return call(39, 0, 0, 0); } NOINLINE long two(void) { return one(); }
+      void begin(void) { two(); leave(); }`,
+    calls: [39],
+  },
+  {
+    name: 'a number that is computed',
+    source: 'void begin(void) { call(input * 3, 0, 0, 0); leave(); }',
+    calls: [],
+    unresolved: ['number'],
+  },
+  {
+    name: 'a wrapper whose address is taken',
+    source: `NOINLINE long wrap(long nr) { return call(nr, 0, 0, 0); }
+      long (*volatile pointer)(long);
+      void begin(void) { pointer = wrap; wrap(39); pointer(102); leave(); }`,
+    calls: [39],
+    unresolved: ['number'],
+  },
+];
+
+const BUILDS: readonly (readonly [name: string, options: readonly string[]])[] = [
+  ['position-independent, -O2', ['-O2', '-fPIE', '-static-pie', '-fno-toplevel-reorder']],
+  ['at fixed addresses, -O2', ['-O2', '-fno-pie', '-no-pie']],
+  ['position-independent, -O0, stripped', ['-O0', '-fPIE', '-static-pie', '-s']],
+  ['at fixed addresses, without frames, stripped', ['-O1', '-fno-pie', '-no-pie', '-s', '-fno-asynchronous-unwind-tables']],
+];
+
+function build(name: string, source: string, options: readonly string[]): string {
+  return workshop.compile(name, PRELUDE + source + START, [
+    '-w',
+    '-nostdlib',
+    '-nostartfiles',
+    '-ffreestanding',
+    '-fno-stack-protector',
+    '-Wl,--no-dynamic-linker',
+    ...options,
+  ]);
+}
+
+/** Numbers on x86_64 but for those that the kernel makes, and exit_group, which all have. */
+function numbersOf({ program }: ProgramAnalysis): number[] {
+  return program.calls.filter(({ arch }) => arch === 'x86_64').map(({ nr }) => nr).filter((nr) => nr !== 231 && nr !== 219 && nr !== 15);
+}
+
+describe.each(BUILDS)('in a program built %s', (build_, options) => {
+  it.each(TRAITS)('$name gives exactly its calls', ({ name, source, calls, unresolved = [] }) => {
+    const file = build(`${build_} ${name}`.replace(/\W+/g, '-'), source, options);
+    const analysis = analyzeProgram(file);
+    expect(numbersOf(analysis)).toEqual([...calls].sort((a, b) => a - b));
+    expect([...new Set(analysis.program.analysis?.unresolved.map(({ kind }) => kind))]).toEqual(unresolved);
+  });
+});
