@@ -24,7 +24,12 @@ function find(diagnosis: Diagnosis, name: string): Check {
 
 /** `start:seccomp start:ptrace attach:ptrace` as one word each. */
 function methods(diagnosis: Diagnosis): string[] {
-  return diagnosis.methods.map(({ status }) => status);
+  return diagnosis.methods.filter(({ method }) => method !== 'ebpf').map(({ status }) => status);
+}
+
+/** What callgate takes to start a program, and to attach to one. */
+function defaults(diagnosis: Diagnosis): string[] {
+  return diagnosis.methods.filter(({ isDefault }) => isDefault).map(({ method }) => method);
 }
 
 describe('a machine on which everything works', () => {
@@ -102,8 +107,8 @@ describe('Yama', () => {
       }),
     );
     expect(find(diagnosis, 'PTRACE_SEIZE').advice).toBe('see Yama ptrace_scope');
+    expect(defaults(diagnosis)).toEqual(['ebpf', 'ebpf']);
     expect(find(diagnosis, 'Yama ptrace_scope').advice).toContain('reboot');
-    expect(isTracingSupported(diagnosis)).toBe(false);
   });
 
   it('that cannot be read leaves attaching undetermined', () => {
@@ -189,7 +194,7 @@ it('a kernel without seccomp leaves --method ptrace', () => {
     }),
   );
   expect(methods(diagnosis)).toEqual(['unsupported', 'supported', 'supported']);
-  expect(isTracingSupported(diagnosis)).toBe(false);
+  expect(defaults(diagnosis)).toEqual(['ebpf', 'ebpf']);
   expect(find(diagnosis, 'PTRACE_EVENT_SECCOMP').advice).toBe(
     'boot a kernel with CONFIG_SECCOMP_FILTER; callgate trace --method ptrace needs no filter',
   );
@@ -211,7 +216,35 @@ it('a machine without koffi or glibc fails by libc, and the rest is undetermined
   const diagnosis = judgeFacts(scriptMachine({ native: untriedFacts('cannot find koffi') }));
   expect(find(diagnosis, 'libc').status).toBe('unsupported');
   expect(find(diagnosis, 'PTRACE_SEIZE').status).toBe('undetermined');
-  expect(diagnosis.methods.map(({ missing }) => missing)).toEqual([['libc'], ['libc'], ['libc']]);
+  expect(diagnosis.methods.map(({ missing }) => missing)).toEqual(diagnosis.methods.map(() => ['libc']));
+});
+
+describe('eBPF', () => {
+  it('is the default where it works', () => {
+    const diagnosis = judgeFacts(scriptMachine());
+    expect(defaults(diagnosis)).toEqual(['ebpf', 'ebpf']);
+  });
+
+  it.each([
+    {
+      name: 'without privilege',
+      machine: { self: { effective: 0n }, native: { bpf: EPERM } },
+      missing: ['bpf(2)'],
+    },
+    {
+      name: 'without BTF',
+      machine: { btf: { kind: 'absent' } as const },
+      missing: ['BTF'],
+    },
+    { name: 'in a pid namespace', machine: { initialPids: false }, missing: ['pid namespace'] },
+  ])('$name leaves the other methods, and what is missing is named', ({ machine, missing }) => {
+    const diagnosis = judgeFacts(scriptMachine(machine));
+    expect(defaults(diagnosis)).toEqual(['seccomp', 'ptrace']);
+    expect(isTracingSupported(diagnosis)).toBe(true);
+    expect(diagnosis.methods.find(({ method }) => method === 'ebpf')?.missing).toEqual(
+      expect.arrayContaining(missing),
+    );
+  });
 });
 
 it('a machine without /proc is judged without an exception', () => {

@@ -4,7 +4,7 @@ import { CAP, describeSetting, haveCapability, type Facts } from './facts.ts';
 
 /** Checks of what a method by eBPF will stand on. */
 export function checkEbpf(facts: Facts): Check[] {
-  return [checkBpf(facts), checkBtf(facts), checkTracepoint(facts), checkPerf(facts)];
+  return [checkBpf(facts), checkBtf(facts), checkTracepoint(facts), checkPids(facts), checkPerf(facts)];
 }
 
 function ask(name: string, since: string): Question {
@@ -47,6 +47,18 @@ function checkTracepoint({ btf }: Facts): Check {
         question,
         'not in the BTF',
         'boot a kernel with CONFIG_FTRACE_SYSCALLS and CONFIG_BPF_EVENTS',
+      );
+}
+
+/** The programs see the pids of the initial namespace, callgate those of its own. */
+function checkPids({ initialPids }: Facts): Check {
+  const question = { ...ask('pid namespace', '3.8'), since: null };
+  return initialPids
+    ? supported(question, 'the initial one')
+    : unsupported(
+        question,
+        'one of its own',
+        'run callgate outside of the container (docker run --pid=host)',
       );
 }
 

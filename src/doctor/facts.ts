@@ -49,6 +49,8 @@ export interface Facts {
   readonly containerHints: readonly string[];
   /** Whether all user ids of the machine are mapped here; null if unknown. */
   readonly allUsersMapped: boolean | null;
+  /** Whether pids are here what they are to the kernel. */
+  readonly initialPids: boolean;
   readonly btf: BtfFacts;
   readonly native: NativeFacts;
 }

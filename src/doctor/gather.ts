@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { machine, release } from 'node:os';
+import { isInInitialPidNamespace } from '../trace/method.ts';
 import { readStatus } from '../trace/proc.ts';
 import { untriedFacts, type NativeFacts } from '../sys/probe-facts.ts';
 import { CAP, hasBit, type BtfFacts, type Facts, type SelfFacts, type Setting } from './facts.ts';
@@ -29,6 +30,7 @@ export async function gatherFacts(): Promise<Facts> {
     perfEventParanoid: readSysctl('kernel/perf_event_paranoid'),
     containerHints: findContainerHints(),
     allUsersMapped: areAllUsersMapped(),
+    initialPids: isInInitialPidNamespace(),
     btf: readBtf(),
     native: await probe(self),
   };

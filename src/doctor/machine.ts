@@ -19,7 +19,7 @@ export function checkMachine(facts: Facts): Check[] {
 }
 
 function ask(name: string, since: string | null = null): Question {
-  return { area: 'machine', name, since, neededFor: TRACING };
+  return { area: 'machine', name, since, neededFor: [...TRACING, 'eBPF tracing'] };
 }
 
 function checkNode({ node }: Facts): Check {

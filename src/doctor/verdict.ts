@@ -5,8 +5,8 @@ import { CAP, haveCapability, type Facts } from './facts.ts';
 export interface MethodVerdict {
   /** `start` is `callgate trace -- PROGRAM`, `attach` is `callgate trace --pid PID`. */
   readonly command: 'start' | 'attach';
-  readonly method: 'seccomp' | 'ptrace';
-  /** Whether callgate takes this method unless told otherwise. */
+  readonly method: 'ebpf' | 'seccomp' | 'ptrace';
+  /** Whether callgate takes this method unless told otherwise or asked for what it cannot do. */
   readonly isDefault: boolean;
   readonly status: Status;
   /** Names of the checks that keep it from being supported. */
@@ -17,11 +17,14 @@ export interface MethodVerdict {
 
 /** Judges every method: the worst of the checks that it needs. */
 export function judgeMethods(facts: Facts, checks: readonly Check[]): MethodVerdict[] {
+  const ebpf = worst(checks, 'eBPF tracing');
+  const isByEbpf = ebpf.status === 'supported';
   return [
+    { command: 'start', method: 'ebpf', isDefault: isByEbpf, reach: null, ...ebpf },
     {
       command: 'start',
       method: 'seccomp',
-      isDefault: true,
+      isDefault: !isByEbpf,
       reach: null,
       ...worst(checks, 'trace --method seccomp'),
     },
@@ -32,10 +35,11 @@ export function judgeMethods(facts: Facts, checks: readonly Check[]): MethodVerd
       reach: null,
       ...worst(checks, 'trace --method ptrace'),
     },
+    { command: 'attach', method: 'ebpf', isDefault: isByEbpf, reach: 'any process', ...ebpf },
     {
       command: 'attach',
       method: 'ptrace',
-      isDefault: true,
+      isDefault: !isByEbpf,
       reach: reachOf(facts),
       ...worst(checks, 'trace --pid'),
     },

@@ -98,7 +98,7 @@ function summarizeStart(methods: readonly MethodVerdict[]): string {
   const start = methods.filter(({ command }) => command === 'start');
   const what = 'callgate trace -- PROGRAM';
   const working = start.filter(({ status }) => status === 'supported');
-  const blocked = start.filter(({ status }) => status !== 'supported');
+  const blocked = start.filter(({ method, status }) => method !== 'ebpf' && status !== 'supported');
   if (working.length === 0) return `${what} ${describeFailure(start)}`;
   const names = working.map(({ method, isDefault }) => (isDefault ? `${method} (the default)` : method));
   const hint = working.some(({ isDefault }) => isDefault)

@@ -17,6 +17,8 @@ export interface BpfLibc {
   /** `events` is struct epoll_event[]; `timeout` in milliseconds. */
   epollWait(epoll: number, events: Pointer, count: number, timeout: number): number;
   eventfd(value: number, flags: number): number;
+  /** `ends` is int[2]: where to read and where to write. */
+  pipe(ends: Pointer, flags: number): number;
   /** Memory at an address, as it is: valid until it is unmapped. */
   view(address: bigint, size: number): ArrayBuffer;
 }
@@ -37,6 +39,7 @@ export function openBpfLibc(): BpfLibc {
     epollCreate: lib.func('epoll_create1', 'int', ['int']),
     epollControl: lib.func('epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
     epollWait: lib.func('epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
+    pipe: lib.func('pipe2', 'int', ['void *', 'int']),
     eventfd: lib.func('eventfd', 'int', ['uint', 'int']),
     view: (address, size) => koffi.view(address, size),
   };

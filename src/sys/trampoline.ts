@@ -18,8 +18,6 @@ export interface TrampolineOptions {
   readonly unattended?: boolean;
   /** True if it is to set the signals, but nobody is going to seize it. */
   readonly signalsOnly?: boolean;
-  /** True if nobody is going to seize it although it stops: the kernel kills the program when its parent dies. */
-  readonly diesWithParent?: boolean;
   /** What to write to stderr if it is ended before the execve: for when nobody is left to explain its exit code. */
   readonly failure?: string;
 }
@@ -36,9 +34,13 @@ const SYS = {
   execve: 59,
   kill: 62,
 } as const;
+const SYS_read = 0;
+const SYS_nanosleep = 35;
+const SYS_setsid = 112;
 const SYS_prctl = 157;
 const SYS_exit_group = 231;
 const SYS_seccomp = 317;
+const SYS_bpf = 321;
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -46,6 +48,7 @@ const SIG_SETMASK = 2;
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
+const BPF_MAP_GET_NEXT_KEY = 4;
 
 /** Assembles the trampoline for one start. */
 export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
@@ -55,7 +58,7 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
   if (attended) code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (options.unattended !== true) setSignals(code);
-  if (attended) stop(code, options.diesWithParent === true);
+  if (attended) stop(code);
   if (options.noNewPrivs) {
     code.bytes(0x31, 0xd2, 0x45, 0x31, 0xd2, 0x45, 0x31, 0xc0); // xor edx, edx; r10d; r8d
     code.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
@@ -86,6 +89,42 @@ export function assembleDoorbell(): Uint8Array {
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
 }
 
+/**
+ * Assembles the guard: a process of its own session that waits for the other end of a pipe to close, as it does when callgate dies,
+ * and then kills every process whose pid is a key in a BPF map, until there is none left.
+ */
+export function assembleGuard(pipe: number, map: number): Uint8Array {
+  const code = new Code();
+  code.syscall(SYS_setsid);
+  code.bytes(0x48, 0x83, 0xec, 0x40); // sub rsp, 64
+  const read = code.length;
+  code.bytes(0xbf).immediate(pipe).bytes(0x48, 0x89, 0xe6, 0xba).immediate(1); // mov edi, pipe; mov rsi, rsp; mov edx, 1
+  code.syscall(SYS_read);
+  code.bytes(0x48, 0x83, 0xf8, 0xfc, 0x74, read - (code.length + 6)); // cmp rax, -EINTR; je read
+  const pass = code.length;
+  code.bytes(0xc7, 0x04, 0x24).immediate(map); // mov dword [rsp], map
+  code.bytes(0xc7, 0x44, 0x24, 0x04).immediate(0); // mov dword [rsp+4], 0
+  code.bytes(0x48, 0xc7, 0x44, 0x24, 0x08).immediate(0); // mov qword [rsp+8], 0: from the first key on
+  code.bytes(0x48, 0x8d, 0x44, 0x24, 0x24, 0x48, 0x89, 0x44, 0x24, 0x10); // lea rax, [rsp+36]; mov [rsp+16], rax
+  code.bytes(0x48, 0xc7, 0x44, 0x24, 0x18).immediate(0); // mov qword [rsp+24], 0
+  code.bytes(0x31, 0xdb); // xor ebx, ebx
+  const next = code.length;
+  code.bytes(0xbf).immediate(BPF_MAP_GET_NEXT_KEY).bytes(0x48, 0x89, 0xe6, 0xba).immediate(32); // mov rsi, rsp; mov edx, 32
+  code.syscall(SYS_bpf);
+  code.bytes(0x48, 0x85, 0xc0, 0x78, 37); // test rax, rax; js past the jump below
+  code.bytes(0x8b, 0x7c, 0x24, 0x24, 0x89, 0x7c, 0x24, 0x20); // mov edi, [rsp+36]; mov [rsp+32], edi
+  code.bytes(0xbe).immediate(SIGKILL).syscall(SYS.kill); // mov esi, SIGKILL
+  code.bytes(0x48, 0x8d, 0x44, 0x24, 0x20, 0x48, 0x89, 0x44, 0x24, 0x08); // lea rax, [rsp+32]; mov [rsp+8], rax
+  code.bytes(0xff, 0xc3, 0xe9).immediate(next - (code.length + 4)); // inc ebx; jmp next
+  code.bytes(0x85, 0xdb, 0x74, 37); // test ebx, ebx; jz past the jump below
+  code.bytes(0x48, 0xc7, 0x44, 0x24, 0x28).immediate(0); // mov qword [rsp+40], 0
+  code.bytes(0x48, 0xc7, 0x44, 0x24, 0x30).immediate(1_000_000); // mov qword [rsp+48], a millisecond
+  code.bytes(0x48, 0x8d, 0x7c, 0x24, 0x28, 0x31, 0xf6).syscall(SYS_nanosleep); // lea rdi, [rsp+40]; xor esi, esi
+  code.bytes(0xe9).immediate(pass - (code.length + 4)); // jmp pass
+  code.bytes(0x31, 0xff).syscall(SYS_exit_group); // xor edi, edi
+  return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
+}
+
 /** Gives every signal its disposition and sets the mask. */
 function setSignals(code: Code): void {
   code.bytes(0x49, 0xbd).address('ignored'); // mov r13, address
@@ -111,12 +150,12 @@ function setSignals(code: Code): void {
 }
 
 /** Waits to be seized and continued; from there on it is traced. */
-function stop(code: Code, diesWithParent: boolean): void {
+function stop(code: Code): void {
   code.syscall(SYS.getpid);
   code.bytes(0x89, 0xc7); // mov edi, eax
   code.bytes(0xbe, SIGSTOP, 0, 0, 0); // mov esi, SIGSTOP
   code.syscall(SYS.kill);
-  if (!diesWithParent) code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 
 type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program' | 'failure';

@@ -74,6 +74,7 @@ export function scriptMachine(changes: MachineChanges = {}): Facts {
     perfEventParanoid: { kind: 'value', text: '3' },
     containerHints: [],
     allUsersMapped: true,
+    initialPids: true,
     btf: { kind: 'read', size: 5_000_000, sysEnter: true },
     ...changes,
     self: changes.self === null ? null : { ...self, ...changes.self },

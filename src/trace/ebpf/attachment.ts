@@ -107,6 +107,11 @@ export class Attachment implements Disposable {
     return this.#map('events');
   }
 
+  /** What has to stay open for processes to be followed to their end: the map of processes, and the programs. */
+  get lifeline(): readonly [map: number, ...links: number[]] {
+    return [this.#map('processes'), ...this.#links];
+  }
+
   get libc(): BpfLibc {
     return this.#bpfLibc;
   }

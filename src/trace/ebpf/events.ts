@@ -50,6 +50,8 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
       readonly size: bigint;
       readonly mtimeSeconds: bigint;
       readonly mtimeNanoseconds: number;
+      /** Id of the cgroup in the v2 hierarchy, which is the inode number of its directory. */
+      readonly cgroup: bigint;
       /** Null if they could not be read, or were too long. */
       readonly argv: readonly string[] | null;
     }
@@ -123,6 +125,7 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
         size: u64(EXEC_EVENT.fileSize),
         mtimeSeconds: u64(EXEC_EVENT.mtimeSeconds),
         mtimeNanoseconds: u32(EXEC_EVENT.mtimeNanoseconds),
+        cgroup: u64(EXEC_EVENT.cgroup),
         argv: decodeArgv(data, at, u32(EXEC_EVENT.argvLength), u64(EXEC_EVENT.argvTotal)),
       };
     case 'threadEnd': {

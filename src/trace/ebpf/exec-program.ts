@@ -143,6 +143,7 @@ function emitExec(code: ProgramAssembler, mtime: KernelFields['mtime']): void {
   code.load('r1', 'r10', AT.formerTid, 4).store('r7', EXEC_EVENT.formerTid, 'r1', 4);
   code.load('r1', 'r10', AT.tid, 4).store('r7', EXEC_EVENT.tgid, 'r1', 4);
   code.load('r1', 'r10', AT.launchAt, 8).store('r7', EXEC_EVENT.launchAt, 'r1', 8);
+  code.call('get_current_cgroup_id').store('r7', EXEC_EVENT.cgroup, 'r0', 8);
   code
     .load('r3', 'r10', AT.file, 8)
     .fetch('r1', 'r3', fields.fileInode, 8, spare)

@@ -298,7 +298,7 @@ export class Family {
         // Two threads may have read the clock in one order and written in the other.
         first: Math.min(...times),
         last: Math.max(...times),
-        phases: view.getUint32(CALL.phases, true) | phaseBits(entry.process, times),
+        phases: phaseBits(entry.process, view.getUint32(CALL.phases, true), times),
         waited: waited - known.waited,
         uses: known.uses.splice(0).sort((a, b) => a - b),
       });
@@ -338,16 +338,15 @@ export class Family {
 }
 
 /**
- * Phases in which the process was at these times. The programs learn of a new phase of the whole tree a moment after it
- * has begun: the calls of that moment are in both.
+ * Phases of a call that was made first and last at these times. The programs learn of a new phase of the whole tree a moment after it
+ * has begun, so what they have noted is set right by the times, which are exact.
  */
-function phaseBits({ transitions }: ProcessRecord, times: readonly number[]): number {
-  let bits = 0;
-  for (const time of times) {
-    const entered = transitions.findLast(({ at }) => at <= time) ?? transitions[0];
-    bits |= 1 << (entered?.phase ?? 0);
-  }
-  return bits;
+function phaseBits({ transitions }: ProcessRecord, noted: number, times: readonly number[]): number {
+  const [first = 0, last = 0] = times
+    .toSorted((a, b) => a - b)
+    .map((time) => (transitions.findLast(({ at }) => at <= time) ?? transitions[0])?.phase ?? 0);
+  const between = (2 << last) - (1 << first);
+  return (noted & between) | (1 << first) | (1 << last);
 }
 
 function birthOf({ cloneFlags, exitSignal }: EventOf<'fork'>): 'fork' | 'vfork' | 'clone' {

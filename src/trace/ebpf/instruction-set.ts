@@ -72,6 +72,7 @@ export const HELPER = {
   ktime_get_ns: 5,
   get_current_pid_tgid: 14,
   current_task_under_cgroup: 37,
+  get_current_cgroup_id: 80,
   probe_read_user: 112,
   probe_read_kernel: 113,
   probe_read_kernel_str: 115,

@@ -26,7 +26,6 @@ export function startLauncher(
     blockedSignals: 0n,
     noNewPrivs: false,
     filter: null,
-    diesWithParent: true,
   });
   const pid = spawnLauncher(libc, target, image);
   waiter.child(pid);

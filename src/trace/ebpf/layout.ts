@@ -123,7 +123,9 @@ export const EXEC_EVENT = {
   mtimeSeconds: 56,
   mtimeNanoseconds: 64,
   argvTotal: 72,
-  argv: 80,
+  /** Id of the cgroup in the v2 hierarchy. */
+  cgroup: 80,
+  argv: 88,
 } as const;
 /** Names of the path of an executable from the last to the first, each ending with a zero byte. */
 export const PATH_EVENT = { length: 16, isCut: 20, names: 24 } as const;

@@ -11,6 +11,7 @@ import { Attachment, LIMITS, type Limits } from './attachment.ts';
 import { decodeEvent, type EbpfEvent } from './events.ts';
 import { Executables } from './executables.ts';
 import { Family } from './family.ts';
+import { Guard } from './guard.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
@@ -55,6 +56,7 @@ class EbpfTracer {
   #root = 0;
   #rootEnded = false;
   #result: { -readonly [K in keyof BackendResult]: BackendResult[K] };
+  #guard: Guard | null = null;
   #detaching = false;
   #killing = false;
 
@@ -80,13 +82,17 @@ class EbpfTracer {
   run(): BackendResult {
     refuseTriggers(this.#request);
     using poller = this.#setUp();
+    let isDone = false;
     try {
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
       if (this.#request.target.kind === 'launch') this.#launch();
       else this.#attach();
       this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
       this.#loop(poller);
+      isDone = true;
     } finally {
+      if (isDone) this.#guard?.release();
+      else this.#guard?.end();
       this.#attachment[Symbol.dispose]();
     }
     return { ...this.#result, entered: this.#watches.entered };
@@ -143,6 +149,7 @@ class EbpfTracer {
   #launch(): void {
     const { target } = this.#request;
     if (target.kind !== 'launch') return;
+    this.#guard = new Guard(this.#libc, this.#waiter, this.#attachment);
     this.#root = startLauncher(this.#libc, this.#waiter, target, this.#attachment);
     this.#attachment.setTreePhase(0, this.#root);
     continueLauncher(this.#libc, this.#root);
