@@ -21,7 +21,7 @@ describe('callgate doctor', () => {
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^Linux .*, x86_64, Node\.js .*, glibc .*\n\nmachine\n/);
     expect(stdout).toMatch(
-      /\ncallgate trace -- PROGRAM works by seccomp \(the default\) and ptrace; --pid works by ptrace for .*\.\n$/,
+      /\ncallgate trace -- PROGRAM works by ebpf \(the default\) and seccomp and ptrace; --pid works by ebpf for .*\.\n$/,
     );
     expect(status).toBe(0);
   });
@@ -45,8 +45,10 @@ describe('callgate doctor', () => {
       expect(check.advice === null).toBe(check.status === 'supported');
     }
     expect(diagnosis.methods.map(({ command, method }) => `${command} ${method}`)).toEqual([
+      'start ebpf',
       'start seccomp',
       'start ptrace',
+      'attach ebpf',
       'attach ptrace',
     ]);
   });
@@ -84,6 +86,7 @@ describe('the text of a diagnosis', () => {
       judgeFacts(
         scriptMachine({
           yama: { kind: 'value', text: '3' },
+          self: { effective: 0n },
           native: { ptrace: { ...everyPtrace(UNTRIED), seize: EPERM } },
         }),
       ),

@@ -196,7 +196,7 @@ describe('what trace prints', () => {
     expect(stdout).toBe('');
     expect(stderr).toMatch(
       new RegExp(
-        `^callgate: sh: \\d+ distinct system calls of [\\d,]+ made, in 2 processes and 0 further threads, [\\d.]+ (ms|s)\n` +
+        `^callgate: tracing by ebpf, .*\ncallgate: sh: \\d+ distinct system calls of [\\d,]+ made, in 2 processes and 0 further threads, [\\d.]+ (ms|s)\n` +
           `callgate: profile: ${file}\n$`,
       ),
     );
@@ -288,7 +288,7 @@ describe('the words of the command line', () => {
     { words: ['--unheard-of'], want: "unknown option '--unheard-of'" },
     {
       words: ['--method', 'magic', '--', 'true'],
-      want: "option '--method <method>' argument 'magic' is invalid. Allowed choices are seccomp, ptrace.",
+      want: "option '--method <method>' argument 'magic' is invalid. Allowed choices are auto, ebpf, seccomp, ptrace, adaptive.",
     },
     {
       words: ['--phases', 'all', '--', 'true'],
@@ -302,7 +302,7 @@ describe('the words of the command line', () => {
     { words: ['--pid', '4194303'], want: 'trace: there is no process 4194303' },
     {
       words: ['--pid', '1', '--method', 'seccomp'],
-      want: 'trace: a running process cannot be given a filter, so --pid needs --method ptrace',
+      want: 'trace: a running process cannot be given a filter, so --pid needs --method ptrace or ebpf',
     },
     {
       words: ['--duration', 'soon', '--', 'true'],
@@ -397,9 +397,20 @@ describe('the options', () => {
     expect(errnos).toContain('ENOENT');
   });
 
-  it('without --method, outcomes are not looked at', () => {
+  it('with --method seccomp, outcomes are not looked at', () => {
     const file = newPath();
-    callgate(['trace', '-q', '-o', file, '--', 'sh', '-c', 'cat /no/such/file 2>/dev/null']);
+    callgate([
+      'trace',
+      '-q',
+      '--method',
+      'seccomp',
+      '-o',
+      file,
+      '--',
+      'sh',
+      '-c',
+      'cat /no/such/file 2>/dev/null',
+    ]);
     const { runs, processes } = readProfile(file);
     expect(runs[0]?.method).toBe('seccomp');
     expect(processes.flatMap(({ calls }) => calls.filter((call) => call.errnos !== undefined))).toEqual([]);

@@ -87,7 +87,7 @@ function archesOf(process: Process | undefined): Set<string> {
   return new Set(process?.calls.filter(({ launch }) => launch !== true).map(({ arch }) => arch));
 }
 
-describe.each(['seccomp', 'ptrace'])('arches under --method %s', (method) => {
+describe.each(['seccomp', 'ptrace', 'ebpf'])('arches under --method %s', (method) => {
   const traceProgram = (
     ...command: string[]
   ): { status: number | null; profile: Profile; process: Process | undefined } => {

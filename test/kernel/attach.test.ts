@@ -88,7 +88,7 @@ async function attach(
   options: readonly string[] = ['--duration', '300ms'],
 ): Promise<Profile> {
   const file = newPath('profile');
-  const targets = pids.flatMap((pid) => ['--pid', `${pid}`]);
+  const targets = pids.flatMap((pid) => ['--method', 'ptrace', '--pid', `${pid}`]);
   const { status: code, stderr } = await start(['trace', '-q', '-o', file, ...targets, ...options]).end;
   expect([code, stderr]).toEqual([0, '']);
   return readProfile(file);
@@ -133,6 +133,8 @@ describe('a redis-server under redis-benchmark', () => {
         '-q',
         '-o',
         file,
+        '--method',
+        'ptrace',
         '--pid',
         `${pid}`,
         '--duration',
@@ -360,7 +362,18 @@ describe('the threads of a process', () => {
 
   it('are all attached to, fifty of them', async () => {
     const { pid } = await victim(program, ['50']);
-    const trace = start(['trace', '-q', '-o', newPath('profile'), '--pid', `${pid}`, '--duration', '30s']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      newPath('profile'),
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '30s',
+    ]);
     await until('all threads to be traced', () =>
       tracers(pid).every((tracer) => tracer === `${trace.pid}` || tracer !== '0'),
     );
@@ -415,7 +428,18 @@ describe('a stopped process', () => {
     process.kill(pid, 'SIGSTOP');
     await until('the stop', () => status(pid, 'State') === 'T');
     const file = newPath('profile');
-    const trace = start(['trace', '-q', '-o', file, '--pid', `${pid}`, '--duration', '700ms']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      file,
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '700ms',
+    ]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(['T', 't']).toContain(status(pid, 'State'));
@@ -431,7 +455,18 @@ describe('a stopped process', () => {
     process.kill(pid, 'SIGSTOP');
     await until('the stop', () => status(pid, 'State') === 'T');
     const file = newPath('profile');
-    const trace = start(['trace', '-q', '-o', file, '--pid', `${pid}`, '--duration', '800ms']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      file,
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '800ms',
+    ]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
     await new Promise((resolve) => setTimeout(resolve, 100));
     process.kill(pid, 'SIGCONT');
@@ -469,7 +504,18 @@ describe('a process with children', () => {
     const go = newPath('go');
     const { pid, output } = await victim(compile(PARENT), [go]);
     const file = newPath('profile');
-    const trace = start(['trace', '-q', '-o', file, '--pid', `${pid}`, '--duration', '30s']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      file,
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '30s',
+    ]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
     writeFileSync(go, '');
     await until('the child', () => output().includes('child'));
@@ -491,7 +537,18 @@ describe('a process with children', () => {
     const go = newPath('go');
     const { pid, output, end } = await victim(compile(PARENT), [go, '/bin/echo']);
     const file = newPath('profile');
-    const trace = start(['trace', '-q', '-o', file, '--pid', `${pid}`, '--duration', '30s']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      file,
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '30s',
+    ]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
     writeFileSync(go, '');
     // The trace is over when the last traced process is, which has ended by itself.
@@ -563,7 +620,18 @@ int main() {
       () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n' && status(pid, 'State') === 'S',
     );
     const file = newPath('profile');
-    const trace = start(['trace', '-q', '-o', file, '--pid', `${pid}`, '--duration', '900ms']);
+    const trace = start([
+      'trace',
+      '-q',
+      '-o',
+      file,
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+      '--duration',
+      '900ms',
+    ]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
     await new Promise((resolve) => setTimeout(resolve, 100));
     process.kill(pid, 'SIGSTOP');
@@ -637,6 +705,8 @@ int main(int argc, char **argv) {
       '-q',
       '-o',
       file,
+      '--method',
+      'ptrace',
       '--pid',
       `${pid}`,
       '--phase',
@@ -676,8 +746,12 @@ describe('several --pid', () => {
       'trace',
       '-o',
       newPath(),
+      '--method',
+      'ptrace',
       '--pid',
       `${pid}`,
+      '--method',
+      'ptrace',
       '--pid',
       '4194303',
     ]);
@@ -690,7 +764,7 @@ describe('several --pid', () => {
 describe('a callgate that is killed while it is attached', () => {
   it('leaves the process running and untraced', async () => {
     const { pid } = await victim(compile(THREADS, ['-pthread']), ['5']);
-    const trace = start(['trace', '-q', '-o', newPath(), '--pid', `${pid}`]);
+    const trace = start(['trace', '-q', '-o', newPath(), '--method', 'ptrace', '--pid', `${pid}`]);
     await until('the tracer', () => tracers(pid).every((tracer) => tracer !== '0'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     trace.kill('SIGKILL');
@@ -705,9 +779,17 @@ describe('a callgate that is killed while it is attached', () => {
 describe('a process that cannot be attached to', () => {
   it('because it is traced already is told with its tracer', async () => {
     const { pid } = await victim(compile(SLEEPER));
-    const trace = start(['trace', '-q', '-o', newPath(), '--pid', `${pid}`]);
+    const trace = start(['trace', '-q', '-o', newPath(), '--method', 'ptrace', '--pid', `${pid}`]);
     await until('the tracer', () => status(pid, 'TracerPid') !== '0');
-    const { status: code, stderr } = callgate(['trace', '-o', newPath(), '--pid', `${pid}`]);
+    const { status: code, stderr } = callgate([
+      'trace',
+      '-o',
+      newPath(),
+      '--method',
+      'ptrace',
+      '--pid',
+      `${pid}`,
+    ]);
     trace.kill('SIGINT');
     await trace.end;
     expect(code).toBe(2);
@@ -723,7 +805,15 @@ describe('a process that cannot be attached to', () => {
       return child !== '' && status(Number(child), 'State') === 'Z';
     });
     const zombie = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    const { status: code, stderr } = callgate(['trace', '-o', newPath(), '--pid', zombie]);
+    const { status: code, stderr } = callgate([
+      'trace',
+      '-o',
+      newPath(),
+      '--method',
+      'ptrace',
+      '--pid',
+      zombie,
+    ]);
     expect([code, stderr]).toEqual([
       2,
       `callgate: trace: process ${zombie} has ended and waits for its parent (a zombie)\n`,

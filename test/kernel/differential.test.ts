@@ -140,7 +140,7 @@ describe.each(PROGRAMS)('$name', ({ command, prepare, varies = {} }) => {
 
   it('makes the same set of calls under both methods as under strace', () => {
     const reference = comparable(inFreshDirectory((cwd) => straceNames(command, { cwd })));
-    for (const method of ['seccomp', 'ptrace']) {
+    for (const method of ['seccomp', 'ptrace', 'ebpf']) {
       const traced = inFreshDirectory((cwd) => traceCommand(command, ['--method', method], { cwd }));
       expect({
         method,

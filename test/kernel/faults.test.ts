@@ -225,7 +225,7 @@ describe('a program that cannot be started', () => {
     const path = join(directory.path, 'program');
     make(path);
     const output = join(directory.path, 'profile');
-    const finished = callgate(['trace', '-o', output, '--', path]);
+    const finished = callgate(['trace', '-q', '-o', output, '--', path]);
     expect(finished).toEqual({ status, signal: null, stdout: '', stderr: `callgate: ${message(path)}\n` });
     expect(readdirSync(directory.path).filter((name) => name !== 'program')).toEqual([]);
   });
@@ -250,7 +250,16 @@ describe('attaching', () => {
   const attach = (pid: number, user: readonly string[] = []): ReturnType<typeof run> => {
     using directory = temporaryDirectory();
     chmodSync(directory.path, 0o777);
-    const trace = [sharedCallgate(), 'trace', '-o', join(directory.path, 'profile'), '--pid', String(pid)];
+    const trace = [
+      sharedCallgate(),
+      'trace',
+      '-o',
+      join(directory.path, 'profile'),
+      '--method',
+      'ptrace',
+      '--pid',
+      String(pid),
+    ];
     const [command = '', ...args] = [...user, ...trace];
     return run(command, args);
   };

@@ -29,7 +29,7 @@ function shapes(profile: Profile): object[] {
   return profile.processes.map(shape);
 }
 
-describe.each(['seccomp', 'ptrace'])('following under --method %s', (method) => {
+describe.each(['seccomp', 'ptrace', 'ebpf'])('following under --method %s', (method) => {
   const traceMode = (...args: string[]): ReturnType<typeof traceCommand> =>
     traceCommand([family, ...args], ['--method', method]);
 

@@ -9,7 +9,7 @@ beforeAll(() => {
   crowd = compile(readFileSync(new URL('fixtures/crowd.c', import.meta.url), 'utf8'), ['-pthread']);
 });
 
-describe.each(['seccomp', 'ptrace'])('many at once under --method %s', (method) => {
+describe.each(['seccomp', 'ptrace', 'ebpf'])('many at once under --method %s', (method) => {
   const traceMode = (...args: string[]): ReturnType<typeof traceCommand> =>
     traceCommand([crowd, ...args], ['--method', method]);
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Decoder, DecoderOptions } from 'iced-x86';
 import { describe, expect, it } from 'vitest';
 

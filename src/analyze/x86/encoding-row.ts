@@ -25,16 +25,20 @@ export function parseRow(line: string): EncodingRow {
   let detail = Number.parseInt(lengths, 16);
   // What only the one-byte map and some opcodes of 0F leave alone.
   let roles: number = space === 's1' ? 0 : ROLE.VECTOR;
-  for (const flag of flags) {
-    attributes |= ATTRIBUTE_FLAGS.get(flag) ?? 0;
-    detail |= DETAIL_FLAGS.get(flag) ?? 0;
-    roles |= ROLE_FLAGS.get(flag) ?? 0;
+  for (const letter of flags) {
+    const flag = FLAGS.get(letter);
+    attributes |= flag?.attributes ?? 0;
+    detail |= flag?.detail ?? 0;
+    roles |= flag?.roles ?? 0;
   }
   // Of legacy instructions only few have anything to check.
   if (!space.startsWith('s') || detail > DETAIL.LENGTHS) attributes |= ATTRIBUTE.DETAIL;
+  const entries: number[] = [];
+  const start = mapStart(space);
+  for (const opcode of opcodes) addEntries(space, start, opcode, entries);
   const [reads = '0', writes = '0'] = implied.split(':');
   return {
-    entries: opcodes.flatMap((opcode) => entriesOf(space, opcode)),
+    entries,
     form,
     w: w === '*' ? -1 : Number(w),
     attributes,
@@ -45,11 +49,16 @@ export function parseRow(line: string): EncodingRow {
   };
 }
 
-function entriesOf(space: string, opcode: string): number[] {
-  const start = mapStart(space) + Number.parseInt(opcode.slice(1), 16);
-  if (!opcode.startsWith('*')) return [start + Number(opcode[0]) * 256];
+function addEntries(space: string, start: number, opcode: string, entries: number[]): void {
+  if (!opcode.startsWith('*')) {
+    // The digit of the prefix is that of the hundreds.
+    entries.push(start + Number.parseInt(opcode, 16));
+    return;
+  }
+  const entry = start + Number.parseInt(opcode.slice(1), 16);
   // Of XOP there is only the one without prefix.
-  return space.startsWith('x') ? [start] : [start, start + 256, start + 512, start + 768];
+  if (space.startsWith('x')) entries.push(entry);
+  else entries.push(entry, entry + 0x100, entry + 0x200, entry + 0x300);
 }
 
 function scaleBits(scale: string): number {
@@ -73,44 +82,40 @@ function mapStart(space: string): number {
   return start + number * 1024;
 }
 
-const ATTRIBUTE_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['i', IMM.BYTE],
-  ['j', IMM.WORD],
-  ['J', IMM.DOUBLE],
-  ['l', ATTRIBUTE.LOCKABLE],
-  ['f', FLOW.RETURN << ATTRIBUTE.FLOW_SHIFT],
-  ['<', ATTRIBUTE.READS],
-  ['>', ATTRIBUTE.WRITES],
-]);
+type Flag = { readonly attributes?: number; readonly detail?: number; readonly roles?: number };
 
-const DETAIL_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['v', DETAIL.VVVV],
-  ['k', DETAIL.MASK],
-  ['K', DETAIL.MASK_REQUIRED],
-  ['z', DETAIL.ZEROING],
-  ['Z', DETAIL.ZEROING_UNMASKED],
-  ['b', DETAIL.BROADCAST],
-  ['e', DETAIL.ROUNDING],
-  ['g', DETAIL.REG_BELOW_8],
-  ['G', DETAIL.REG_BELOW_16],
-  ['y', DETAIL.RM_BELOW_8],
-  ['Y', DETAIL.RM_BELOW_16],
-  ['h', DETAIL.VVVV_BELOW_8],
-  ['H', DETAIL.VVVV_BELOW_16],
-  ['u', DETAIL.INDEX_DISTINCT],
-  ['V', DETAIL.VECTOR_INDEX],
-  ['q', DETAIL.DESTINATION_DISTINCT],
-  ['Q', DETAIL.ALL_DISTINCT],
-  ['p', DETAIL.NO_OPERAND_SIZE],
-  ['s', DETAIL.SIB],
-  ['r', DETAIL.NOT_RIP_RELATIVE],
-]);
-
-const ROLE_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['a', ROLE.REG_READ],
-  ['A', ROLE.REG_WRITTEN],
-  ['c', ROLE.RM_READ],
-  ['C', ROLE.RM_WRITTEN],
-  ['d', ROLE.VVVV_READ],
-  ['D', ROLE.VVVV_WRITTEN],
+const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
+  ['i', { attributes: IMM.BYTE }],
+  ['j', { attributes: IMM.WORD }],
+  ['J', { attributes: IMM.DOUBLE }],
+  ['l', { attributes: ATTRIBUTE.LOCKABLE }],
+  ['f', { attributes: FLOW.RETURN << ATTRIBUTE.FLOW_SHIFT }],
+  ['<', { attributes: ATTRIBUTE.READS }],
+  ['>', { attributes: ATTRIBUTE.WRITES }],
+  ['v', { detail: DETAIL.VVVV }],
+  ['k', { detail: DETAIL.MASK }],
+  ['K', { detail: DETAIL.MASK_REQUIRED }],
+  ['z', { detail: DETAIL.ZEROING }],
+  ['Z', { detail: DETAIL.ZEROING_UNMASKED }],
+  ['b', { detail: DETAIL.BROADCAST }],
+  ['e', { detail: DETAIL.ROUNDING }],
+  ['g', { detail: DETAIL.REG_BELOW_8 }],
+  ['G', { detail: DETAIL.REG_BELOW_16 }],
+  ['y', { detail: DETAIL.RM_BELOW_8 }],
+  ['Y', { detail: DETAIL.RM_BELOW_16 }],
+  ['h', { detail: DETAIL.VVVV_BELOW_8 }],
+  ['H', { detail: DETAIL.VVVV_BELOW_16 }],
+  ['u', { detail: DETAIL.INDEX_DISTINCT }],
+  ['V', { detail: DETAIL.VECTOR_INDEX }],
+  ['q', { detail: DETAIL.DESTINATION_DISTINCT }],
+  ['Q', { detail: DETAIL.ALL_DISTINCT }],
+  ['p', { detail: DETAIL.NO_OPERAND_SIZE }],
+  ['s', { detail: DETAIL.SIB }],
+  ['r', { detail: DETAIL.NOT_RIP_RELATIVE }],
+  ['a', { roles: ROLE.REG_READ }],
+  ['A', { roles: ROLE.REG_WRITTEN }],
+  ['c', { roles: ROLE.RM_READ }],
+  ['C', { roles: ROLE.RM_WRITTEN }],
+  ['d', { roles: ROLE.VVVV_READ }],
+  ['D', { roles: ROLE.VVVV_WRITTEN }],
 ]);

@@ -9,8 +9,9 @@
  *   every one that the result, an address or the flow depends on.
  * - `operation` is `OP.OTHER` for what has no name here: then the operands are not described (kind NONE), but
  *   `writes`, `reads`, `vectorWrites`, the memory operand and the memory flags still hold.
- * - With a named operation, `destination...` is what is written (for CMP, TEST and PUSH the first or only operand)
- *   and `source...` the other operand. A memory operand is described once, in the `memory...` fields.
+ * - With a named operation, `destination...` is what is written (of CMP and TEST the first operand) and `source...` the
+ *   other operand; of PUSH and of indirect jumps and calls (operation OTHER) the only operand is the source. A memory
+ *   operand is described once, in the `memory...` fields. String operations, CBW, CWD and LEAVE name no operands.
  * - Register numbers are the architecture's own (x86-64: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8 to
  *   15), so only code that knows a calling convention needs to know which architecture it is.
  */
@@ -44,7 +45,7 @@ export class Instruction {
   sourceRegister = -1;
   /** One of {@link OPERAND}: imul r, rm, imm; shld and shrd (count); three-operand vector operations. */
   thirdKind = 0;
-  /** Register number of the third operand. */
+  /** Register number of the third operand (shld, shrd by cl: 1). */
   thirdRegister = -1;
 
   /** 1 if there is a memory operand with its own address, even if it is not accessed (LEA, NOP). */
@@ -55,7 +56,10 @@ export class Instruction {
   memoryIndex = -1;
   /** 1, 2, 4 or 8. */
   memoryScale = 1;
-  /** Signed; for RIP-relative operands the encoded displacement (the address is `ripTarget`). */
+  /**
+   * Signed, in bytes (EVEX's factor applied); for RIP-relative operands the encoded displacement (the address is
+   * `ripTarget`). An absolute 64-bit address above 2^53 is rounded.
+   */
   displacement = 0;
   /** Absolute address of a RIP-relative operand; -1 otherwise. */
   ripTarget = -1;
@@ -71,11 +75,11 @@ export class Instruction {
   /** High half of the immediate as int32: for all but mov r64, imm64 the sign of the low half. */
   immHigh = 0;
 
-  /** One bit for each general register that the instruction may change. */
+  /** One bit for each general register that the instruction may change; of system calls rax as well. */
   writes = 0;
-  /** One bit for each general register that it reads, base and index included. */
+  /** One bit for each general register that it reads, base and index included (xor r, r reads r). */
   reads = 0;
-  /** One bit for each vector register (0 to 31) that it may change; a superset. */
+  /** One bit for each vector register (0 to 31) that it may change; a superset unless the operation has a name. */
   vectorWrites = 0;
   /** REPEAT.NONE, REP (also repe) or REPNE, of string operations. */
   repeat = 0;
@@ -161,7 +165,7 @@ export const OP = {
   /** cwd, cdq, cqo: rdx gets the sign of rax. */
   CWD: 41,
   LEAVE: 42,
-  /** nop, multi-byte nop, endbr64, pause, prefetch, rdsspq-like hints. */
+  /** nop, multi-byte nop, endbr64, pause, prefetch and further hints. */
   NOP: 43,
   /** String operations; `size` is that of an element. */
   MOVS: 44,
@@ -175,13 +179,13 @@ export const OP = {
    * movq between vector and general register or memory, `size` 4 or 8.
    */
   VECTOR_MOVE: 49,
-  /** movhps, movhpd: upper 8 bytes of the low 16 from or to memory; the lower are kept (VEX: those of `third`). */
+  /** movhps, movhpd: upper 8 bytes of the low 16 from or to memory; the lower are kept (VEX: taken from `third`). */
   VECTOR_MOVE_HIGH: 50,
-  /** movlps, movlpd: lower 8 bytes from or to memory; the upper are kept (VEX: those of `third`). */
+  /** movlps, movlpd: lower 8 bytes from or to memory; the upper are kept (VEX: taken from `third`). */
   VECTOR_MOVE_LOW: 51,
-  /** punpcklqdq: low halves of destination (VEX: of `third`) and source side by side. */
+  /** punpcklqdq, movlhps: low halves of destination (VEX: of `third`) and source side by side, in each 16 bytes. */
   PUNPCKLQDQ: 52,
-  /** pinsrq: 8 bytes at half `immLow & 1`. */
+  /** pinsrq: 8 bytes at half `immLow & 1`; the other half is kept (VEX: taken from `third`). */
   PINSRQ: 53,
   /** xorps, xorpd, pxor: zero if both inputs are the same register. */
   VECTOR_XOR: 54,

@@ -13,7 +13,7 @@ export type MapEntry = {
 /** A group: the entry for each value of the reg field, for a memory and for a register operand. */
 export type MapGroup = {
   readonly memory: readonly (MapEntry | undefined)[];
-  readonly register: readonly (MapEntry | undefined)[];
+  readonly register: readonly (MapEntry | readonly (MapEntry | undefined)[] | undefined)[];
 };
 
 /**
@@ -108,11 +108,8 @@ export function oneByteMap(): Map<number, MapEntry | MapGroup> {
   const moveByte = operands(OP.MOV, FORM.E_I, BYTE | IMM.BYTE | SIGNED);
   const move = operands(OP.MOV, FORM.E_I, IMM.Z);
   // /7 with rm 0 and no memory operand: xabort and xbegin; after the latter eax may be the abort status.
-  map.set(
-    0xc6,
-    group([moveByte], [moveByte, ...NONE_OF_SIX, rmGroup(plain(OP.OTHER, FORM.ROLES, IMM.BYTE))]),
-  );
-  map.set(0xc7, group([move], [move, ...NONE_OF_SIX, rmGroup(flow(FLOW.BRANCH, IMM.Z, 0, RAX))]));
+  map.set(0xc6, group([moveByte], [moveByte, ...NONE_OF_SIX, [operands(OP.OTHER, FORM.ROLES, IMM.BYTE)]]));
+  map.set(0xc7, group([move], [move, ...NONE_OF_SIX, [flow(FLOW.BRANCH, IMM.Z | ATTRIBUTE.MODRM, 0, RAX)]]));
   map.set(0xc8, plain(OP.OTHER, FORM.ROLES, WIDE | IMM.ENTER | WRITES, RSP | RBP, RSP | RBP));
   map.set(0xc9, plain(OP.LEAVE, FORM.ROLES, WIDE | READS, RBP, RSP | RBP));
   map.set(0xcc, flow(FLOW.TRAP, 0));
@@ -168,16 +165,8 @@ function indirect(kind: number, flags: number, stack: number): MapEntry {
   return flow(kind, form | flags, stack, stack);
 }
 
-function group(
-  memory: readonly (MapEntry | undefined)[],
-  register: readonly (MapEntry | undefined)[] = memory,
-): MapGroup {
+function group(memory: MapGroup['memory'], register: MapGroup['register'] = memory): MapGroup {
   return { memory, register };
-}
-
-/** Valid with rm 0 only. */
-function rmGroup(only: MapEntry): MapEntry {
-  return { ...only, attributes: only.attributes | ATTRIBUTE.MODRM | ATTRIBUTE.RM_GROUP };
 }
 
 function segmentMove(access: number, roles: number, registers: readonly number[]): MapGroup {

@@ -8,21 +8,22 @@ import { x87Map } from './x87-map.ts';
 /** Builds the tables; some milliseconds. */
 export function buildTables(): Tables {
   const builder = new Builder();
-  builder.addOneByteMap();
-  builder.addX87();
-  builder.addEncodings(ENCODINGS);
-  builder.addSpecials();
-  describeOperations(builder.tables, (entry, visit) => {
-    builder.members(entry, visit);
+  for (const [opcode, found] of oneByteMap()) builder.add(opcode, found);
+  x87Map().forEach((found, index) => {
+    builder.add(0xd8 + index, found);
   });
-  return builder.finish();
+  for (const line of ENCODINGS.split('\n')) if (line !== '') builder.addRow(parseRow(line));
+  builder.addControlMoves();
+  const isa3DNow = ATTRIBUTE.VALID | ATTRIBUTE.MODRM | ATTRIBUTE.READS | IMM.BYTE;
+  builder.add(MAP.NOW_3D, { attributes: isa3DNow, reads: 0, writes: 0, roles: ROLE.VECTOR });
+  describeOperations(builder.tables, (entry, visit) => {
+    builder.visit(entry, visit);
+  });
+  return builder.tables;
 }
 
-/** An entry to fill, and whether what a line says of memory and of the rm register holds there. */
-type Place = { readonly entry: number; readonly memory: boolean; readonly register: boolean };
-
-/** Entries with all groups; a few are spare. */
-const CAPACITY = 24_000;
+/** Entries with all that they split into; a few are spare. */
+const CAPACITY = 18_432;
 
 class Builder {
   readonly tables: Tables = {
@@ -33,82 +34,73 @@ class Builder {
     writes: new Uint16Array(CAPACITY),
     widths: new Uint8Array(CAPACITY),
   };
-  private next: number = MAP.GROUPS;
+  private next: number = MAP.SPLITS;
 
-  addOneByteMap(): void {
-    for (const [opcode, found] of oneByteMap()) {
-      if ('attributes' in found) this.set(opcode, found);
-      else this.addGroup(opcode, found);
+  add(opcode: number, found: MapEntry | MapGroup): void {
+    if ('attributes' in found) {
+      this.set(opcode, found);
+      return;
+    }
+    const { memory, register } = found;
+    const sides = memory === register ? opcode : this.split(opcode, ATTRIBUTE.BY_MOD);
+    this.addList(sides, ATTRIBUTE.BY_REG, memory);
+    if (memory !== register) this.addList(sides + 1, ATTRIBUTE.BY_REG, register);
+  }
+
+  /** Enters a line of `generated/encodings.ts` wherever it applies. */
+  addRow(row: EncodingRow): void {
+    const [side = ''] = row.form;
+    const [regs = '', rm] = row.form.slice(1).split('.');
+    for (const entry of row.entries) {
+      if (row.form === '**') {
+        this.setRow(entry, row, true, true);
+        continue;
+      }
+      const sides = this.split(entry, ATTRIBUTE.BY_MOD);
+      if (side !== 'r') this.setRegs(sides, regs, undefined, row, true, false);
+      if (side !== 'm') this.setRegs(sides + 1, regs, rm, row, side === 'r', true);
     }
   }
 
-  addX87(): void {
-    x87Map().forEach(({ memory, register }, index) => {
-      const base = this.group(0xd8 + index);
-      memory.forEach((found, reg) => {
-        if (found) this.set(base + reg, found);
-      });
-      for (let reg = 0; reg < 8; reg++) {
-        const inner = this.rmGroup(base + 8 + reg);
-        for (let rm = 0; rm < 8; rm++) {
-          const found = register[reg * 8 + rm];
-          if (found) this.set(inner + rm, found);
-        }
-      }
-    });
-  }
-
-  addEncodings(text: string): void {
-    for (const line of text.split('\n')) {
-      if (line === '') continue;
-      const row = parseRow(line);
-      for (const entry of row.entries) {
-        for (const place of this.places(entry, row.form)) this.addRow(place, row);
-      }
-    }
-  }
-
-  addSpecials(): void {
-    const { attributes, roles } = this.tables;
-    const isa3DNow = ATTRIBUTE.VALID | ATTRIBUTE.MODRM | ATTRIBUTE.READS | IMM.BYTE;
-    attributes[MAP.NOW_3D] = isa3DNow;
-    roles[MAP.NOW_3D] = ROLE.VECTOR;
-    // Moves from and to control registers 0, 2, 3, 4 and 8, and debug registers 0 to 7.
-    for (const [opcode, role, valid] of CONTROL_MOVES) {
-      for (const pp of PREFIXES) {
-        const base = this.group(MAP.LEGACY_0F + pp * 256 + opcode);
-        for (let reg = 0; reg < 16; reg++) {
-          if (!valid.includes(reg & 7)) continue;
-          attributes[base + reg] =
-            ATTRIBUTE.VALID |
-            ATTRIBUTE.MODRM |
-            ATTRIBUTE.IGNORE_MOD |
-            ATTRIBUTE.DEFAULT_64 |
-            ATTRIBUTE.DETAIL;
-          roles[base + reg] = role;
-          const extended = valid.length < 8 && (reg & 7) === 0;
-          this.detail(base + reg, 0, 1 | (extended ? 0 : DETAIL.REG_BELOW_8));
-          this.detail(base + reg, 1, 1 | (extended ? 0 : DETAIL.REG_BELOW_8));
+  /** Moves from and to control registers 0, 2, 3, 4 and 8, and debug registers 0 to 7. */
+  addControlMoves(): void {
+    const attributes =
+      ATTRIBUTE.VALID | ATTRIBUTE.MODRM | ATTRIBUTE.IGNORE_MOD | ATTRIBUTE.DEFAULT_64 | ATTRIBUTE.DETAIL;
+    for (const [opcode, roles, valid] of CONTROL_MOVES) {
+      const list = REGS.map((reg) =>
+        valid.includes(reg) ? { attributes, reads: 0, writes: 0, roles } : undefined,
+      );
+      for (const entry of [0, 256, 512, 768].map((prefix) => MAP.LEGACY_0F + prefix + opcode)) {
+        const base = this.addList(entry, ATTRIBUTE.BY_REG, list);
+        for (const reg of valid) {
+          // cr8 is encoded as 0 with REX.R; no other number has one.
+          const detail = 1 | (reg === 0 && valid.length < 8 ? 0 : DETAIL.REG_BELOW_8);
+          this.tables.details.fill(detail, (base + reg) * 2, (base + reg) * 2 + 2);
         }
       }
     }
   }
 
-  /** Calls `visit` for the entry, or for all members if it is a group. */
-  members(entry: number, visit: (member: number) => void): void {
+  /** Calls back for the entry, or for all that it splits into. */
+  visit(entry: number, visit: (entry: number) => void): void {
     const attributes = this.tables.attributes[entry] ?? 0;
-    const size = (attributes & ATTRIBUTE.GROUP) !== 0 ? 16 : (attributes & ATTRIBUTE.RM_GROUP) !== 0 ? 8 : 0;
-    if (size === 0) {
+    const split = attributes & ATTRIBUTE.SPLIT;
+    if (split === 0) {
       if (attributes !== 0) visit(entry);
       return;
     }
-    for (let index = 0; index < size; index++) this.members((attributes >>> 16) + index, visit);
+    const base = attributes >>> 16;
+    for (let index = 0; index < sizeOf(split); index++) this.visit(base + index, visit);
   }
 
-  finish(): Tables {
-    if (this.next > CAPACITY)
-      throw new Error(`x86: tables need ${String(this.next)} entries (${String(CAPACITY)})`);
-    return this.tables;
+  private addList(entry: number, kind: number, list: MapGroup['register']): number {
+    const base = this.split(entry, kind);
+    list.forEach((found, index) => {
+      if (found === undefined) return;
+      if ('attributes' in found) this.set(base + index, found);
+      else this.addList(base + index, ATTRIBUTE.BY_RM, found);
+    });
+    return base;
   }
 
   private set(entry: number, found: MapEntry): void {
@@ -118,77 +110,69 @@ class Builder {
     this.tables.roles[entry] = found.roles ?? 0;
   }
 
-  private addGroup(opcode: number, found: MapGroup): void {
-    const base = this.group(opcode);
-    found.memory.forEach((member, reg) => {
-      if (member) this.set(base + reg, member);
-    });
-    found.register.forEach((member, reg) => {
-      if (!member) return;
-      if ((member.attributes & ATTRIBUTE.RM_GROUP) === 0) {
-        this.set(base + 8 + reg, member);
-        return;
-      }
-      this.set(this.rmGroup(base + 8 + reg), {
-        ...member,
-        attributes: member.attributes & ~ATTRIBUTE.RM_GROUP,
-      });
-    });
-  }
-
-  /** Base of the sixteen members of a group, made if it is none yet. */
-  private group(entry: number): number {
-    return this.branch(entry, ATTRIBUTE.GROUP, 16);
-  }
-
-  private rmGroup(entry: number): number {
-    return this.branch(entry, ATTRIBUTE.RM_GROUP, 8);
-  }
-
-  private branch(entry: number, kind: number, size: number): number {
-    const present = this.tables.attributes[entry] ?? 0;
-    if ((present & kind) !== 0) return present >>> 16;
+  /** Makes an entry split, if it is not yet, and returns the number of the first member; all begin as it was. */
+  private split(entry: number, kind: number): number {
+    const { attributes, details, roles, reads, writes } = this.tables;
+    const present = attributes[entry] ?? 0;
+    if ((present & ATTRIBUTE.SPLIT) === kind) return present >>> 16;
     const base = this.next;
-    this.next += size;
-    this.tables.attributes[entry] = ATTRIBUTE.VALID | ATTRIBUTE.MODRM | kind | (base << 16);
+    this.next += sizeOf(kind);
+    if (this.next > CAPACITY) throw new Error(`x86: tables need more than ${String(CAPACITY)} entries`);
+    if (present !== 0) {
+      for (let member = base; member < this.next; member++) {
+        attributes[member] = present;
+        details.copyWithin(member * 2, entry * 2, entry * 2 + 2);
+        roles[member] = roles[entry] ?? 0;
+        reads[member] = reads[entry] ?? 0;
+        writes[member] = writes[entry] ?? 0;
+      }
+    }
+    attributes[entry] = ATTRIBUTE.VALID | ATTRIBUTE.MODRM | kind | (base << 16);
     return base;
   }
 
-  /** The entries that a form names; see `generated/encodings.ts`. */
-  private places(entry: number, form: string): Place[] {
-    if (form === '**') return [{ entry, memory: true, register: true }];
-    const [regs = '', rm] = form.slice(1).split('.');
-    const base = this.group(entry);
-    const found: Place[] = [];
-    for (const reg of regs === '*' ? REGS : [...regs].map(Number)) {
-      if (form[0] !== 'r') found.push({ entry: base + reg, memory: true, register: false });
-      if (form[0] === 'm') continue;
-      const register = base + 8 + reg;
-      found.push({
-        entry: rm === undefined ? register : this.rmGroup(register) + Number(rm),
-        memory: form[0] === 'r',
-        register: true,
+  private setRegs(
+    entry: number,
+    regs: string,
+    rm: string | undefined,
+    row: EncodingRow,
+    memory: boolean,
+    register: boolean,
+  ): void {
+    if (regs === '*' && rm === undefined) {
+      this.visitOrSelf(entry, (member) => {
+        this.setRow(member, row, memory, register);
       });
+      return;
     }
-    return found;
+    const base = this.split(entry, ATTRIBUTE.BY_REG);
+    for (const reg of regs === '*' ? REGS : [...regs].map(Number)) {
+      const member = rm === undefined ? base + reg : this.split(base + reg, ATTRIBUTE.BY_RM) + Number(rm);
+      this.setRow(member, row, memory, register);
+    }
   }
 
-  private addRow({ entry, memory, register }: Place, row: EncodingRow): void {
-    const { attributes, roles, reads, writes } = this.tables;
+  private visitOrSelf(entry: number, visit: (entry: number) => void): void {
+    if (((this.tables.attributes[entry] ?? 0) & ATTRIBUTE.SPLIT) === 0) visit(entry);
+    else this.visit(entry, visit);
+  }
+
+  /** `memory` and `register`: whether what the line says of memory and of the rm register holds for this entry. */
+  private setRow(entry: number, row: EncodingRow, memory: boolean, register: boolean): void {
+    const { attributes, details, roles, reads, writes } = this.tables;
     attributes[entry] = memory ? row.attributes : row.attributes & ~(ATTRIBUTE.READS | ATTRIBUTE.WRITES);
     roles[entry] = register ? row.roles : row.roles & ~(ROLE.RM_READ | ROLE.RM_WRITTEN);
     reads[entry] = row.reads;
     writes[entry] = row.writes;
-    if (row.w !== 1) this.detail(entry, 0, row.detail);
-    if (row.w !== 0) this.detail(entry, 1, row.detail);
-  }
-
-  private detail(entry: number, w: number, word: number): void {
-    this.tables.details[entry * 2 + w] = word;
+    if (row.w !== 1) details[entry * 2] = row.detail;
+    if (row.w !== 0) details[entry * 2 + 1] = row.detail;
   }
 }
 
-const PREFIXES: readonly number[] = [0, 1, 2, 3];
+function sizeOf(split: number): number {
+  return split === ATTRIBUTE.BY_MOD ? 2 : 8;
+}
+
 const REGS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 const CONTROL_MOVES: readonly (readonly [number, number, readonly number[]])[] = [

@@ -1,29 +1,21 @@
 import { ATTRIBUTE, FORM } from './attribute.ts';
 import { OP } from './instruction.ts';
-import { type MapEntry, eight, operands } from './one-byte-map.ts';
-
-/** An x87 opcode: entries for memory by the reg field, for registers by the low six bits of ModRM. */
-export type X87Entry = {
-  readonly memory: readonly (MapEntry | undefined)[];
-  readonly register: readonly (MapEntry | undefined)[];
-};
+import { type MapEntry, type MapGroup, eight, operands } from './one-byte-map.ts';
 
 /**
  * D8 to DF, from tables A-7 to A-22 of the Intel manual, volume 2, with the undocumented aliases that processors
  * execute (fcom2, fxch4 and so on).
  */
-export function x87Map(): X87Entry[] {
+export function x87Map(): MapGroup[] {
   return ROWS.map(([memory, register], index) => ({
     memory: [...memory].map((access) => MEMORY.get(access)),
-    register: register
-      .flatMap((valid) => registers(valid))
-      .map((each, at) => (each && index === 7 && at === 0x20 ? STORE_STATUS : each)),
+    register: register.map((valid, reg) => (index === 7 && reg === 4 ? [STORE_STATUS] : registers(valid))),
   }));
 }
 
 /** `*` all eight, otherwise the valid values of rm. */
-function registers(valid: string): (MapEntry | undefined)[] {
-  if (valid === '*') return eight(PLAIN);
+function registers(valid: string): MapEntry | (MapEntry | undefined)[] {
+  if (valid === '*') return PLAIN;
   return eight(0).map((_, rm) => (valid.includes(String(rm)) ? PLAIN : undefined));
 }
 

@@ -8,6 +8,7 @@ import { assembleEnter } from './enter-program.ts';
 import { assembleExec } from './exec-program.ts';
 import { assembleExit } from './exit-program.ts';
 import { assembleFork } from './fork-program.ts';
+import { assembleMove } from './move-program.ts';
 import { assembleSignal } from './signal-program.ts';
 import type { Tracepoint } from './kernel-fields.ts';
 import {
@@ -92,6 +93,7 @@ export class Attachment implements Disposable {
         ['sched_process_fork', assembleFork(options)],
         ['sched_process_exec', assembleExec(options)],
         ['signal_generate', assembleSignal(options)],
+        ...(options.moves === true ? [['cgroup_attach_task', assembleMove(options)] as const] : []),
         ['sys_enter', assembleEnter(options)],
       ];
       for (const [tracepoint, code] of programs) this.#load(tracepoint, code, options);

@@ -2,6 +2,7 @@ import { textOf } from '../../base/text.ts';
 import {
   ADOPT_EVENT,
   CALL_EVENT,
+  CGROUP_EVENT,
   EVENT,
   EVENT_TYPE,
   EXEC_EVENT,
@@ -67,6 +68,8 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
   | { readonly kind: 'output'; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly kind: 'adopt'; readonly tgid: number; readonly tid: number; readonly isProcess: boolean }
   | { readonly kind: 'signal'; readonly signal: number }
+  /** A process was moved to another cgroup; the path is that within its hierarchy, whichever it is. */
+  | { readonly kind: 'cgroup'; readonly tgid: number; readonly path: string }
 );
 
 const NAMES = new Map(Object.entries(EVENT_TYPE).map(([name, type]) => [type as number, name]));
@@ -151,6 +154,10 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
     }
     case 'signal':
       return { ...head, kind, signal: u32(SIGNAL_EVENT.signal) };
+    case 'cgroup': {
+      const bytes = copy(data, at + CGROUP_EVENT.path, Math.max(0, u32(CGROUP_EVENT.length) - 1));
+      return { ...head, kind, tgid: u32(CGROUP_EVENT.tgid), path: textOf(bytes) };
+    }
     case undefined:
       return null;
   }

@@ -15,7 +15,8 @@ export type Tracepoint =
   | 'sched_process_fork'
   | 'sched_process_exec'
   | 'sched_process_exit'
-  | 'signal_generate';
+  | 'signal_generate'
+  | 'cgroup_attach_task';
 
 /** Names under which the programs use members of kernel structures. */
 export type FieldName =
@@ -112,6 +113,7 @@ const TRACEPOINTS: readonly Tracepoint[] = [
   'sched_process_exec',
   'sched_process_exit',
   'signal_generate',
+  'cgroup_attach_task',
 ];
 
 /**

@@ -51,7 +51,8 @@ export function reapRoot(waiter: Waiter, pid: number, target: LaunchTarget, hasB
     waiter.child(pid);
     const status = decodeStatus(waiter.status);
     if (status.kind === 'stopped') continue;
-    if (!hasBegun) throw explainEnd(target, status, false);
+    // A signal that came before the execve is the program's own end, as if it had come just after.
+    if (!hasBegun && status.kind !== 'signaled') throw explainEnd(target, status, false);
     return toExit(status);
   }
 }

@@ -94,6 +94,7 @@ export const EVENT_TYPE = {
   output: 11,
   adopt: 12,
   signal: 13,
+  cgroup: 14,
 } as const;
 
 export type EventType = keyof typeof EVENT_TYPE;
@@ -178,3 +179,6 @@ export const SELECTOR_OFFSET_SHIFT = 8;
 
 /** The terminal has sent a signal to the program that was started. */
 export const SIGNAL_EVENT = { signal: 16, size: 24 } as const;
+
+/** A process was moved to another cgroup: its path within its hierarchy, of which the zero byte counts. */
+export const CGROUP_EVENT = { tgid: 16, length: 20, path: 24 } as const;

@@ -31,6 +31,9 @@ const SAME_SIGNAL = 1e9;
 const BUSY = 50;
 const IDLE = 250;
 
+/** Least time between two looks at the counts, in milliseconds. */
+const COUNT_INTERVAL = 400;
+
 /** Traces by programs in the kernel; the back end for the method `ebpf`. */
 export const traceEbpf: Backend = (request, host, libc) => new EbpfTracer(request, host, libc, LIMITS).run();
 
@@ -53,6 +56,8 @@ class EbpfTracer {
   #attachment!: Attachment;
   #family!: Family;
   #origin = process.hrtime.bigint();
+  /** When the counts are looked at next, in milliseconds of performance.now(). */
+  #countAt = performance.now() + COUNT_INTERVAL;
   #root = 0;
   #rootEnded = false;
   #result: { -readonly [K in keyof BackendResult]: BackendResult[K] };
@@ -175,6 +180,7 @@ class EbpfTracer {
     let idle = false;
     for (;;) {
       const count = this.#drain();
+      this.#keepCounts();
       this.#host.report(this.#family.live.size, this.#watches.phase);
       if (this.#isOver()) break;
       const isRung = poller.wait(idle ? IDLE : BUSY);
@@ -189,6 +195,15 @@ class EbpfTracer {
       if (idle) this.#lookAround();
     }
     this.#finish();
+  }
+
+  /** Takes the counts over from the kernel every now and then, so that progress can be shown; seldom if that takes long. */
+  #keepCounts(): void {
+    const began = performance.now();
+    if (began < this.#countAt) return;
+    this.#family.refresh();
+    const now = performance.now();
+    this.#countAt = now + Math.max(COUNT_INTERVAL, 20 * (now - began));
   }
 
   #drain(): number {
@@ -245,6 +260,8 @@ class EbpfTracer {
         return;
       case 'signal':
         this.#terminalSignals.set(event.signal, family.since(event.time));
+        return;
+      case 'cgroup':
         return;
     }
   }

@@ -1,5 +1,6 @@
 import {
   Code,
+  ConditionCode,
   type Decoder,
   FlowControl,
   Instruction as IcedInstruction,
@@ -57,7 +58,13 @@ export class IcedComparison {
     expect('hasMemory', ours.hasMemory, explicit ? 1 : 0);
     if (!explicit) return;
     if (iced.isIpRelMemoryOperand) {
-      expect('ripTarget', ours.ripTarget, Number(BigInt.asIntN(64, iced.ipRelMemoryAddress)));
+      // The bounds instructions ignore the address-size prefix; nothing uses them any more.
+      const bits = ours.addressSize * 8;
+      const want =
+        ours.addressSize === 4
+          ? BigInt.asUintN(bits, iced.ipRelMemoryAddress)
+          : BigInt.asIntN(bits, iced.ipRelMemoryAddress);
+      expect('ripTarget', ours.ripTarget, Number(want));
       expect('memoryBase', ours.memoryBase, -1);
     } else {
       expect('ripTarget', ours.ripTarget, -1);
@@ -344,7 +351,7 @@ function expectedOperation(iced: IcedInstruction): number {
   if (general !== undefined) return general;
   const name = Mnemonic[mnemonic] ?? '';
   if (/^(Cmov|Fcmov)/.test(name)) return name.startsWith('C') ? OP.CMOV : OP.OTHER;
-  if (/^Set[a-z]{1,2}$/.test(name) && iced.conditionCode !== 0) return OP.SETCC;
+  if (/^Set[a-z]{1,2}$/.test(name) && iced.conditionCode !== ConditionCode.None) return OP.SETCC;
   if (/^(Prefetch|Endbr|Reservednop)/.test(name))
     return name === 'Reservednop' && !isPlainHint(iced) ? OP.OTHER : OP.NOP;
   return vectorOperation(iced, name);

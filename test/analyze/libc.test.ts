@@ -1,0 +1,116 @@
+import { afterAll, describe, expect, it } from 'vitest';
+
+import { syscallName } from '../../src/abi/syscalls.ts';
+import { analyzeProgram } from '../../src/analyze/analyze.ts';
+import { Workshop } from '../../src/elf/testing/program.ts';
+import { straceNames } from '../support/strace.ts';
+
+const workshop = new Workshop();
+afterAll(() => workshop[Symbol.dispose]());
+
+const C_PROGRAM = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+static void *thread(void *unused) { getppid(); return unused; }
+static void handler(int signal) { (void)signal; getpgrp(); }
+static int compare(const void *a, const void *b) { getsid(0); return *(const int *)a - *(const int *)b; }
+static void at_end(void) { sync(); }
+int main(int argc, char **argv) {
+  int numbers[] = {3, 1, 2};
+  pthread_t id;
+  pthread_create(&id, NULL, thread, NULL);
+  pthread_join(id, NULL);
+  signal(SIGUSR1, handler);
+  raise(SIGUSR1);
+  qsort(numbers, 3, sizeof *numbers, compare);
+  atexit(at_end);
+  FILE *file = fopen("/proc/self/status", "r");
+  char line[100];
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {}
+  if (file != NULL) fclose(file);
+  int pair[2];
+  socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+  if (fork() == 0) { close(pair[0]); write(pair[1], "x", 1); _exit(0); }
+  close(pair[1]);
+  read(pair[0], line, 1);
+  wait(NULL);
+  struct timespec pause = {0, 1000};
+  nanosleep(&pause, NULL);
+  syscall(SYS_getrandom, line, 4, 0);
+  printf("%d %s %ld %f\\n", numbers[0], getenv("HOME"), (long)time(NULL), strtod(argv[0], NULL));
+  return argc == 1 ? 0 : system("true");
+}
+`;
+
+const CPP_PROGRAM = `
+#include <iostream>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unistd.h>
+struct Shape { virtual ~Shape() = default; virtual int run() = 0; };
+struct Circle : Shape { int run() override { return getppid(); } };
+struct Square : Shape { int run() override { throw std::runtime_error("square"); } };
+struct Guard { ~Guard() { getpgrp(); } };
+int main() {
+  std::map<std::string, std::unique_ptr<Shape>> shapes;
+  shapes["a"] = std::make_unique<Circle>();
+  shapes["b"] = std::make_unique<Square>();
+  for (auto &[name, shape] : shapes) {
+    try { Guard guard; std::cout << name << shape->run() << std::endl; }
+    catch (const std::exception &error) { std::cout << error.what() << getsid(0) << std::endl; }
+  }
+  std::thread([] { sync(); }).join();
+}
+`;
+
+interface Build {
+  readonly name: string;
+  readonly compiler: string;
+  readonly options: readonly string[];
+  readonly source: string;
+  /** Sites whose number stays unknown; default none. */
+  readonly unresolved?: number;
+}
+
+const BUILDS: readonly Build[] = [
+  { name: 'glibc', compiler: 'gcc', options: ['-O2'], source: C_PROGRAM },
+  { name: 'glibc, not optimised', compiler: 'gcc', options: ['-O0', '-no-pie'], source: C_PROGRAM },
+  { name: 'glibc, bound at once, stripped', compiler: 'gcc', options: ['-O2', '-s', '-Wl,-z,now'], source: C_PROGRAM },
+  { name: 'static glibc', compiler: 'gcc', options: ['-O2', '-static'], source: C_PROGRAM },
+  { name: 'static-pie glibc, stripped', compiler: 'gcc', options: ['-O2', '-static-pie', '-s'], source: C_PROGRAM },
+  // The handler of cancellation compares the program counter with the address of the function that makes the call.
+  { name: 'musl', compiler: 'musl-gcc', options: ['-O2'], source: C_PROGRAM, unresolved: 1 },
+  { name: 'static musl', compiler: 'musl-gcc', options: ['-O2', '-static'], source: C_PROGRAM },
+  { name: 'static musl, stripped', compiler: 'musl-gcc', options: ['-O2', '-static', '-s'], source: C_PROGRAM },
+  { name: 'C++', compiler: 'g++', options: ['-O2', '-std=c++17'], source: CPP_PROGRAM },
+  { name: 'static C++', compiler: 'g++', options: ['-O2', '-std=c++17', '-static'], source: CPP_PROGRAM },
+];
+
+describe('a program with a C library', () => {
+  it.each(BUILDS)('built for $name makes no call that was not found', ({ name, compiler, options, source, unresolved = 0 }) => {
+    const program = workshop.compile(name.replace(/\W+/g, '-'), source, ['-w', '-pthread', ...options], compiler);
+    const { program: found } = analyzeProgram(program);
+    const possible = new Set(found.calls.map(({ arch, nr }) => `${arch}:${syscallName(arch, nr) ?? nr}`));
+    const made = straceNames([program]);
+    // strace starts the program.
+    made.delete('x86_64:execve');
+    expect(made.size).toBeGreaterThan(12);
+    expect([...made].filter((call) => !possible.has(call))).toEqual([]);
+    expect(found.analysis?.unresolved.filter(({ kind }) => kind === 'number')).toHaveLength(unresolved);
+    expect(possible.size).toBeLessThan(130);
+  });
+});

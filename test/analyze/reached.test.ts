@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+
+import { syscallName } from '../../src/abi/syscalls.ts';
+import { analyzeProgram, type ProgramAnalysis } from '../../src/analyze/analyze.ts';
+import { temporaryDirectory } from '../support/callgate.ts';
+import { straceNames } from '../support/strace.ts';
+import { executedInstructions } from './callgrind.ts';
+
+/** Calls that callander 1 of November 2026 allows from main on, on Debian 12; see docs/decisions/static-analysis.md. */
+const LIMITS: readonly (readonly [program: string, callander: number])[] = [
+  ['/usr/bin/ls', 87],
+  ['/usr/bin/sqlite3', 118],
+  ['/usr/bin/redis-server', 133],
+  ['/usr/sbin/nginx', 126],
+  ['/usr/bin/memcached', 122],
+  ['/usr/sbin/lighttpd', 108],
+];
+
+describe('what real programs may call from main on', () => {
+  it('is no more than callander allows, and a tenth less on average', () => {
+    const ratios = LIMITS.map(([program, limit]) => {
+      const { statistics } = analyzeProgram(program, { scope: 'main', details: false });
+      expect(statistics.calls, program).toBeLessThanOrEqual(limit);
+      return statistics.calls / limit;
+    });
+    expect(ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length).toBeLessThanOrEqual(0.9);
+  }, 120_000);
+
+  it('has a number for every site', () => {
+    for (const [program] of LIMITS) {
+      const { program: found } = analyzeProgram(program, { scope: 'main', details: false });
+      expect(found.analysis?.unresolved.filter(({ kind }) => kind === 'number'), program).toEqual([]);
+    }
+  }, 120_000);
+});
+
+interface Run {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly input?: string;
+}
+
+const SQL = `
+create table a(x, y); insert into a values (1, 'q'), (2, 'w'); create index i on a(x);
+select *, abs(x), datetime('now'), printf('%5.2f', x) from a order by y desc;
+.mode column
+.dump
+.shell true
+.backup copy.db
+.import /etc/passwd p
+.read /nonexistent
+`;
+
+const RUNS: readonly Run[] = [
+  { name: 'ls of a tree', command: ['ls', '-laR', '--color=always', '/etc'] },
+  { name: 'ls with contexts and errors', command: ['ls', '-lZ', '--time-style=+%s', '/nonexistent', '/'] },
+  { name: 'sqlite3 with a script', command: ['sqlite3', 'test.db'], input: SQL },
+];
+
+describe.each(RUNS)('$name', ({ command, input = '' }) => {
+  it('executes only instructions that were held for reachable', () => {
+    const analysis = analyzeProgram(`/usr/bin/${command[0] ?? ''}`, { details: false });
+    const executed = executedInstructions(command, { input });
+    const { missed, seen } = compare(analysis, executed);
+    expect(missed).toEqual([]);
+    expect(seen).toBeGreaterThan(20_000);
+  }, 180_000);
+
+  it('makes only calls that were found', () => {
+    const { program } = analyzeProgram(`/usr/bin/${command[0] ?? ''}`, { details: false });
+    const possible = new Set(program.calls.map(({ arch, nr }) => `${arch}:${syscallName(arch, nr) ?? nr}`));
+    using directory = temporaryDirectory();
+    const made = straceNames(command, { input, cwd: directory.path });
+    // strace starts the program.
+    made.delete('x86_64:execve');
+    expect([...made].filter((call) => !possible.has(call))).toEqual([]);
+  }, 180_000);
+});
+
+/** Executed instructions of analysed objects, and those that the analysis does not hold for reachable. */
+function compare(
+  { graph, closure }: ProgramAnalysis,
+  executed: ReadonlyMap<string, ReadonlySet<number>>,
+): { missed: string[]; seen: number } {
+  const missed: string[] = [];
+  let seen = 0;
+  for (const object of graph.objects) {
+    const { realPath } = object.image.file;
+    for (const vaddr of executed.get(realPath) ?? []) {
+      seen++;
+      const node = graph.nodeAt(object.base + vaddr);
+      if (node < 0 || closure.reach.how[node] === 0) missed.push(`${realPath} 0x${vaddr.toString(16)}`);
+    }
+  }
+  return { missed, seen };
+}

@@ -1,0 +1,250 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseProfile } from '../../src/profile/load.ts';
+import { callgate, temporaryDirectory } from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+
+/** No libc: what it may call is known to the last call. */
+const BARE = `
+static long call(long nr, long a) {
+  long result;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(nr), "D"(a) : "rcx", "r11", "memory");
+  return result;
+}
+__attribute__((noinline)) static void leave(void) { call(60, 3); }
+void _start(void) { call(39, 0); leave(); }
+`;
+const BARE_FLAGS = ['-static', '-nostdlib', '-fno-stack-protector', '-fcf-protection=none', '-fno-inline'];
+const UNKNOWN = BARE.replace('call(39, 0)', 'call(*(volatile long *)__builtin_frame_address(0), 0)');
+
+let bare: string;
+let unknown: string;
+beforeAll(() => {
+  bare = compile(BARE, BARE_FLAGS);
+  unknown = compile(UNKNOWN, BARE_FLAGS);
+});
+
+/** Runs analyze with a cache of its own. */
+function analyze(directory: string, args: readonly string[]): ReturnType<typeof callgate> {
+  return callgate(['analyze', ...args], {
+    cwd: directory,
+    env: { ...process.env, XDG_CACHE_HOME: join(directory, 'cache') },
+  });
+}
+
+describe('callgate analyze', () => {
+  it('writes the possible calls of a program as a profile and says so in two lines', () => {
+    using directory = temporaryDirectory();
+    const { status, stdout, stderr } = analyze(directory.path, [bare]);
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(
+        /^callgate: program: 4 system calls possible, 3\d\d of 3\d\d blocked; no unresolved sites; [0-9.]+ m?s$/,
+      ),
+      'callgate: profile: program.static.json',
+      '',
+    ]);
+    expect([status, stdout]).toEqual([0, '']);
+    const profile = parseProfile(readFileSync(join(directory.path, 'program.static.json'), 'utf8'));
+    expect(profile.runs[0]).toMatchObject({ method: 'analyze', command: [bare], complete: true });
+    expect(profile.programs[0]?.calls.map(({ name, origin }) => [name, origin])).toEqual([
+      ['rt_sigreturn', 'possible'],
+      ['getpid', 'possible'],
+      ['exit', 'possible'],
+      ['restart_syscall', 'possible'],
+    ]);
+  }, 60_000);
+
+  it('gives the same profile from a warm cache, with --no-cache and from a thread of its own', () => {
+    using directory = temporaryDirectory();
+    const programs = [[], [], ['--no-cache'], ['--timeout', '1m']].map((options) => {
+      const { status, stdout } = analyze(directory.path, ['-q', '-o', '-', ...options, '/usr/bin/true']);
+      expect(status).toBe(0);
+      return parseProfile(stdout).programs;
+    });
+    for (const each of programs.slice(1)) expect(each).toEqual(programs[0]);
+    expect(programs[0]?.[0]?.calls.length).toBeGreaterThan(20);
+  }, 120_000);
+
+  it('notices that a program has changed although its path has not', () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'p');
+    const names = [bare, unknown].map((source) => {
+      writeFileSync(path, readFileSync(source), { mode: 0o755 });
+      const { stdout } = analyze(directory.path, ['-q', '-o', '-', path]);
+      return parseProfile(stdout).programs[0]?.calls.map(({ name }) => name);
+    });
+    expect(names[0]).toContain('getpid');
+    expect(names[1]).not.toContain('getpid');
+  }, 60_000);
+
+  it('exits with 1 for an unresolved site only if asked to', () => {
+    using directory = temporaryDirectory();
+    const plain = analyze(directory.path, [unknown]);
+    expect(plain.stderr).toMatch(/; 1 unresolved site \(1 number\); /);
+    expect(plain.status).toBe(0);
+    expect(analyze(directory.path, ['-q', '--fail-on-unresolved', unknown])).toMatchObject({
+      status: 1,
+      stderr: '',
+    });
+    expect(analyze(directory.path, ['-q', '--fail-on-unresolved', bare])).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+  }, 60_000);
+
+  it('analyses several programs into a directory, and one that fails does not stop the others', () => {
+    using directory = temporaryDirectory();
+    mkdirSync(join(directory.path, 'out'));
+    const { status, stderr } = analyze(directory.path, ['-o', 'out', bare, '/nonexistent', '/usr/bin/true']);
+    expect(stderr).toContain('callgate: analyze: cannot read /nonexistent, no such file\n');
+    expect(status).toBe(2);
+    for (const name of ['program', 'true']) {
+      expect(
+        parseProfile(readFileSync(join(directory.path, 'out', `${name}.static.json`), 'utf8')).programs,
+      ).toHaveLength(1);
+    }
+  }, 60_000);
+
+  it('stands a script for its interpreter and says so', () => {
+    using directory = temporaryDirectory();
+    const script = join(directory.path, 'script');
+    writeFileSync(script, `#!${bare}\n`, { mode: 0o755 });
+    const { status, stderr } = analyze(directory.path, [script]);
+    expect(stderr).toContain(
+      `callgate: ${script} is a script: this is its interpreter ${bare}, whatever the script does\n`,
+    );
+    expect(status).toBe(0);
+  }, 60_000);
+
+  it('marks a profile incomplete if time ran out and --partial was given, and fails without', () => {
+    using directory = temporaryDirectory();
+    const limited = ['--timeout', '1ms', '--no-cache', '-o', '-', '/usr/bin/bash'];
+    const failed = analyze(directory.path, limited);
+    expect(failed).toMatchObject({ status: 2, stdout: '' });
+    expect(failed.stderr).toBe('callgate: analyze: /usr/bin/bash: the time limit has passed (--timeout)\n');
+    const partial = analyze(directory.path, ['--partial', ...limited]);
+    expect(partial.status).toBe(0);
+    const [run] = parseProfile(partial.stdout).runs;
+    expect(run?.complete).toBe(false);
+    expect(run?.incomplete[0]).toContain('the time was used up before it was read');
+  }, 60_000);
+
+  it('writes the call graph with objects as clusters and the calls at their functions', () => {
+    using directory = temporaryDirectory();
+    expect(analyze(directory.path, ['-q', '--graph', 'g.dot', bare]).status).toBe(0);
+    expect(analyze(directory.path, ['-q', '--graph', 'g.json', bare]).status).toBe(0);
+    const dot = readFileSync(join(directory.path, 'g.dot'), 'utf8');
+    expect(dot).toContain(`subgraph cluster_0 {\n    label="${bare}";`);
+    expect(dot).toMatch(/label="leave\b/);
+    const { functions, edges } = JSON.parse(readFileSync(join(directory.path, 'g.json'), 'utf8')) as {
+      functions: { name: string }[];
+      edges: { from: number; to: number; how: string }[];
+    };
+    const names = functions.map(({ name }) => name);
+    const [from, to] = [names.indexOf('_start'), names.indexOf('leave')];
+    expect(edges).toContainEqual({ from, to, how: 'call' });
+  }, 60_000);
+
+  it.each([
+    { name: 'a directory', file: '/etc', want: 'analyze: /etc is a directory (give a program)' },
+    {
+      name: 'a text file',
+      file: '/etc/passwd',
+      want: 'analyze: /etc/passwd is neither an ELF file nor a script',
+    },
+    { name: 'no file', file: '/no/such', want: 'analyze: cannot read /no/such, no such file' },
+    { name: 'a device', file: '/dev/null', want: 'analyze: /dev/null is no regular file (give a program)' },
+  ])('refuses $name', ({ file, want }) => {
+    using directory = temporaryDirectory();
+    expect(analyze(directory.path, [file])).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: `callgate: ${want}\n`,
+    });
+  });
+
+  it('refuses a program for another machine', () => {
+    using directory = temporaryDirectory();
+    const bytes = readFileSync(bare);
+    bytes.writeUInt16LE(183, 18);
+    const path = join(directory.path, 'arm');
+    writeFileSync(path, bytes);
+    const { status, stderr } = analyze(directory.path, [path]);
+    expect([status, stderr]).toEqual([
+      2,
+      `callgate: analyze: ${path} is for machine 183, 64 bits (x86-64 only)\n`,
+    ]);
+  });
+});
+
+describe('callgate explain', () => {
+  it('prints the way from the entry of a program to the system call', () => {
+    const { status, stdout, stderr } = callgate(['explain', '--no-cache', bare, 'exit']);
+    expect(stderr).toBe('');
+    expect(stdout.replaceAll(/0x[0-9a-f]+/g, 'ADDRESS').split('\n')).toEqual([
+      `exit: possible in ${bare}, in phase setup`,
+      '  root             _start (program ADDRESS): entry',
+      '  calls            leave (program ADDRESS)',
+      '  calls            call (program ADDRESS)',
+      '  system call in   call (program ADDRESS)',
+      '',
+    ]);
+    expect(status).toBe(0);
+  }, 60_000);
+
+  it('says that a call is not there and exits with 1', () => {
+    const { status, stdout } = callgate(['explain', '--no-cache', bare, 'openat']);
+    expect([status, stdout]).toEqual([1, `openat: not in ${bare}\n`]);
+    const open = callgate(['explain', '--no-cache', unknown, 'openat']);
+    expect(open.stdout).toBe(`openat: not in ${unknown}, but 1 unresolved site might make it\n`);
+  }, 60_000);
+
+  it('offers the nearest name for an unknown call', () => {
+    const { status, stderr } = callgate(['explain', bare, 'opennat']);
+    expect([status, stderr]).toEqual([
+      2,
+      'callgate: explain: unknown system call "opennat" on x86_64 (did you mean openat or openat2?)\n',
+    ]);
+  });
+
+  it('names who made a call first in a trace, and the comments of a policy', () => {
+    using directory = temporaryDirectory();
+    const profile = join(directory.path, 'p.json');
+    const policy = join(directory.path, 'p.yaml');
+    expect(callgate(['trace', '-q', '-o', profile, '--', bare]).status).toBe(3);
+    const observed = callgate(['explain', profile, 'getpid']);
+    expect(observed.stdout).toMatch(
+      /^getpid: observed in \/.*program \(pid \d+\), in phase setup, first after [0-9.]+ [num]?s, once\n$/,
+    );
+    expect(callgate(['policy', profile, '-o', policy]).status).toBe(0);
+    expect(callgate(['explain', policy, 'getpid']).stdout).toBe(
+      'getpid: allowed to the whole tree in phase setup\n  observed in 1 of 1 run\n',
+    );
+    expect(callgate(['explain', policy, '--phase', 'later', 'getpid'])).toMatchObject({
+      status: 2,
+      stderr: 'callgate: explain: no phase "later" (setup)\n',
+    });
+  }, 60_000);
+});
+
+describe('a policy from what is possible', () => {
+  it('names the code in its comments, and refuses unresolved sites unless they are accepted', () => {
+    using directory = temporaryDirectory();
+    const profiles = [bare, unknown].map((program, at) => {
+      const path = join(directory.path, `${at}.json`);
+      expect(analyze(directory.path, ['-q', '-o', path, program]).status).toBe(0);
+      return path;
+    }) as [string, string];
+    const { stdout } = callgate(['policy', '--strict', 'sound', profiles[0]]);
+    expect(stdout).toMatch(/- getpid +# possible in program: call < _start\n/);
+    const refused = callgate(['policy', '--strict', 'sound', profiles[1]]);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(
+      /^callgate: policy: strictness sound, but 1 site could not be bounded .*\n {2}number: /,
+    );
+    const accepted = callgate(['policy', '--strict', 'sound', '--unresolved', 'accept', profiles[1]]);
+    expect(accepted.stderr).toContain('note: 1 site could not be bounded');
+    expect(accepted.status).toBe(0);
+  }, 60_000);
+});

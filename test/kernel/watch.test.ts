@@ -1,0 +1,393 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseProfile } from '../../src/profile/load.ts';
+import { measureCompleteness } from '../../src/profile/completeness.ts';
+import type { Profile } from '../../src/profile/model.ts';
+import { executableOf } from '../../src/watch/target.ts';
+import { parseOpenMetrics } from '../../src/watch/testing/openmetrics.ts';
+import {
+  CALLGATE,
+  callgate,
+  callNames,
+  countOf,
+  run,
+  start,
+  temporaryDirectory,
+  traceCommand,
+  type Background,
+  type Finished,
+} from '../support/callgate.ts';
+import { compile } from '../support/compile.ts';
+import { sharedCallgate } from '../support/shared-callgate.ts';
+
+const UNIFIED = '/sys/fs/cgroup/unified';
+
+const fixture = (name: string): string =>
+  readFileSync(new URL(`fixtures/${name}.c`, import.meta.url), 'utf8');
+
+let rare = '';
+let crowd = '';
+
+beforeAll(() => {
+  rare = compile(fixture('rare'));
+  crowd = compile(fixture('crowd'), ['-pthread']);
+});
+
+/** Starts a watch and waits until it records. */
+async function watch(directory: string, ...options: readonly string[]): Promise<Background> {
+  const background = start(['watch', '-d', directory, ...options]);
+  await background.waitFor('watching');
+  return background;
+}
+
+async function end({ kill, end: ended }: Background, signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
+  kill(signal);
+  return ended;
+}
+
+/** The profile of a target, checked in full. */
+function profileOf(directory: string, file: string): Profile {
+  return parseProfile(readFileSync(join(directory, file), 'utf8'), file);
+}
+
+const fileOf = (program: string): string => executableOf(program).file;
+
+/** The options by which only one executable is watched. */
+const only = (program: string): readonly string[] => ['--by', 'exe', '--include', program];
+
+describe('watching executables', () => {
+  it('records what a trace of the same program does, each start as a run', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare));
+    for (let count = 0; count < 3; count++) expect(run(rare, ['1000']).status).toBe(0);
+    const { status, stderr } = await end(background);
+    expect(status).toBe(0);
+    expect(stderr).toContain('3 starts, 0 live');
+    const profile = profileOf(directory.path, fileOf(rare));
+    const traced = traceCommand([rare, '1000'], ['-q', '--method', 'ebpf']).profile;
+    const withoutLaunch = (profiles: Profile): Profile['processes'] =>
+      profiles.processes.map((process) => ({
+        ...process,
+        calls: process.calls.filter((call) => call.launch !== true),
+      }));
+    expect(callNames(profile.processes)).toEqual(callNames(withoutLaunch(traced)));
+    expect(profile.programs).toEqual(traced.programs);
+    expect(profile.runs.map(({ complete, command }) => ({ complete, command }))).toEqual(
+      Array.from({ length: 3 }, () => ({ complete: true, command: [rare, '1000'] })),
+    );
+    expect(profile.processes.map((process) => [countOf([process], 'getppid'), process.exit])).toEqual(
+      Array.from({ length: 3 }, () => [1000, { kind: 'exited', code: 0 }]),
+    );
+    expect(measureCompleteness(profile)).toMatchObject({ runs: 3, uniques: 0, complete: true });
+  });
+
+  it('continues what an earlier watch has written', async () => {
+    using directory = temporaryDirectory();
+    for (const count of ['1000', '2000']) {
+      const background = await watch(directory.path, ...only(rare));
+      run(rare, [count]);
+      await end(background, 'SIGINT');
+    }
+    const profile = profileOf(directory.path, fileOf(rare));
+    expect(profile.runs.map(({ command }) => command[1])).toEqual(['1000', '2000']);
+    expect(profile.processes.map((process) => [process.run, countOf([process], 'getppid')])).toEqual([
+      [0, 1000],
+      [1, 2000],
+    ]);
+  });
+
+  it('keeps every call of thousands of starts in a bounded number of runs', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare));
+    const script = `i=0; while [ $i -lt 300 ]; do ${rare} 10; i=$((i + 1)); done`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    const profile = profileOf(directory.path, fileOf(rare));
+    expect(profile.runs.length).toBeLessThanOrEqual(16);
+    expect(profile.processes).toHaveLength(profile.runs.length);
+    expect(countOf(profile.processes, 'getppid')).toBe(3000);
+    expect(countOf(profile.processes, 'alarm')).toBe(300);
+    const starts = profile.runs.map(({ warnings }) => Number(/stands for (\d+)/.exec(warnings.join())?.[1]));
+    expect(starts.reduce((sum, count) => sum + count, 0)).toBe(300);
+    expect(new Set(starts.slice(0, -1)).size).toBe(1);
+  });
+
+  it('folds the processes of a start into one entry, and counts each', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(crowd));
+    expect(run(crowd, ['children', '1000']).status).toBe(0);
+    await end(background);
+    const profile = profileOf(directory.path, fileOf(crowd));
+    expect(profile.runs).toHaveLength(1);
+    expect(profile.runs[0]).toMatchObject({ complete: true, lost: 0 });
+    expect(profile.runs[0]?.warnings).toEqual([expect.stringContaining('are one entry')]);
+    expect(profile.processes).toHaveLength(1);
+    expect(countOf(profile.processes, 'getppid')).toBe(1000);
+  });
+
+  it('says of what ran already that its beginning was not seen', async () => {
+    using directory = temporaryDirectory();
+    const busy = start(
+      ['-e', '$| = 1; print "up\\n"; select(undef, undef, undef, 0.02) while 1'],
+      '/usr/bin/perl',
+    );
+    try {
+      await busy.waitFor('up');
+      const metrics = await watch(directory.path, '--by', 'exe', '--include', 'perl', '--interval', '200ms');
+      const file = join(directory.path, fileOf('/usr/bin/perl'));
+      await expect.poll(() => existsSync(file), { timeout: 30_000 }).toBe(true);
+      await end(metrics);
+      const { runs, processes } = profileOf(directory.path, basename(file));
+      const run = runs.find(({ attached }) => attached?.includes(busy.pid) === true);
+      expect(run?.complete).toBe(false);
+      expect(run?.incomplete).toEqual([
+        expect.stringContaining('ran already'),
+        expect.stringContaining('the watch ended'),
+        expect.stringContaining('still ran'),
+      ]);
+      expect(processes.find(({ pid }) => pid === busy.pid)).toMatchObject({ birth: 'attach', end: null });
+    } finally {
+      busy.kill('SIGKILL');
+      await busy.end;
+    }
+  });
+});
+
+describe('watching units', () => {
+  it('has a profile for each, a start for each life of the cgroup, and outlives the cgroup', async () => {
+    using directory = temporaryDirectory();
+    const unit = `callgate-test-${process.pid}.service`;
+    const slice = join(UNIFIED, 'system.slice');
+    const hadSlice = existsSync(slice);
+    const background = await watch(directory.path, '--include', 'callgate-test-*');
+    try {
+      for (let count = 0; count < 3; count++) {
+        mkdirSync(join(slice, unit), { recursive: true });
+        // As systemd does it: the process moves itself, then becomes the service's command, here two of them.
+        const begin = `echo $$ > ${slice}/${unit}/cgroup.procs;`;
+        run('sh', ['-c', `${begin} exec ${rare} 10`]);
+        run('sh', ['-c', `${begin} exec sh -c '${rare} 20; ${rare} 30'`]);
+        rmdirSync(join(slice, unit));
+      }
+      const { stderr } = await end(background);
+      expect(stderr).toContain(`${unit}: `);
+    } finally {
+      background.kill('SIGKILL');
+      if (!hadSlice) rmdirSync(slice);
+    }
+    const profile = profileOf(directory.path, `${unit}.json`);
+    expect(readdirSync(directory.path)).toEqual([`${unit}.json`]);
+    expect(profile.runs.map(({ complete }) => complete)).toEqual([true, true, true]);
+    const seen = profile.processes.map(({ run, program }) => [
+      run,
+      basename(profile.programs[program ?? -1]?.path ?? ''),
+    ]);
+    expect(seen).toEqual(
+      [0, 1, 2].flatMap((index) => [
+        [index, basename(rare)],
+        [index, 'dash'],
+      ]),
+    );
+    expect(countOf(profile.processes, 'getppid')).toBe(3 * (10 + 20 + 30) + countShells(profile));
+    expect(countOf(profile.processes, 'alarm')).toBe(9);
+  });
+});
+
+/** A shell asks for its parent once. */
+function countShells(profile: Profile): number {
+  const shells = profile.processes.filter(({ program }) =>
+    profile.programs[program ?? -1]?.path.endsWith('dash'),
+  );
+  return countOf(shells, 'getppid');
+}
+
+describe('watching containers', () => {
+  it('has a profile for each and nothing of what is in none', async () => {
+    using directory = temporaryDirectory();
+    using bundle = temporaryDirectory();
+    mkdirSync(join(bundle.path, 'rootfs'));
+    const inside = compile(fixture('rare'), ['-static']);
+    run('cp', [inside, join(bundle.path, 'rootfs/rare')]);
+    expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
+    const file = join(bundle.path, 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object };
+    config.process = { ...config.process, terminal: false, args: ['/rare', '100'] };
+    writeFileSync(file, JSON.stringify(config));
+    const id = `callgate-test-${process.pid}`;
+    const background = await watch(directory.path, '--by', 'container', '--include', `*${id}`);
+    run(rare, ['10']);
+    const { status, stderr } = run('runc', ['run', '--bundle', bundle.path, id]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    await end(background);
+    expect(readdirSync(directory.path)).toEqual([`runc-${id}.json`]);
+    const profile = profileOf(directory.path, `runc-${id}.json`);
+    expect(profile.programs.map(({ path }) => path)).toContain('/rare');
+    expect(countOf(profile.processes, 'alarm')).toBe(1);
+  });
+});
+
+describe('the metrics of a watch', () => {
+  it('are OpenMetrics, on loopback', async () => {
+    using directory = temporaryDirectory();
+    const background = start([
+      'watch',
+      '-d',
+      directory.path,
+      ...only(rare),
+      '--metrics',
+      '127.0.0.1:0',
+      '--once',
+      '60s',
+    ]);
+    await background.waitFor('watching');
+    run(rare, ['10']);
+    background.kill('SIGCONT');
+    let url = '';
+    void background.end.then(({ stderr }) => (url = stderr));
+    const port = listeningPort(background.pid);
+    const read = async (): Promise<ReturnType<typeof parseOpenMetrics>> => {
+      const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+      expect(response.headers.get('content-type')).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
+      return parseOpenMetrics(await response.text());
+    };
+    await expect
+      .poll(async () => (await read()).get('callgate_watch_starts')?.samples, { timeout: 30_000 })
+      .toEqual([{ name: 'callgate_watch_starts', labels: `{target="${rare}"}`, value: 1 }]);
+    const families = await read();
+    expect(families.get('callgate_watch_calls')?.samples[0]?.value).toBeGreaterThan(15);
+    expect((await fetch(`http://127.0.0.1:${port}/other`)).status).toBe(404);
+    expect((await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status).toBe(405);
+    await end(background);
+    expect(url).toContain(`metrics are at http://127.0.0.1:${port}/metrics`);
+  });
+});
+
+/** The port on which a process listens, by its sockets. */
+function listeningPort(pid: number): number {
+  const inodes = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      const { stdout } = spawnSync('readlink', [`/proc/${pid}/fd/${fd}`], { encoding: 'utf8' });
+      return /socket:\[(\d+)\]/.exec(stdout)?.[1];
+    }),
+  );
+  for (const line of readFileSync(`/proc/${pid}/net/tcp`, 'utf8').split('\n')) {
+    const columns = line.trim().split(/\s+/);
+    if (columns[3] === '0A' && inodes.has(columns[9])) {
+      return parseInt(columns[1]?.split(':')[1] ?? '', 16);
+    }
+  }
+  throw new Error(`process ${pid} listens on no port`);
+}
+
+describe('a fault', () => {
+  it('a watch that is killed leaves whole files, no lock and nothing attached', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare), '--interval', '100ms');
+    const file = join(directory.path, fileOf(rare));
+    run(rare, ['10']);
+    await expect.poll(() => existsSync(file), { timeout: 30_000 }).toBe(true);
+    // What a watch that is killed while it writes leaves.
+    writeFileSync(join(directory.path, `.${fileOf(rare)}.tmp`), '{');
+    await end(background, 'SIGKILL');
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
+    const again = await watch(directory.path, ...only(rare));
+    run(rare, ['10']);
+    expect((await end(again)).stderr).not.toContain('cannot');
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(2);
+    expect(readdirSync(directory.path)).toEqual([fileOf(rare)]);
+  });
+
+  it('a profile that is damaged is put aside and said', async () => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, fileOf(rare)), '{"format":"callgate-profile","version":1');
+    const background = await watch(directory.path, ...only(rare));
+    run(rare, ['10']);
+    const { status, stderr } = await end(background);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /cannot be continued: .*not JSON.* is now|cannot be continued: .*; it is .*\.damaged now/,
+    );
+    expect(readdirSync(directory.path).sort()).toEqual([fileOf(rare), `${fileOf(rare)}.damaged`]);
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
+  });
+
+  it('a second watch on the same directory is refused', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare));
+    const second = callgate(['watch', '-d', directory.path, '--once', '1s']);
+    await end(background);
+    expect(second).toMatchObject({
+      status: 2,
+      stderr: `callgate: watch: another watch writes to ${directory.path} (one directory each: -d)\n`,
+    });
+  });
+
+  it('a directory that cannot be written is refused at once', () => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, 'file'), '');
+    const { status, stderr } = callgate(['watch', '-d', join(directory.path, 'file'), '--once', '1s']);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: `callgate: watch: cannot write to directory ${directory.path}/file, EEXIST (choose another with -d)\n`,
+    });
+  });
+
+  it('without privilege one line says what is missing', () => {
+    using directory = temporaryDirectory();
+    chmodSync(directory.path, 0o777);
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const { status, stderr } = run('setpriv', [
+      ...nobody,
+      sharedCallgate(),
+      'watch',
+      '-d',
+      directory.path,
+      '--once',
+      '1s',
+    ]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^callgate: .*it needs CAP_BPF and CAP_PERFMON, or root.*\n$/);
+  });
+
+  it('a full disk is said once, and what could not be written is written when there is room', async () => {
+    using directory = temporaryDirectory();
+    expect(run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory.path]).status).toBe(0);
+    try {
+      const background = await watch(directory.path, ...only(rare), '--interval', '100ms');
+      run('dd', ['if=/dev/zero', `of=${directory.path}/fill`, 'bs=1k', 'status=none']);
+      run(rare, ['10']);
+      await background.waitFor('ENOSPC');
+      rmSync(join(directory.path, 'fill'));
+      await background.waitFor('is written again');
+      const { status, stderr } = await end(background);
+      expect(status).toBe(0);
+      expect(stderr.split('ENOSPC')).toHaveLength(2);
+      expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
+    } finally {
+      run('umount', [directory.path]);
+    }
+  });
+
+  it.each([
+    [['watch'], /--directory/],
+    [['watch', '-d', 'x', '--by', 'user'], /unit, container, exe/],
+    [['watch', '-d', 'x', '--interval', '1ms'], /--interval: 1ms is out of range/],
+    [['watch', '-d', 'x', '--metrics', '0.0.0.0:80'], /no loopback address/],
+  ])('%s is refused', (args, message) => {
+    const { status, stderr } = run(CALLGATE, args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(existsSync('x')).toBe(false);
+  });
+});
