@@ -106,7 +106,7 @@ ptrace
         and reboot: it cannot be lowered while the system runs
 `);
     expect(text.trimEnd().split('\n').at(-1)).toBe(
-      'callgate trace -- PROGRAM does not work here (see PTRACE_SEIZE, Yama ptrace_scope); --pid does not work here (see PTRACE_SEIZE, Yama ptrace_scope).',
+      'callgate trace -- PROGRAM does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); --pid does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope).',
     );
   });
 
