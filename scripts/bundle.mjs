@@ -1,5 +1,6 @@
 // Bundles the command and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
 // Why: docs/decisions/start-up.md. The library stays the ES modules that tsc writes.
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,12 +22,27 @@ const options = {
   minifyWhitespace: true,
   // What most runs do not need is loaded from its own package when it is.
   external: ['koffi', 'ajv', 'ajv/*', 'yaml'],
-  define: { 'import.meta.url': 'importMetaUrl' },
+  define: {
+    'import.meta.url': 'importMetaUrl',
+    CALLGATE_CODE: JSON.stringify(digestOf(['base', 'abi', 'elf', 'analyze'])),
+  },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   // Code that is loaded with its cache cannot import, only require.
   supported: { 'dynamic-import': false },
   logLevel: 'warning',
 };
+
+/** Digest of what tsc has built of some folders: results of static analysis are kept for that code alone. */
+function digestOf(folders) {
+  const hash = createHash('sha256');
+  for (const folder of folders) {
+    for (const name of readdirSync(join(dist, folder), { recursive: true }).sort(byText)) {
+      if (name.endsWith('.js'))
+        hash.update(`${folder}/${name}\0`).update(readFileSync(join(dist, folder, name)));
+    }
+  }
+  return hash.digest('hex').slice(0, 32);
+}
 
 /** Puts the loader in the place of a module that is a bundle of its own. */
 const loader = {
@@ -43,12 +59,21 @@ const loader = {
 
 await build({
   ...options,
-  entryPoints: { command: join(dist, 'cli', 'main.js'), tracing: join(dist, 'trace', 'worker.js') },
+  entryPoints: {
+    command: join(dist, 'cli', 'main.js'),
+    tracing: join(dist, 'trace', 'worker.js'),
+    analyzing: join(dist, 'analyze', 'pool', 'worker.js'),
+  },
 });
 await build({ ...options, entryPoints: { main: join(dist, 'cli', 'entry.js') }, plugins: [loader] });
-await build({ ...options, entryPoints: { worker: 'bundle:tracing' }, plugins: [loader] });
+await build({
+  ...options,
+  entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
+  plugins: [loader],
+});
 await storeCode('command', ({ main }) => main(['node', 'callgate', '--version'], null));
 await storeCode('tracing', () => undefined);
+await storeCode('analyzing', () => undefined);
 
 /** Stores the code of a bundle as it is after a first use. */
 async function storeCode(name, use) {
@@ -101,4 +126,8 @@ function licencesOf(files) {
       return `${name} ${version}\n\n${text}\n`;
     })
     .join('\n');
+}
+
+function byText(a, b) {
+  return a < b ? -1 : Number(a > b);
 }

@@ -78,14 +78,20 @@ const PACKAGES = {
     'util-linux',
   ],
   bench: [
+    'binutils',
     'bubblewrap',
     'gcc',
     'libc6-dev',
     'libseccomp-dev',
+    'lighttpd',
     'make',
+    'memcached',
+    'nginx-light',
     'redis-server',
     'redis-tools',
+    'sqlite3',
     'strace',
+    'time',
   ],
 };
 

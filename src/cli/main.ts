@@ -2,7 +2,10 @@ import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { VERSION } from '../base/version.ts';
+import { defineAnalyze } from './analyze-command.ts';
+import { defineExplain } from './explain-command.ts';
 import { defineTrace } from './trace-command.ts';
+import { defineWatch } from './watch-command.ts';
 import { defineRun } from './run-command.ts';
 import { definePolicy } from './policy-command.ts';
 import { defineCheck } from './check-command.ts';
@@ -47,7 +50,10 @@ export function buildProgram(thread: TracingThread | null = null): Command {
     })
     .exitOverride();
   defineTrace(program, thread);
+  defineWatch(program);
   defineRun(program, thread);
+  defineAnalyze(program);
+  defineExplain(program);
   definePolicy(program);
   defineCheck(program);
   defineExport(program);

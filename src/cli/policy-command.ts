@@ -5,6 +5,7 @@ interface PolicyOptions {
   readonly output: string;
   readonly format?: 'yaml' | 'json';
   readonly strict: Strictness;
+  readonly unresolved: 'fail' | 'accept';
   readonly portable?: string;
   readonly vdso: boolean;
   readonly chance: boolean;
@@ -54,6 +55,14 @@ export function definePolicy(program: Command): void {
       new Option('--strict <level>', 'how much of the profiles to take')
         .choices(STRICTNESSES)
         .default('observed'),
+    )
+    .addOption(
+      new Option(
+        '--unresolved <what>',
+        'with --strict sound, where an analysis could not bound a site: fail, or accept that the rest is denied',
+      )
+        .choices(['fail', 'accept'])
+        .default('fail'),
     )
     .option('--portable <kernels>', 'add what other C libraries and kernels need, such as 5.10..6.12')
     .option('--vdso', 'add calls that the vDSO hides from a trace', true)

@@ -6,6 +6,7 @@ import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
 import type { TraceEvent } from '../trace/backend.ts';
+import type { MethodChoice } from '../trace/method.ts';
 import type { ScopeOptions } from '../trace/scope-target.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
@@ -35,21 +36,21 @@ export async function runTrace(
   const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   let live: LiveTrace | null = null;
+  const isQuiet = args.quiet === true;
+  const methodLine = new MethodLine(() => running?.choice ?? null);
   try {
     live = args.live === undefined ? null : await startLive(command, args, output.path);
     const options = toOptions(command, args, withKey && isatty(0));
-    const isQuiet = args.quiet === true;
     running = startTrace(
       {
         ...options,
         onEvent: (event) => {
           live?.onEvent(event);
-          if (!isQuiet) sayFallback(event);
+          if (!isQuiet) methodLine.onEvent(event);
         },
       },
       thread,
     );
-    if (!isQuiet) sayMethod(running);
     live?.follow(running);
   } catch (error) {
     live?.[Symbol.dispose]();
@@ -66,7 +67,10 @@ export async function runTrace(
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
     if (written !== output.path)
       say(`warning: ${output.path} could not be written, the profile is in ${written}`);
-    if (args.quiet !== true) writeToStderr(formatSummary(profile, written));
+    if (!isQuiet) {
+      methodLine.say();
+      writeToStderr(formatSummary(profile, written));
+    }
     await live?.finish({ profile, exit, error });
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
@@ -109,15 +113,31 @@ function checkTarget(command: readonly string[], args: TraceArguments): void {
   }
 }
 
-/** What callgate has chosen and why, if it was left to it; a change of mind later on is told in any case but -q. */
-function sayMethod({ choice }: RunningTrace): void {
-  if (choice.reason !== null)
-    say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
-}
+/** Says how it is traced, where that was left to callgate: once it goes on, so that what fails is told in one line. */
+class MethodLine {
+  readonly #choice: () => MethodChoice | null;
+  #isSaid = false;
 
-function sayFallback(event: TraceEvent): void {
-  if (event.kind === 'fallback')
-    say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
+  constructor(choice: () => MethodChoice | null) {
+    this.#choice = choice;
+  }
+
+  onEvent(event: TraceEvent): void {
+    if (event.kind === 'fallback') {
+      this.#isSaid = true;
+      say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
+    } else if (event.kind === 'started' || event.kind === 'eventfd') {
+      this.say();
+    }
+  }
+
+  /** Attaching by ptrace tells of no beginning: then it is said at the end. */
+  say(): void {
+    const choice = this.#choice();
+    if (this.#isSaid || choice?.reason == null) return;
+    this.#isSaid = true;
+    say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
+  }
 }
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {

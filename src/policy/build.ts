@@ -60,6 +60,11 @@ export interface BuildOptions {
   readonly respawn?: boolean;
   /** Forgets the profiles' phases: one set for the whole life; default false. */
   readonly onePhase?: boolean;
+  /**
+   * What to do at strictness `sound` about sites that an analysis could not bound: `fail`, or `accept` that what they do beyond the
+   * known calls is denied; default `accept`, with a note.
+   */
+  readonly unresolved?: 'fail' | 'accept';
   /** Whether programs get sets of their own if there is more than one; default true. */
   readonly perProgram?: boolean;
 }
@@ -93,7 +98,18 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
   );
   const profile = mergeProfiles(aligned);
   requirePossible(profile, strict);
+  const unbounded = strict === 'sound' ? describeUnresolved(profile) : [];
+  if (options.unresolved === 'fail' && unbounded.length > 0) {
+    throw new UsageError(
+      `policy: strictness sound, but ${countSites(unbounded)} could not be bounded (--unresolved accept denies what they do beyond the known calls)\n${unbounded.map((site) => `  ${site}`).join('\n')}`,
+    );
+  }
   const notes = unphased.size === 0 ? [] : [describeUnphased(profile, unphased)];
+  if (unbounded.length > 0) {
+    notes.push(
+      `${countSites(unbounded)} could not be bounded: what they do beyond the known calls is denied`,
+    );
+  }
   const maker = new PolicyMaker(profile, unphased, strict, options);
   const phases = maker.phases();
   notes.push(...maker.notes);
@@ -265,6 +281,23 @@ function requirePossible(profile: Profile, strict: Strictness): void {
   if (calls.some(({ origin }) => origin === 'possible')) return;
   throw new UsageError(
     `policy: strictness ${strict} needs to know what is possible, but no profile is from static analysis (give one beside the traces, or take observed)`,
+  );
+}
+
+function countSites({ length }: readonly string[]): string {
+  return `${length} ${length === 1 ? 'site' : 'sites'}`;
+}
+
+/** Places that could not be bounded, for people. */
+function describeUnresolved(profile: Profile): string[] {
+  return profile.programs.flatMap(({ analysis }) =>
+    (analysis?.unresolved ?? []).map(({ kind, object, function: name, address, reason }) => {
+      const place =
+        address === 0
+          ? object
+          : `${name ?? baseName(object)}+0x${address.toString(16)} (${baseName(object)})`;
+      return `${kind}: ${place}: ${reason}`;
+    }),
   );
 }
 

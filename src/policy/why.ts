@@ -3,6 +3,9 @@ import type { Evidence, Scope, ScopeEvidence } from './evidence.ts';
 /** Programs that a comment names; the others are counted. */
 const NAMED = 3;
 
+/** Functions of a chain that a comment names. */
+const SHOWN = 4;
+
 /** Control characters, lone surrogates, line separators, and what a terminal does not show or reorders by. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
@@ -39,9 +42,30 @@ export function describeEvidence(
   if (evidence.own === null && evidence.reborn.size > 0) {
     why.push(`needed by children that may be started again in ${phase}: ${programs(evidence.reborn)}`);
   }
-  if (evidence.possible.size > 0) why.push(`possible in ${programs(evidence.possible)}`);
+  if (evidence.possible.size > 0)
+    why.push(`possible in ${programs(evidence.possible)}${codePath(evidence, scope.phase)}`);
   if (evidence.imported) why.push('imported');
   return why;
+}
+
+/** The shortest chain of this phase or a later one, from the system call outwards, shortened; empty if there is none. */
+function codePath({ uses }: Evidence, phase: number): string {
+  const chains = uses.flatMap((use) => (use.origin === 'possible' ? (use.chains ?? []) : []));
+  const [chain] = chains
+    .filter((each) => each.phase >= phase)
+    .sort((a, b) => a.phase - b.phase || a.steps.length - b.steps.length);
+  if (chain === undefined) return '';
+  const places = chain.steps.map(
+    (step) => step.function ?? `${baseName(step.object)}+0x${step.address.toString(16)}`,
+  );
+  const distinct = places.filter((place, at) => place !== places[at - 1]).toReversed();
+  const shown =
+    distinct.length <= SHOWN + 1 ? distinct : [...distinct.slice(0, SHOWN - 1), '...', ...distinct.slice(-1)];
+  return `: ${shown.join(' < ')}`;
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 function programs(paths: ReadonlySet<string>): string {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeCode, encodeCode } from '../../src/analyze/cache/code-entry.ts';
 import { EntryStore } from '../../src/analyze/cache/entry-store.ts';
@@ -97,7 +97,9 @@ describe('a store of entries', () => {
       const content = Buffer.alloc(4_000_000, 7);
       for (let at = 0; ; at++) { store.write('key', content); if (at === 0) process.stdout.write('writing'); }`;
     for (let round = 0; round < 5; round++) {
-      const writer = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const writer = spawn(process.execPath, ['--input-type=module', '-e', code], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       await once(writer.stdout, 'data');
       const ended = once(writer, 'exit');
       writer.kill('SIGKILL');
@@ -122,13 +124,18 @@ describe('the code of an object as an entry', () => {
   it('is refused or consistent, but never throws, whatever bytes are changed', () => {
     const bytes = encodeCode(code);
     fc.assert(
-      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(bytes.length), (at, change, end) => {
-        const damaged = Buffer.from(bytes);
-        damaged[at] = (damaged[at] as number) ^ change;
-        const decoded = decodeCode(damaged);
-        if (decoded !== null) expect(decoded.factOffsets.at(-1)).toBe(decoded.factKinds.length);
-        if (end < bytes.length) expect(decodeCode(bytes.subarray(0, end))).toBeNull();
-      }),
+      fc.property(
+        fc.nat(bytes.length - 1),
+        fc.integer({ min: 1, max: 255 }),
+        fc.nat(bytes.length),
+        (at, change, end) => {
+          const damaged = Buffer.from(bytes);
+          damaged[at] = (damaged[at] as number) ^ change;
+          const decoded = decodeCode(damaged);
+          if (decoded !== null) expect(decoded.factOffsets.at(-1)).toBe(decoded.factKinds.length);
+          if (end < bytes.length) expect(decodeCode(bytes.subarray(0, end))).toBeNull();
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -150,13 +157,16 @@ describe('the cache of callgate analyze', () => {
     for (const { end } of running) expect(await end).toMatchObject({ status: 0, stderr: '' });
     const programs = outputs.map((path) => parseProfile(readFileSync(path, 'utf8')).programs);
     for (const each of programs) expect(each).toEqual(programs[0]);
-    expect(readdirSync(join(directory.path, 'callgate', 'analyze')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(
+      readdirSync(join(directory.path, 'callgate', 'analyze')).filter((name) => name.endsWith('.tmp')),
+    ).toEqual([]);
   }, 120_000);
 
   it('is computed anew where all entries are damaged', () => {
     using directory = temporaryDirectory();
     const analyze = (): unknown =>
-      parseProfile(callgate(['analyze', '-q', '-o', '-', '/usr/bin/true'], options(directory.path)).stdout).programs;
+      parseProfile(callgate(['analyze', '-q', '-o', '-', '/usr/bin/true'], options(directory.path)).stdout)
+        .programs;
     const first = analyze();
     const cache = join(directory.path, 'callgate', 'analyze');
     expect(readdirSync(cache).length).toBeGreaterThan(2);
@@ -168,7 +178,10 @@ describe('the cache of callgate analyze', () => {
     using directory = temporaryDirectory();
     mkdirSync(join(directory.path, 'x'));
     writeFileSync(join(directory.path, 'x', 'callgate'), 'a file in the way');
-    const { status, stderr } = callgate(['analyze', '-q', '-o', '-', '/usr/bin/true'], options(join(directory.path, 'x')));
+    const { status, stderr } = callgate(
+      ['analyze', '-q', '-o', '-', '/usr/bin/true'],
+      options(join(directory.path, 'x')),
+    );
     expect([status, stderr]).toEqual([0, '']);
   }, 60_000);
 });

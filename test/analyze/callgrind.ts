@@ -26,7 +26,8 @@ export function executedInstructions(
     });
   } catch (error) {
     const { code, status } = error as { code?: string; status?: number | null };
-    if (code !== undefined || status == null) throw new Error('valgrind (Debian package valgrind)', { cause: error });
+    if (code !== undefined || status == null)
+      throw new Error('valgrind (Debian package valgrind)', { cause: error });
   }
   return parse(readFileSync(log, 'latin1'));
 }

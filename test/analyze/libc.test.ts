@@ -89,28 +89,51 @@ interface Build {
 const BUILDS: readonly Build[] = [
   { name: 'glibc', compiler: 'gcc', options: ['-O2'], source: C_PROGRAM },
   { name: 'glibc, not optimised', compiler: 'gcc', options: ['-O0', '-no-pie'], source: C_PROGRAM },
-  { name: 'glibc, bound at once, stripped', compiler: 'gcc', options: ['-O2', '-s', '-Wl,-z,now'], source: C_PROGRAM },
+  {
+    name: 'glibc, bound at once, stripped',
+    compiler: 'gcc',
+    options: ['-O2', '-s', '-Wl,-z,now'],
+    source: C_PROGRAM,
+  },
   { name: 'static glibc', compiler: 'gcc', options: ['-O2', '-static'], source: C_PROGRAM },
-  { name: 'static-pie glibc, stripped', compiler: 'gcc', options: ['-O2', '-static-pie', '-s'], source: C_PROGRAM },
+  {
+    name: 'static-pie glibc, stripped',
+    compiler: 'gcc',
+    options: ['-O2', '-static-pie', '-s'],
+    source: C_PROGRAM,
+  },
   // The handler of cancellation compares the program counter with the address of the function that makes the call.
   { name: 'musl', compiler: 'musl-gcc', options: ['-O2'], source: C_PROGRAM, unresolved: 1 },
   { name: 'static musl', compiler: 'musl-gcc', options: ['-O2', '-static'], source: C_PROGRAM },
-  { name: 'static musl, stripped', compiler: 'musl-gcc', options: ['-O2', '-static', '-s'], source: C_PROGRAM },
+  {
+    name: 'static musl, stripped',
+    compiler: 'musl-gcc',
+    options: ['-O2', '-static', '-s'],
+    source: C_PROGRAM,
+  },
   { name: 'C++', compiler: 'g++', options: ['-O2', '-std=c++17'], source: CPP_PROGRAM },
   { name: 'static C++', compiler: 'g++', options: ['-O2', '-std=c++17', '-static'], source: CPP_PROGRAM },
 ];
 
 describe('a program with a C library', () => {
-  it.each(BUILDS)('built for $name makes no call that was not found', ({ name, compiler, options, source, unresolved = 0 }) => {
-    const program = workshop.compile(name.replace(/\W+/g, '-'), source, ['-w', '-pthread', ...options], compiler);
-    const { program: found } = analyzeProgram(program);
-    const possible = new Set(found.calls.map(({ arch, nr }) => `${arch}:${syscallName(arch, nr) ?? nr}`));
-    const made = straceNames([program]);
-    // strace starts the program.
-    made.delete('x86_64:execve');
-    expect(made.size).toBeGreaterThan(12);
-    expect([...made].filter((call) => !possible.has(call))).toEqual([]);
-    expect(found.analysis?.unresolved.filter(({ kind }) => kind === 'number')).toHaveLength(unresolved);
-    expect(possible.size).toBeLessThan(130);
-  });
+  it.each(BUILDS)(
+    'built for $name makes no call that was not found',
+    ({ name, compiler, options, source, unresolved = 0 }) => {
+      const program = workshop.compile(
+        name.replace(/\W+/g, '-'),
+        source,
+        ['-w', '-pthread', ...options],
+        compiler,
+      );
+      const { program: found } = analyzeProgram(program);
+      const possible = new Set(found.calls.map(({ arch, nr }) => `${arch}:${syscallName(arch, nr) ?? nr}`));
+      const made = straceNames([program]);
+      // strace starts the program.
+      made.delete('x86_64:execve');
+      expect(made.size).toBeGreaterThan(12);
+      expect([...made].filter((call) => !possible.has(call))).toEqual([]);
+      expect(found.analysis?.unresolved.filter(({ kind }) => kind === 'number')).toHaveLength(unresolved);
+      expect(possible.size).toBeLessThan(130);
+    },
+  );
 });

@@ -6,7 +6,7 @@ import { temporaryDirectory } from '../support/callgate.ts';
 import { straceNames } from '../support/strace.ts';
 import { executedInstructions } from './callgrind.ts';
 
-/** Calls that callander 1 of November 2026 allows from main on, on Debian 12; see docs/decisions/static-analysis.md. */
+/** Calls that callander (November 2026) allows from main on, on Debian 12; see docs/decisions/static-analysis.md. */
 const LIMITS: readonly (readonly [program: string, callander: number])[] = [
   ['/usr/bin/ls', 87],
   ['/usr/bin/sqlite3', 118],
@@ -29,7 +29,10 @@ describe('what real programs may call from main on', () => {
   it('has a number for every site', () => {
     for (const [program] of LIMITS) {
       const { program: found } = analyzeProgram(program, { scope: 'main', details: false });
-      expect(found.analysis?.unresolved.filter(({ kind }) => kind === 'number'), program).toEqual([]);
+      expect(
+        found.analysis?.unresolved.filter(({ kind }) => kind === 'number'),
+        program,
+      ).toEqual([]);
     }
   }, 120_000);
 });
@@ -45,7 +48,6 @@ create table a(x, y); insert into a values (1, 'q'), (2, 'w'); create index i on
 select *, abs(x), datetime('now'), printf('%5.2f', x) from a order by y desc;
 .mode column
 .dump
-.shell true
 .backup copy.db
 .import /etc/passwd p
 .read /nonexistent

@@ -58,7 +58,8 @@ const TRAITS: readonly Trait[] = [
   },
   {
     name: 'a function that nobody reaches',
-    source: 'NOINLINE void never(void) { call(57, 0, 0, 0); } void begin(void) { call(39, 0, 0, 0); leave(); }',
+    source:
+      'NOINLINE void never(void) { call(57, 0, 0, 0); } void begin(void) { call(39, 0, 0, 0); leave(); }',
     calls: [39],
   },
   {
@@ -168,7 +169,10 @@ const BUILDS: readonly (readonly [name: string, options: readonly string[]])[] =
   ['position-independent, -O2', ['-O2', '-fPIE', '-static-pie', '-fno-toplevel-reorder']],
   ['at fixed addresses, -O2', ['-O2', '-fno-pie', '-no-pie']],
   ['position-independent, -O0, stripped', ['-O0', '-fPIE', '-static-pie', '-s']],
-  ['at fixed addresses, without frames, stripped', ['-O1', '-fno-pie', '-no-pie', '-s', '-fno-asynchronous-unwind-tables']],
+  [
+    'at fixed addresses, without frames, stripped',
+    ['-O1', '-fno-pie', '-no-pie', '-s', '-fno-asynchronous-unwind-tables'],
+  ],
 ];
 
 function build(name: string, source: string, options: readonly string[]): string {
@@ -185,7 +189,10 @@ function build(name: string, source: string, options: readonly string[]): string
 
 /** Numbers on x86_64 but for those that the kernel makes, and exit_group, which all have. */
 function numbersOf({ program }: ProgramAnalysis): number[] {
-  return program.calls.filter(({ arch }) => arch === 'x86_64').map(({ nr }) => nr).filter((nr) => nr !== 231 && nr !== 219 && nr !== 15);
+  return program.calls
+    .filter(({ arch }) => arch === 'x86_64')
+    .map(({ nr }) => nr)
+    .filter((nr) => nr !== 231 && nr !== 219 && nr !== 15);
 }
 
 describe.each(BUILDS)('in a program built %s', (build_, options) => {

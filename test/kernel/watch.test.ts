@@ -149,9 +149,9 @@ describe('watching executables', () => {
       await expect.poll(() => existsSync(file), { timeout: 30_000 }).toBe(true);
       await end(metrics);
       const { runs, processes } = profileOf(directory.path, basename(file));
-      const run = runs.find(({ attached }) => attached?.includes(busy.pid) === true);
-      expect(run?.complete).toBe(false);
-      expect(run?.incomplete).toEqual([
+      const found = runs.find(({ attached }) => attached?.includes(busy.pid) === true);
+      expect(found?.complete).toBe(false);
+      expect(found?.incomplete).toEqual([
         expect.stringContaining('ran already'),
         expect.stringContaining('the watch ended'),
         expect.stringContaining('still ran'),
@@ -189,8 +189,8 @@ describe('watching units', () => {
     const profile = profileOf(directory.path, `${unit}.json`);
     expect(readdirSync(directory.path)).toEqual([`${unit}.json`]);
     expect(profile.runs.map(({ complete }) => complete)).toEqual([true, true, true]);
-    const seen = profile.processes.map(({ run, program }) => [
-      run,
+    const seen = profile.processes.map(({ run: index, program }) => [
+      index,
       basename(profile.programs[program ?? -1]?.path ?? ''),
     ]);
     expect(seen).toEqual(

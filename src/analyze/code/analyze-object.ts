@@ -22,7 +22,7 @@ import type { ObjectView } from './object-view.ts';
 export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
   const known = functionStarts(image, view);
   const explorer = new Explorer(view, known, noreturnWords(image, view));
-  const transfer = new Transfer(new ValuePool(), view, false);
+  const transfer = new Transfer(new ValuePool(), view, view.isGo);
   const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer);
   for (const label of known.dataLabels) explorer.take(-1, -1, label);
   jumps.run();

@@ -29,7 +29,10 @@ export class JumpResolver {
   readonly #transfer: Transfer;
   readonly #ins = new Instruction();
   /** What #constantRegisters found when the function had this last run. */
-  readonly #constants = new Map<number, { last: number; registers: readonly (readonly [number, number])[] }>();
+  readonly #constants = new Map<
+    number,
+    { last: number; registers: readonly (readonly [number, number])[] }
+  >();
   readonly #clobbers: ClobberedRegisters;
   readonly #opened = new Set<number>();
   /** Where instructions begin, by start of the frame. */
@@ -44,6 +47,8 @@ export class JumpResolver {
   readonly #rounds = new Map<number, number>();
   readonly #seenTables = new Set<string>();
   readonly #tails = new Set<number>();
+  /** Functions that jump through pointers, which may be labels. */
+  readonly #leaving = new Set<number>();
   readonly #unknown = new Set<number>();
   /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries. */
   readonly #unbounded: (readonly [number, number, number, number, number])[] = [];
@@ -105,7 +110,8 @@ export class JumpResolver {
   #settleLocally(index: number, at: number): boolean {
     const explorer = this.#explorer;
     let run = explorer.lastRuns.at(index);
-    while (run >= 0 && !(explorer.runStarts.at(run) <= at && at < explorer.runEnds.at(run))) run = explorer.runLinks.at(run);
+    while (run >= 0 && !(explorer.runStarts.at(run) <= at && at < explorer.runEnds.at(run)))
+      run = explorer.runLinks.at(run);
     if (run < 0) return false;
     const start = explorer.runStarts.at(run);
     if (this.#settleFrom(index, at, start, [])) return true;
@@ -113,7 +119,12 @@ export class JumpResolver {
     return registers.length > 0 && this.#settleFrom(index, at, start, registers);
   }
 
-  #settleFrom(index: number, at: number, start: number, registers: readonly (readonly [number, number])[]): boolean {
+  #settleFrom(
+    index: number,
+    at: number,
+    start: number,
+    registers: readonly (readonly [number, number])[],
+  ): boolean {
     const { view } = this.#explorer;
     const state = this.#flow.straight(view, start, at, registers, (address) => this.#isEntered(address));
     const ins = this.#ins;
@@ -123,10 +134,12 @@ export class JumpResolver {
     const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
     const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
     const kind = pool.kind(value);
-    if (kind === VALUE.SUM4 && !isWidth(pool.sum(value).count)) {
+    if (kind === VALUE.SUM4) {
       const { table, count, base } = pool.sum(value);
       this.#bases.add(base);
-      this.#setTargets(index, at, this.#entries4(index, table, count, base, false));
+      // A bound further up is not looked for: the table ends where its entries do.
+      if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
+      else this.#setTargets(index, at, this.#entries4(index, table, count, base, false));
       return true;
     }
     if (kind === VALUE.ENTRY8 && !isWidth(pool.extra(value))) {
@@ -196,6 +209,7 @@ export class JumpResolver {
   #leave(index: number, at: number): void {
     if (this.#tails.has(at)) return;
     this.#tails.add(at);
+    this.#leaving.add(index);
     this.#explorer.fact(index, FACT.JUMP_INDIRECT, at, 0);
     this.#explorer.markReturns(index);
   }
@@ -213,13 +227,15 @@ export class JumpResolver {
     );
   }
 
-  /** Labels that are no base of a table are where control may come from anywhere. */
+  /** Labels that are no base of a table, and to which no jump of the function is known to lead, are where control may come from anywhere. */
   #enterLabels(): void {
     const { labels } = this.#explorer;
+    const targets = new Set([...this.targets.values()].flat());
     while (labels.length > 0) {
       const target = labels.pop();
       const index = labels.pop();
-      if (!this.#bases.has(target)) this.#explorer.enterFromOutside(index, target);
+      const isExplained = targets.has(target) && !this.#leaving.has(index);
+      if (!this.#bases.has(target) && !isExplained) this.#explorer.enterFromOutside(index, target);
     }
   }
 

@@ -31,6 +31,8 @@ export class ObjectView implements ValueMemory {
   readonly codeLow: number;
   readonly codeHigh: number;
   readonly isFixed: boolean;
+  /** Compiled by Go, whose functions keep to a calling convention of their own. */
+  readonly isGo: boolean;
   readonly #bytes: Uint8Array;
   readonly #data: DataView;
   readonly #base: number;
@@ -66,6 +68,7 @@ export class ObjectView implements ValueMemory {
     this.codeHigh = this.#code.at(-1) ?? 0;
     this.#words = new Uint8Array(((this.high - this.low) >>> 3) + 1);
     const { relocations } = object;
+    this.isGo = elf.sections.some(({ name }) => name === '.gopclntab' || name === '.go.buildinfo');
     this.#plts = new Set(elf.sections.filter(({ name }) => name.startsWith('.plt')).map(({ addr }) => addr));
     const got = elf.sections
       .filter(({ name }) => name === '.got' || name === '.got.plt')

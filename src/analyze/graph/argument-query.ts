@@ -1,6 +1,7 @@
 import { FACT } from '../code/object-code.ts';
 import { VALUE } from '../value/value.ts';
 import { CallValues } from './call-values.ts';
+import { Escape } from './escape.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import { type Reach, TAKEN } from './reach.ts';
 import { targetOf } from './word-target.ts';
@@ -52,11 +53,14 @@ export class ArgumentQuery {
   readonly #values: CallValues;
   readonly #answers = new Map<string, PossibleValues>();
   readonly #open = new Set<string>();
+  readonly #kept = new Map<number, boolean>();
+  readonly #escape: Escape;
 
   constructor(graph: ProgramGraph, reach: Reach, values: CallValues = new CallValues(graph)) {
     this.#graph = graph;
     this.#reach = reach;
     this.#values = values;
+    this.#escape = new Escape(graph);
   }
 
   /** What a register may hold before the instruction at an address of a node. */
@@ -120,7 +124,7 @@ export class ArgumentQuery {
     const numbers = new Map<number, readonly CallPlace[]>();
     const unknown: UnknownValue[] = [];
     const taken = this.#reach.taken[node] as number;
-    if (taken !== 0) {
+    if (taken !== 0 && this.#isKept(node)) {
       const reason = (taken & TAKEN.ADDRESS) !== 0 ? 'called through a pointer' : 'called from outside';
       unknown.push({ node, address, reason });
     }
@@ -135,6 +139,36 @@ export class ArgumentQuery {
     const answer = { numbers, unknown: distinct(unknown) };
     if (depth === 0 || this.#open.size === 0) this.#answers.set(key, answer);
     return answer;
+  }
+
+  /** Whether anyone may know the function's address: not if all code that takes it only compares it, or lets it be called at once. */
+  #isKept(node: number): boolean {
+    if (this.#reach.taken[node] !== TAKEN.ADDRESS) return true;
+    const known = this.#kept.get(node);
+    if (known !== undefined) return known;
+    const address = this.#graph.addressOf(node);
+    const isKept = this.#takersOf(node).some((taker) => this.#escape.ofAddress(taker, address));
+    this.#kept.set(node, isKept);
+    return isKept;
+  }
+
+  #takersOf(node: number): number[] {
+    const object = this.#graph.objectOf(node);
+    const { code, firstNode } = object;
+    const takers: number[] = [];
+    for (const from of this.#reach.order) {
+      const index = from - firstNode;
+      if (index < 0 || index >= code.starts.length) continue;
+      for (
+        let fact = code.factOffsets[index] as number;
+        fact < (code.factOffsets[index + 1] as number);
+        fact++
+      ) {
+        if (code.factKinds[fact] === FACT.TAKE_CODE && code.factTargets[fact] === node - firstNode)
+          takers.push(from);
+      }
+    }
+    return takers;
   }
 
   #atCall(caller: number, address: number, place: number, depth: number): PossibleValues {

@@ -27,7 +27,9 @@ export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): stri
     assumptions.push('code that PCRE2 generates for regular expressions makes no system calls');
   }
   if (graph.objects.some(({ image }) => image.file.soname === 'libcap.so.2')) {
-    assumptions.push('libcap passes only constants of its own through the table of its system call functions');
+    assumptions.push(
+      'libcap passes only constants of its own through the table of its system call functions',
+    );
   }
   if (closure.start !== null) {
     assumptions.push(

@@ -58,5 +58,5 @@ export function chainOfNode(graph: ProgramGraph, reach: Reach, node: number): Ch
       steps.push({ ...place, how: how === HOW.CALL ? 'call' : how === HOW.JUMP ? 'jump' : 'import' });
     }
   }
-  return steps.reverse();
+  return steps.toReversed();
 }

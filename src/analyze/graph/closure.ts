@@ -134,7 +134,7 @@ class ProgramCloser {
   }
 
   #openServices(): void {
-    for (const { service, name, database, node, at } of [...this.#names.lookups]) {
+    for (const { service, name, database, node, at } of this.#names.lookups.slice()) {
       const key = `nss ${service} ${name}`;
       if (this.#tried.has(key)) continue;
       this.#tried.add(key);
@@ -150,7 +150,7 @@ class ProgramCloser {
 
   /** Libraries that libc names itself, such as libgcc_s for unwinding, and the functions that it looks up in them. */
   #openOfLibc(): void {
-    for (const [text] of [...this.#texts]) {
+    for (const text of Array.from(this.#texts.keys())) {
       if (!/^lib[\w+-]+\.so(\.\d+)*$/.test(text) || this.#tried.has(text)) continue;
       this.#tried.add(text);
       if (/^lib(c|m|pthread|dl|rt)\.so/.test(text)) continue;

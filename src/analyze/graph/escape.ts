@@ -44,7 +44,8 @@ export class Escape {
   /** Of an address that a node takes. */
   ofAddress(node: number, address: number): boolean {
     const object = this.#graph.objectOf(node);
-    return this.#keeps(node, object.transfer.pool.address(address - object.base), 0);
+    // At fixed addresses a number may be the address as well.
+    return object.view.isFixed || this.#keeps(node, object.transfer.pool.address(address - object.base), 0);
   }
 
   #ofParameter(node: number, register: number, depth: number): boolean {
@@ -67,8 +68,13 @@ export class Escape {
       return true;
     }
     let kept = false;
+    let isSeen = false;
     const handed = new Map<string, readonly [target: number, register: number]>();
-    const holds = (id: number): boolean => id > 0 && (id === value || pool.members(id).includes(value));
+    const holds = (id: number): boolean => {
+      const isHeld = id > 0 && (id === value || pool.members(id).includes(value));
+      if (isHeld) isSeen = true;
+      return isHeld;
+    };
     object.flow.watch(body, {
       value,
       lost: () => {
@@ -76,6 +82,7 @@ export class Escape {
       },
       instruction: (ins, state) => {
         if (kept) return;
+        if (!isSeen) for (let register = 0; register < 16; register++) holds(state[register] as number);
         if (ins.flow === FLOW.NEXT) {
           if (keepsByItself(ins, state, holds, pool)) kept = true;
         } else if (ins.flow === FLOW.RETURN) kept = holds(state[RAX] as number);
@@ -90,6 +97,8 @@ export class Escape {
         }
       },
     });
+    // Code that the analysis does not come to, or another way to take the address.
+    if (!isSeen) kept = true;
     if (!kept) {
       for (const [address, register] of handed.values()) {
         if (this.#ofParameter(this.#calleeAt(object, node, address), register, depth + 1)) {

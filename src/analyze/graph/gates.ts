@@ -107,9 +107,8 @@ export function siteGatesOf(graph: ProgramGraph): SiteGate[] {
   const libc = graph.objects.find(({ image }) => image.file.soname === 'libc.so.6');
   if (libc === undefined) return [];
   const nodes = nodesOf(graph, libc, ['pthread_create']);
-  for (const node of [...nodes]) {
-    for (const callee of calleesOf(libc, node)) if (!isExported(libc, callee)) nodes.add(callee);
-  }
+  const callees = [...nodes].flatMap((node) => [...calleesOf(libc, node)]);
+  for (const callee of callees) if (!isExported(libc, callee)) nodes.add(callee);
   const spawn: SiteGate = {
     nodes: spawnChild(libc),
     numbers: new Set(['setresuid', 'setresgid'].flatMap((name) => syscallNumber('x86_64', name) ?? [])),

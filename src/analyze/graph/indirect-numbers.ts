@@ -11,6 +11,9 @@ type Numbers = ReadonlyMap<number, readonly CallPlace[]>;
 const RAX = 0;
 const RDI = 7;
 
+/** Internal signal of glibc (nptl/nptl-signals.h). */
+const SIGSETXID = 33;
+
 /**
  * Numbers of system calls that travel through memory in ways that are known of a library:
  *
@@ -34,11 +37,23 @@ export class IndirectNumbers {
   /** The numbers that stand for an unknown one at a site of a node; null where nothing is known of it. */
   of(site: CallPlace, unknown: UnknownValue): Numbers | null {
     const { soname } = this.#graph.objectOf(unknown.node).image.file;
-    if (soname === 'libc.so.6' && unknown.address === site.address) {
-      if (this.#isCalled(site.node)) return this.#fromStructure(site.node);
-      return (this.#reach.taken[site.node] as number) === 0 ? null : this.#ofSetxid();
+    if ((soname === 'libc.so.6' || soname === null) && unknown.address === site.address) {
+      if (this.#isHandler(site.node)) return this.#ofSetxid();
+      return soname !== null && this.#isCalled(site.node) ? this.#fromStructure(site.node) : null;
     }
     return soname === 'libcap.so.2' ? this.#fromIndirectCalls(this.#graph.objectOf(unknown.node)) : null;
+  }
+
+  /** Whether a function is glibc's handler of the signal for this, SIGSETXID: nobody calls it, and first it compares the signal with 33. */
+  #isHandler(node: number): boolean {
+    const { view, code, firstNode } = this.#graph.objectOf(node);
+    if ((this.#reach.taken[node] as number) === 0 || this.#isCalled(node)) return false;
+    const start = code.starts[node - firstNode] as number;
+    for (let at = start; at < start + 64; at++) {
+      // cmp edi, 33
+      if (view.u8(at) === 0x83 && view.u8(at + 1) === 0xff && view.u8(at + 2) === SIGSETXID) return true;
+    }
+    return false;
   }
 
   #isCalled(node: number): boolean {
@@ -79,9 +94,13 @@ export class IndirectNumbers {
     for (const node of this.#reach.order) {
       const object = this.#graph.objectOf(node);
       const { image, code, firstNode } = object;
-      if (image.file.soname !== 'libc.so.6') continue;
+      if (image.file.soname !== 'libc.so.6' && image.file.soname !== null) continue;
       const index = node - firstNode;
-      for (let fact = code.factOffsets[index] as number; fact < (code.factOffsets[index + 1] as number); fact++) {
+      for (
+        let fact = code.factOffsets[index] as number;
+        fact < (code.factOffsets[index + 1] as number);
+        fact++
+      ) {
         const isSite = code.factKinds[fact] === FACT.SYSCALL && this.#isCalled(node);
         // The first that is one sets it.
         if (isSite && this.#hasUnknownNumber(node, object.base + (code.factPlaces[fact] as number))) {
@@ -104,13 +123,18 @@ export class IndirectNumbers {
     for (const node of this.#reach.order) {
       const index = node - firstNode;
       if (index < 0 || index >= code.starts.length) continue;
-      for (let fact = code.factOffsets[index] as number; fact < (code.factOffsets[index + 1] as number); fact++) {
+      for (
+        let fact = code.factOffsets[index] as number;
+        fact < (code.factOffsets[index + 1] as number);
+        fact++
+      ) {
         const kind = code.factKinds[fact];
         if (kind !== FACT.CALL_INDIRECT && kind !== FACT.JUMP_INDIRECT) continue;
         const address = base + (code.factPlaces[fact] as number);
         const value = this.#values.at(node, address)?.state[RDI] ?? 0;
         for (const member of object.transfer.pool.members(value)) {
-          if (object.transfer.pool.kind(member) === VALUE.CONST) numbers.set(object.transfer.pool.payload(member), [{ node, address }]);
+          if (object.transfer.pool.kind(member) === VALUE.CONST)
+            numbers.set(object.transfer.pool.payload(member), [{ node, address }]);
         }
       }
     }

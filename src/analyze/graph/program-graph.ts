@@ -67,7 +67,7 @@ export class ProgramGraph {
       const object = this.image.objects[index] as ImageObject;
       const view = new ObjectView(this.image, index);
       const code = this.#source(this.image, view);
-      const transfer = new Transfer(new ValuePool(), view, false);
+      const transfer = new Transfer(new ValuePool(), view, view.isGo);
       const fresh: GraphObject = {
         index,
         base: object.base,

@@ -19,7 +19,7 @@ export const HOW = {
 } as const;
 
 /** Why a node may be called by what is no call of it. */
-export const TAKEN = { ADDRESS: 1, ROOT: 2 } as const;
+export const TAKEN = { ADDRESS: 1, ROOT: 2, /** Not, or not only, by plain code. */ DATA: 4 } as const;
 
 /** Where reachability begins. */
 export interface Root {
@@ -34,6 +34,8 @@ export interface ReachHooks {
   admits?(node: number, from: number, at: number, word: number): boolean;
   /** Code of a reached node takes the address of data. */
   dataTaken?(object: GraphObject, vaddr: number, node: number, at: number): void;
+  /** What was reached before, in the same life of the program: gates that it opened are open. */
+  readonly earlier?: Reach;
 }
 
 /**
@@ -80,8 +82,13 @@ export class Reach {
   constructor(graph: ProgramGraph, hooks: ReachHooks = {}) {
     this.graph = graph;
     this.#hooks = hooks;
-    this.#edgeGates = new Set(graph.edgeGates);
+    const { earlier } = hooks;
+    for (const node of earlier?.imported ?? []) this.imported.add(node);
+    this.#edgeGates = new Set(
+      graph.edgeGates.filter(({ imports }) => ![...imports].some((node) => this.imported.has(node))),
+    );
     for (const gate of graph.gates) {
+      if (earlier !== undefined && [...gate.needs].some((node) => earlier.how[node] !== HOW.NOT)) continue;
       for (const node of gate.nodes) this.#closed.set(node, gate);
       for (const node of gate.needs) this.#openers.set(node, [...(this.#openers.get(node) ?? []), gate]);
     }
@@ -163,7 +170,8 @@ export class Reach {
 
   /** Notes that a function may be called through a pointer. */
   addTaken(node: number, from: number, at: number, word = 0): void {
-    this.taken[node] = (this.taken[node] as number) | TAKEN.ADDRESS;
+    this.taken[node] =
+      (this.taken[node] as number) | TAKEN.ADDRESS | (word === 0 && from >= 0 ? 0 : TAKEN.DATA);
     this.#noteImport(node);
     this.add(node, from, at, word === 0 ? HOW.TAKEN : HOW.POINTER, word);
   }
@@ -187,6 +195,23 @@ export class Reach {
         else stack.push(target);
       }
     }
+  }
+
+  /** Whether any of some nodes is reached, or was earlier. */
+  wasReached(nodes: Iterable<number>): boolean {
+    const { earlier } = this.#hooks;
+    for (const node of nodes) {
+      if (this.how[node] !== HOW.NOT || (earlier !== undefined && earlier.how[node] !== HOW.NOT)) return true;
+    }
+    return false;
+  }
+
+  /** Follows those instructions of a node that are admitted by their address; its calls before are taken from an earlier reach. */
+  followPart(node: number, earlier: Reach, admits: (address: number) => boolean): void {
+    this.#resize();
+    this.taken[node] = (this.taken[node] as number) | (earlier.taken[node] as number);
+    earlier.forEachCall(node, (from, at) => this.#noteCall(node, from, at));
+    this.#followNode(node, admits);
   }
 
   #follow(callee: number, node: number, at: number, how: number): void {
@@ -256,13 +281,14 @@ export class Reach {
     if (this.opened.length < dataCount) this.opened = grown(this.opened, dataCount);
   }
 
-  #followNode(node: number): void {
+  #followNode(node: number, admits?: (address: number) => boolean): void {
     const object = this.graph.objectOf(node);
     const { base, code, firstNode } = object;
     const index = node - firstNode;
     const end = code.factOffsets[index + 1] as number;
     for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
       const at = base + (code.factPlaces[fact] as number);
+      if (admits?.(at) === false) continue;
       const to = code.factTargets[fact] as number;
       switch (code.factKinds[fact]) {
         case FACT.CALL:

@@ -6,8 +6,11 @@ import { targetOf } from './word-target.ts';
 import { FACT } from '../code/object-code.ts';
 import { VALUE } from '../value/value.ts';
 
-/** Functions of libc that the loader looks up by name; source: glibc's elf/rtld.c, elf/dl-minimal.c, elf/dl-call-libc-early-init.c. */
-const LOOKED_UP = ['__libc_early_init', 'malloc', 'calloc', 'realloc', 'free'];
+/**
+ * Functions that the loader looks up by name: of glibc's libc, and of musl's loader in itself.
+ * Source: glibc's elf/rtld.c, elf/dl-minimal.c, elf/dl-call-libc-early-init.c; musl's ldso/dynlink.c.
+ */
+const LOOKED_UP = ['__libc_early_init', 'malloc', 'calloc', 'realloc', 'free', '__dls2b', '__dls3'];
 
 const RDI = 7;
 const RSI = 6;

@@ -40,7 +40,8 @@ export function callSites(
       const address = base + (code.factPlaces[fact] as number);
       const found = query.registerAt(node, address, RAX);
       const isHeldBack = gates.some(
-        (gate) => gate.nodes.has(node) && [...found.numbers.keys()].every((number) => gate.numbers.has(number)),
+        (gate) =>
+          gate.nodes.has(node) && [...found.numbers.keys()].every((number) => gate.numbers.has(number)),
       );
       if (isHeldBack) continue;
       const arch: Arch = kind === FACT.SYSCALL ? 'x86_64' : 'i386';
@@ -59,7 +60,7 @@ export function callSites(
 /** Gates of system calls that nothing reached opens. */
 export function closedSiteGates(graph: ProgramGraph, reach: Reach): SiteGate[] {
   return graph.siteGates.filter(({ nodes, needs, byImport }) => {
-    const isOpen = byImport ? [...needs].some((node) => reach.imported.has(node)) : isReached(reach, needs);
+    const isOpen = byImport ? [...needs].some((node) => reach.imported.has(node)) : reach.wasReached(needs);
     return !isOpen && isReached(reach, nodes);
   });
 }

@@ -42,6 +42,9 @@ export interface ValueWatch {
 /** After so many visits of a block what still changes is taken for unknown, so that the analysis ends. */
 const VISIT_LIMIT = 4;
 
+/** Blocks that are looked through for the next use of a register. */
+const LIVENESS_LIMIT = 5;
+
 /** Blocks past which a function is not analysed: everything in it is then unknown. */
 const BLOCK_LIMIT = 20_000;
 
@@ -50,6 +53,7 @@ export class FlowAnalysis {
   readonly #pool: ValuePool;
   readonly #transfer: Transfer;
   readonly #ins = new Instruction();
+  readonly #probe = new Instruction();
   readonly #state = new Int32Array(STATE_SIZE);
   readonly #edge = new Int32Array(STATE_SIZE);
   #states = new Int32Array(STATE_SIZE * 64);
@@ -134,7 +138,8 @@ export class FlowAnalysis {
       if (ins.flow === FLOW.NEXT) this.#transfer.apply(ins, state);
       else if (ins.flow === FLOW.BRANCH) {
         if (ins.condition >= 0) this.#refine(state, ins.condition ^ 1);
-      } else if (ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT) this.#transfer.applyCall(state, -1);
+      } else if (ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT)
+        this.#transfer.applyCall(state, -1);
       else forget();
     }
     return state;
@@ -161,8 +166,44 @@ export class FlowAnalysis {
       if (index >= 16 && index < STATE.SLOTS) continue;
       const had =
         this.#holds(state[index] as number, watch.value) || this.#holds(old[index] as number, watch.value);
-      if (had && !this.#holds(this.#states[at + index] as number, watch.value)) watch.lost();
+      if (!had || this.#holds(this.#states[at + index] as number, watch.value)) continue;
+      // What nobody reads any more need not be followed.
+      if (index >= 16 || !this.#isDead(at / STATE_SIZE, index, 0)) watch.lost();
     }
+  }
+
+  /** Whether code from a block on writes a register before it reads it, or returns without; false where that is not seen soon. */
+  #isDead(block: number, register: number, depth: number): boolean {
+    const body = this.#body as FunctionBody;
+    if (block < 0 || depth > LIVENESS_LIMIT) return false;
+    const ins = this.#probe;
+    const end = body.ends[block] as number;
+    for (let address = body.starts[block] as number; address < end;) {
+      const length = body.decode(address, ins);
+      if (length === 0) return false;
+      address += length;
+      if (((ins.reads >>> register) & 1) === 1) return false;
+      switch (ins.flow) {
+        case FLOW.NEXT:
+          if (((ins.writes >>> register) & 1) === 1) return true;
+          break;
+        case FLOW.RETURN:
+        case FLOW.TRAP:
+          return register !== 0 && register !== 2;
+        case FLOW.JUMP:
+          return this.#isDead(this.#blockAt(ins.target), register, depth + 1);
+        case FLOW.BRANCH: {
+          const { target } = ins;
+          return (
+            this.#isDead(this.#blockAt(target), register, depth + 1) &&
+            this.#isDead(this.#blockAt(address), register, depth + 1)
+          );
+        }
+        default:
+          return false;
+      }
+    }
+    return this.#isDead(this.#blockAt(end), register, depth + 1);
   }
 
   #holds(id: number, value: number): boolean {

@@ -278,15 +278,26 @@ export class Transfer {
 
   /** Writes the destination operand. */
   #store(ins: Instruction, state: Int32Array, value: number): void {
-    if (ins.destinationKind === OPERAND.REGISTER) {
-      if (ins.size >= 4)
-        this.#setRegister(state, ins.destinationRegister, ins.size === 4 ? low(this.pool, value) : value);
-      else this.#setRegister(state, ins.destinationRegister, TOP);
-    } else if (ins.destinationKind === OPERAND.REGISTER_HIGH) {
-      this.#setRegister(state, ins.destinationRegister, TOP);
-    } else if (ins.destinationKind === OPERAND.MEMORY) {
-      this.#storeAt(ins, state, this.addressOf(ins, state), ins.size, value);
+    const { destinationKind: kind, destinationRegister: register, size } = ins;
+    if (kind === OPERAND.REGISTER) {
+      if (size === 8) this.#setRegister(state, register, value);
+      else if (size === 4) this.#setRegister(state, register, low(this.pool, value));
+      else this.#setRegister(state, register, this.#insert(this.#register(state, register), value, size));
+    } else if (kind === OPERAND.REGISTER_HIGH) {
+      this.#setRegister(state, register, TOP);
+    } else if (kind === OPERAND.MEMORY) {
+      this.#storeAt(ins, state, this.addressOf(ins, state), size, value);
     }
+  }
+
+  /** A register of which the low one or two bytes change: known where both values are small numbers. */
+  #insert(old: number, value: number, size: number): number {
+    const { pool } = this;
+    if (pool.kind(old) !== VALUE.CONST || pool.kind(value) !== VALUE.CONST) return TOP;
+    const whole = pool.payload(old);
+    if (whole < 0 || whole > 0x7fff_ffff) return TOP;
+    const mask = size === 1 ? 0xff : 0xffff;
+    return pool.constant((whole & ~mask) | (pool.payload(value) & mask));
   }
 
   #storeAt(ins: Instruction, state: Int32Array, address: number, size: number, value: number): void {

@@ -1,0 +1,58 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UnsupportedError, UsageError } from '../base/errors.ts';
+import { escapeText } from '../report/escape.ts';
+
+const EM_X86_64 = 62;
+
+/**
+ * The absolute path of a program below a root, once it is clear that it can be analysed.
+ *
+ * On the machine's own root, names are relative to the working directory; below another one, to that root.
+ *
+ * @throws UsageError if there is no such file, it cannot be read, or is neither ELF file nor script
+ * @throws UnsupportedError if it is for another machine than x86-64
+ */
+export function findTarget(file: string, root: string): string {
+  const path = root === '/' ? resolve(file) : resolve('/', file);
+  // Below another root, links lead elsewhere than on the host: the load set follows them, and says what it cannot read.
+  if (root !== '/') return path;
+  const name = escapeText(file);
+  let head: Buffer;
+  try {
+    if (statSync(path).isDirectory())
+      throw new UsageError(`analyze: ${name} is a directory (give a program)`);
+    if (!statSync(path).isFile())
+      throw new UsageError(`analyze: ${name} is no regular file (give a program)`);
+    head = readHead(path);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : String(code);
+    throw new UsageError(`analyze: cannot read ${name}, ${reason}`, { cause: error });
+  }
+  if (head.subarray(0, 2).toString('latin1') === '#!') return path;
+  if (head.length < 20 || head.readUInt32BE(0) !== 0x7f454c46) {
+    throw new UsageError(`analyze: ${name} is neither an ELF file nor a script`);
+  }
+  const isLittle = head[5] === 1;
+  const machine = isLittle ? head.readUInt16LE(18) : head.readUInt16BE(18);
+  if (head[4] !== 2 || !isLittle || machine !== EM_X86_64) {
+    throw new UnsupportedError(
+      `analyze: ${name} is for machine ${machine}, ${head[4] === 2 ? 64 : 32} bits (x86-64 only)`,
+      { feature: 'analysis of other machines' },
+    );
+  }
+  return path;
+}
+
+function readHead(path: string): Buffer {
+  const descriptor = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(20);
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,119 @@
+import { ARCHES, type Arch } from '../abi/arch.ts';
+import { nearestSyscallNames, syscallName, syscallNumber } from '../abi/syscalls.ts';
+import { UsageError } from '../base/errors.ts';
+import { createPolicyParser } from '../policy/load.ts';
+import { createProfileParser } from '../profile/load.ts';
+import type { Profile } from '../profile/model.ts';
+import { escapeJson, escapeText } from '../report/escape.ts';
+import {
+  explainInPolicy,
+  explainInProfile,
+  type Explanation,
+  type ExplainFilter,
+  formatExplanations,
+} from '../report/explain-text.ts';
+import { analysisTask, profileOf } from './analyze-run.ts';
+import { findTarget } from './analyze-target.ts';
+import type { ExplainArguments } from './explain-command.ts';
+import { readForeignFile } from './foreign-file.ts';
+import { printResult } from './standard-output.ts';
+
+/**
+ * Prints how a call is known to a file; exit code 1 if it is not.
+ *
+ * @throws UsageError for an unknown call or phase, or a file that cannot be read
+ */
+export async function runExplain(file: string, syscall: string, args: ExplainArguments): Promise<void> {
+  const call = parseCall(syscall);
+  const label = `${call.arch === 'x86_64' ? '' : `${call.arch}:`}${syscallName(call.arch, call.nr) ?? call.nr}`;
+  const { phase, program, all } = args;
+  const filter: ExplainFilter = {
+    ...call,
+    all,
+    ...(phase === undefined ? {} : { phase }),
+    ...(program === undefined ? {} : { program }),
+  };
+  const { phases, find, unresolved } = await readSource(file, args);
+  if (phase !== undefined && !phases.includes(phase)) {
+    throw new UsageError(`explain: no phase ${JSON.stringify(phase)} (${phases.join(', ')})`);
+  }
+  const found = find(filter);
+  if (args.json) {
+    const text = JSON.stringify(
+      { call: { ...call, name: syscallName(call.arch, call.nr) }, explanations: found },
+      null,
+      2,
+    );
+    await printResult(`${escapeJson(text)}\n`);
+  } else if (found.length > 0) {
+    await printResult(formatExplanations(label, found, all));
+  } else {
+    const but =
+      unresolved === 0
+        ? ''
+        : `, but ${unresolved} unresolved ${unresolved === 1 ? 'site' : 'sites'} might make it`;
+    const where = `${phase === undefined ? '' : ` in phase ${phase}`}${program === undefined ? '' : ` of ${program}`}`;
+    await printResult(escapeText(`${label}: not in ${file}${where}${but}`) + '\n');
+  }
+  if (found.length === 0) process.exitCode = 1;
+}
+
+interface Source {
+  readonly phases: readonly string[];
+  readonly find: (filter: ExplainFilter) => Explanation[];
+  /** Sites whose number is not known. */
+  readonly unresolved: number;
+}
+
+async function readSource(file: string, args: ExplainArguments): Promise<Source> {
+  // Below another root the file cannot be looked at from here.
+  if (args.root !== '/') return await analyzedSource(file, args);
+  const { bytes, source } = await readForeignFile(file);
+  const start = Buffer.from(bytes.subarray(0, 4)).toString('latin1');
+  if (start === '\x7fELF' || start.startsWith('#!')) return await analyzedSource(file, args);
+  const text = Buffer.from(bytes).toString('utf8');
+  if (/"format": *"callgate-profile"/.test(text.slice(0, 4096))) {
+    return profileSource(createProfileParser()(text, source));
+  }
+  const policy = createPolicyParser()(text, source);
+  return {
+    phases: policy.phases.map(({ name }) => name),
+    find: (filter) => explainInPolicy(policy, filter),
+    unresolved: 0,
+  };
+}
+
+async function analyzedSource(file: string, { root, cache }: ExplainArguments): Promise<Source> {
+  const { runTask } = await import('../analyze/pool/task.ts');
+  const task = analysisTask(findTarget(file, root), {
+    root,
+    cache,
+    dlopen: [],
+    plugins: true,
+    fromMain: false,
+  });
+  return profileSource(profileOf(file, runTask(task), new Date(), 0));
+}
+
+function profileSource(profile: Profile): Source {
+  const sites = profile.programs.flatMap(({ analysis }) => analysis?.unresolved ?? []);
+  return {
+    phases: profile.phases.map(({ name }) => name),
+    find: (filter) => explainInProfile(profile, filter),
+    unresolved: sites.length,
+  };
+}
+
+/** `openat`, `i386:open`, `257`, `x86_64:257`. */
+function parseCall(text: string): { readonly arch: Arch; readonly nr: number } {
+  const [prefix, rest] = text.includes(':') ? (text.split(':', 2) as [string, string]) : [null, text];
+  const arch = prefix === null ? 'x86_64' : ARCHES.find((each) => each === prefix);
+  if (arch === undefined)
+    throw new UsageError(`explain: unknown arch ${JSON.stringify(prefix)} (${ARCHES.join(', ')})`);
+  if (/^[0-9]{1,9}$/.test(rest)) return { arch, nr: Number(rest) };
+  const nr = syscallNumber(arch, rest);
+  if (nr !== null) return { arch, nr };
+  const near = nearestSyscallNames(arch, rest);
+  const hint = near.length === 0 ? '' : ` (did you mean ${near.join(' or ')}?)`;
+  throw new UsageError(`explain: unknown system call ${JSON.stringify(rest)} on ${arch}${hint}`);
+}

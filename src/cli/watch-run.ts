@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { parseDuration } from '../base/duration.ts';
+import { UsageError } from '../base/errors.ts';
+import { ProfileDirectory } from '../watch/profile-directory.ts';
+import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
+import type { TargetRecord } from '../watch/target-record.ts';
+import type { Division } from '../watch/target.ts';
+import { Watch } from '../watch/watch.ts';
+import { say } from './say.ts';
+
+/** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
+const SHORTEST = 100;
+const LONGEST = 2 ** 31 - 1;
+
+const NAMES: Readonly<Record<Division, string>> = {
+  unit: 'units',
+  container: 'containers',
+  exe: 'executables',
+};
+
+/** Options of `callgate watch` as they were given. */
+export interface WatchArguments {
+  readonly directory: string;
+  readonly by: Division;
+  readonly interval: string;
+  readonly once?: string;
+  readonly metrics?: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly quiet?: true;
+}
+
+/** Watches until the time is up or a signal comes. @throws UsageError, UnsupportedError */
+export async function runWatch(options: WatchArguments): Promise<void> {
+  const interval = milliseconds(options.interval, '--interval');
+  const limit = options.once === undefined ? null : milliseconds(options.once, '--once');
+  const address = options.metrics === undefined ? null : parseMetricsAddress(options.metrics);
+  const tell = options.quiet === true ? (): void => {} : say;
+  const interrupted = new AbortController();
+  const stop = (): void => interrupted.abort();
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  using directory = await ProfileDirectory.open(options.directory);
+  const { by, include, exclude } = options;
+  const watch = new Watch({ directory, by, interval, selection: { include, exclude }, say });
+  // Starting Node takes more than an hour of watching an idle machine: the share is of what comes after.
+  const before = process.cpuUsage();
+  let isWritten = false;
+  try {
+    using server = address === null ? null : await serveMetrics(address, () => watch.facts());
+    if (server !== null) tell(`metrics are at ${server.url}`);
+    tell(`watching ${NAMES[by]}, profiles go to ${directory.path} every ${options.interval}`);
+    await endOf(limit, interrupted.signal);
+  } finally {
+    isWritten = watch.end();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+  for (const record of watch.targets) tell(describe(record));
+  const { lost, unattributed, seconds } = watch.facts();
+  const { user, system } = process.cpuUsage(before);
+  const share = (user + system) / 1e4 / seconds;
+  if (unattributed > 0)
+    say(`warning: ${unattributed} processes were gone before it was known where they belonged`);
+  tell(
+    `${watch.targets.length} ${NAMES[by]} in ${Math.round(seconds)} s, ${lost} events lost, ${share.toFixed(1)} % of a processor`,
+  );
+  if (!isWritten) throw new UsageError(`watch: not every profile could be written to ${options.directory}`);
+}
+
+function describe(record: TargetRecord): string {
+  const { target, distinct, newCalls, runs, starts, live } = record;
+  const inRuns = runs === starts ? '' : ` in ${runs} runs`;
+  return `${target.name}: ${distinct} calls, ${newCalls} new, ${starts} ${starts === 1 ? 'start' : 'starts'}${inRuns}, ${live} live -> ${target.file}`;
+}
+
+async function endOf(limit: number | null, signal: AbortSignal): Promise<void> {
+  const timer = limit === null ? null : AbortSignal.timeout(limit);
+  const ends = timer === null ? [signal] : [signal, timer];
+  const any = AbortSignal.any(ends);
+  if (!any.aborted) await once(any, 'abort');
+}
+
+function milliseconds(text: string, option: string): number {
+  const value = parseDuration(text, option) / 1e6;
+  if (value < SHORTEST || value > LONGEST) {
+    throw new UsageError(`${option}: ${text} is out of range (100ms to 24d)`);
+  }
+  return value;
+}

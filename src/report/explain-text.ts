@@ -1,0 +1,160 @@
+import { basename } from 'node:path';
+import { formatDuration } from '../base/duration.ts';
+import type { ArgumentValues, Call, Chain, ChainStep, Profile } from '../profile/model.ts';
+import type { Policy } from '../policy/model.ts';
+import { escapeText } from './escape.ts';
+
+/** Which uses of a call are meant. */
+export interface ExplainFilter {
+  readonly arch: string;
+  readonly nr: number;
+  /** Name of a phase. */
+  readonly phase?: string;
+  /** Path of a program, or its last part. */
+  readonly program?: string;
+  /** All chains and processes; default the first chain and the first process of each program. */
+  readonly all?: boolean;
+}
+
+/** How one call is known to a document: one entry for each program, process or set. */
+export interface Explanation {
+  readonly kind: 'possible' | 'observed' | 'imported' | 'allowed';
+  /** Path of the program; null for the set of a tree, or where it is not known. */
+  readonly program: string | null;
+  readonly phases: readonly string[];
+  /** Times in nanoseconds since the start of the run. */
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly count: number | null;
+  readonly pid: number | null;
+  readonly args: readonly ArgumentValues[];
+  readonly chains: readonly Chain[];
+  /** Comments of a policy. */
+  readonly why: readonly string[];
+}
+
+/** What a profile knows of a call, the earliest use first; empty if it does not have it. */
+export function explainInProfile(profile: Profile, filter: ExplainFilter): Explanation[] {
+  const phase =
+    filter.phase === undefined ? null : profile.phases.findIndex(({ name }) => name === filter.phase);
+  const names = (call: Call): string[] =>
+    call.phases.map((index) => profile.phases[index]?.name ?? String(index));
+  const fits = (call: Call): boolean =>
+    call.arch === filter.arch && call.nr === filter.nr && (phase === null || call.phases.includes(phase));
+  const possible = profile.programs.flatMap(({ path, calls }) =>
+    isProgram(path, filter)
+      ? calls.filter(fits).map((call) => entryOf(call, path, null, names(call), phase))
+      : [],
+  );
+  const observed = profile.processes.flatMap(({ program, pid, calls }) => {
+    const path = program === null ? null : (profile.programs[program]?.path ?? null);
+    return isProgram(path, filter)
+      ? calls.filter(fits).map((call) => entryOf(call, path, pid, names(call), phase))
+      : [];
+  });
+  observed.sort((a, b) => (a.first ?? Infinity) - (b.first ?? Infinity));
+  return [...observed, ...possible];
+}
+
+/** Where a policy allows a call, and why. */
+export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanation[] {
+  return policy.phases
+    .filter(({ name }) => filter.phase === undefined || name === filter.phase)
+    .flatMap(({ name, calls, programs }) =>
+      [{ path: null, calls }, ...programs].flatMap((set) =>
+        (filter.program === undefined || isProgram(set.path, filter)
+          ? set.calls.filter(({ arch, nr }) => arch === filter.arch && nr === filter.nr)
+          : []
+        ).map(({ why }): Explanation => ({
+          ...NOTHING,
+          kind: 'allowed',
+          program: set.path,
+          phases: [name],
+          why,
+        })),
+      ),
+    );
+}
+
+/** For people; `label` is the call. */
+export function formatExplanations(label: string, found: readonly Explanation[], all: boolean): string {
+  const lines: string[] = [];
+  const seen = new Set<string | null>();
+  let left = 0;
+  for (const each of found) {
+    if (each.kind === 'observed' && !all && seen.has(each.program)) {
+      left++;
+      continue;
+    }
+    if (each.kind === 'observed') seen.add(each.program);
+    lines.push(`${label}: ${headOf(each)}`);
+    for (const { name, values } of each.args)
+      lines.push(`  ${name}: ${values === 'any' ? 'any' : values.join(', ')}`);
+    for (const why of each.why) lines.push(`  ${why}`);
+    for (const chain of all ? each.chains : each.chains.slice(0, 1)) lines.push(...chain.steps.map(stepText));
+    if (each.kind === 'possible' && each.chains.length === 0)
+      lines.push('  no site has it: the kernel makes the program call it');
+  }
+  if (left > 0) lines.push(`(${left} more ${left === 1 ? 'process' : 'processes'} made it: --all)`);
+  return lines.map((line) => `${escapeText(line)}\n`).join('');
+}
+
+const NOTHING = { first: null, last: null, count: null, pid: null, args: [], chains: [], why: [] } as const;
+
+function entryOf(
+  { origin, first, last, count, args, chains }: Call,
+  program: string | null,
+  pid: number | null,
+  phases: readonly string[],
+  phase: number | null,
+): Explanation {
+  const own = (chains ?? []).filter((chain) => phase === null || chain.phase === phase);
+  return {
+    ...NOTHING,
+    kind: origin,
+    program,
+    phases,
+    first,
+    last,
+    count,
+    pid,
+    args: args ?? [],
+    chains: own,
+  };
+}
+
+function isProgram(path: string | null, { program }: ExplainFilter): boolean {
+  return program === undefined || path === program || (path !== null && basename(path) === program);
+}
+
+function headOf({ kind, program, phases, first, count, pid }: Explanation): string {
+  const where = program === null ? 'the whole tree' : program;
+  const when = `in phase ${phases.join(', ')}`;
+  if (kind === 'allowed') return `allowed to ${where} ${when}`;
+  if (kind === 'possible') return `possible in ${where}, ${when}`;
+  const who = `${where}${pid === null ? '' : ` (pid ${pid})`}`;
+  const often = count === null ? '' : `, ${count === 1 ? 'once' : `${count.toLocaleString('en')} times`}`;
+  return `${kind} in ${who}, ${when}${first === null ? '' : `, first after ${formatDuration(first)}`}${often}`;
+}
+
+const ARROWS: Readonly<Record<ChainStep['how'], string>> = {
+  root: 'root',
+  call: 'calls',
+  jump: 'jumps to',
+  import: 'calls',
+  pointer: 'calls by pointer',
+  taken: 'may call',
+  site: 'system call in',
+};
+
+function stepText({ object, function: name, address, how, note }: ChainStep): string {
+  const place = `${name ?? basename(object)}${how === 'site' || name === null ? `+0x${address.toString(16)}` : ''}`;
+  const at =
+    name === null ? '' : ` (${basename(object)}${how === 'site' ? '' : ` 0x${address.toString(16)}`})`;
+  const because = note === undefined ? '' : how === 'root' ? `: ${note}` : `, assumed: ${note}`;
+  const text =
+    how === 'site' && name !== null
+      ? `${name} (${basename(object)} 0x${address.toString(16)})`
+      : `${place}${at}`;
+  return `  ${ARROWS[how].padEnd(16)} ${text}${because}`;
+}

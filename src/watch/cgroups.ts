@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupPath } from './target.ts';
+
+/** Where runc and what builds on it keep a directory for each container. */
+const STATE_DIRECTORIES = ['/run/runc', '/run/containerd/runc/k8s.io', '/run/docker/runtime-runc/moby'];
+
+/** Directories that a search for a cgroup looks at, at most. */
+const SEARCH_CAP = 20_000;
+
+/** Ids of cgroups whose path is remembered, at most. */
+const KNOWN_CAP = 20_000;
+
+/** Names of containers that are remembered, at most. */
+const CONTAINER_CAP = 10_000;
+
+/** Time between two looks for directories of containers, nanoseconds. */
+const LOOK = 1_000_000_000n;
+
+/** Finds the cgroups of processes, also of such as are gone by now. */
+export class Cgroups implements Disposable {
+  readonly #mounts: readonly string[];
+  readonly #paths: Map<bigint, string> = new Map();
+  readonly #watchers: Map<string, FSWatcher> = new Map();
+  readonly #containers: Set<string> = new Set();
+  #lookedAt = 0n;
+
+  constructor() {
+    this.#mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .flatMap((line) => {
+        const [, place, type] = line.split(' ');
+        return type === 'cgroup2' && place !== undefined ? [place] : [];
+      });
+  }
+
+  /**
+   * Path of the cgroup that a process is in.
+   *
+   * @param id what the kernel said in the process itself (bpf_get_current_cgroup_id), for one that is gone; 0 if it did not
+   * @returns null if the process is gone, and the cgroup too
+   */
+  of(pid: number, id = 0n): string | null {
+    try {
+      const path = cgroupPath(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+      if (path !== null) return path;
+    } catch {
+      // Gone: its cgroup is mostly still there.
+    }
+    // The root, where the ids begin, may be that of a hierarchy which nothing is sorted by.
+    return id <= 1n ? null : this.#find(id);
+  }
+
+  /** Ids of the containers that runc knows or has known: their cgroups may have any name. */
+  containers(): ReadonlySet<string> {
+    const now = process.hrtime.bigint();
+    if (now - this.#lookedAt > LOOK) {
+      this.#lookedAt = now;
+      for (const directory of STATE_DIRECTORIES) if (!this.#watchers.has(directory)) this.#watch(directory);
+    }
+    return this.#containers;
+  }
+
+  [Symbol.dispose](): void {
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+
+  #watch(directory: string): void {
+    try {
+      const forget = (): void => {
+        this.#watchers.get(directory)?.close();
+        this.#watchers.delete(directory);
+      };
+      // A short container is gone before anybody lists the directory.
+      const watcher = watch(directory, (_, name) => {
+        if (name !== null) this.#remember(name);
+      });
+      watcher.unref().on('error', forget);
+      this.#watchers.set(directory, watcher);
+      for (const name of readdirSync(directory)) this.#remember(name);
+    } catch {
+      // That runtime is not here, or not yet.
+    }
+  }
+
+  #remember(name: string): void {
+    if (this.#containers.size >= CONTAINER_CAP) this.#containers.clear();
+    this.#containers.add(name);
+  }
+
+  #find(id: bigint): string | null {
+    const known = this.#paths.get(id);
+    if (known !== undefined) return known;
+    if (this.#paths.size >= KNOWN_CAP) this.#paths.clear();
+    for (const mount of this.#mounts) {
+      const waiting = ['/'];
+      for (let looked = 0; waiting.length > 0 && looked < SEARCH_CAP; looked++) {
+        const path = waiting.pop() as string;
+        try {
+          // The id of a cgroup is the inode number of its directory.
+          this.#paths.set(statSync(join(mount, path), { bigint: true }).ino, path);
+          for (const entry of readdirSync(join(mount, path), { withFileTypes: true })) {
+            if (entry.isDirectory()) waiting.push(join(path, entry.name));
+          }
+        } catch {
+          // Removed meanwhile.
+        }
+      }
+    }
+    return this.#paths.get(id) ?? null;
+  }
+}

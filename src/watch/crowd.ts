@@ -1,0 +1,457 @@
+import { ARCHES } from '../abi/arch.ts';
+import { signalName } from '../abi/signals.ts';
+import type { ExitStatus, Host, Process } from '../profile/model.ts';
+import type { Libc } from '../sys/libc.ts';
+import { decodeStatus } from '../sys/wait.ts';
+import type { Attachment } from '../trace/ebpf/attachment.ts';
+import type { EbpfEvent } from '../trace/ebpf/events.ts';
+import { Executables } from '../trace/ebpf/executables.ts';
+import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
+import { readArgv, readStatus } from '../trace/proc.ts';
+import { Programs } from '../trace/programs.ts';
+import { Recorder, USES_CAP } from '../trace/recorder.ts';
+import type { RunRecord, RunStart } from './run-record.ts';
+import type { TargetRecord } from './target-record.ts';
+
+/** SIGNAL_GROUP_EXIT of include/linux/sched/signal.h: the process ends as a whole, with one status. */
+const SIGNAL_GROUP_EXIT = 4;
+
+const SIGCHLD = 17;
+const CLONE_VFORK = 0x4000;
+
+const RAN_ALREADY = 'it ran already when it was found: what it did before was not seen';
+const MOVED_IN = 'a process was moved into it that had run elsewhere';
+const STRAY = 'a process of it was found late, for what told of it was lost';
+
+/** Where processes belong. */
+export interface Places {
+  /** Null if the process is of no target that is wanted, undefined if it cannot be told any more. */
+  targetOf(file: string | null, cgroup: string | null): TargetRecord | null | undefined;
+  /** Path of the cgroup of a process, by what the kernel said of it if it is gone; null if it cannot be told, or does not matter. */
+  cgroupOf(pid: number, id: bigint): string | null;
+  /** Whether an exec begins a start of its own, even where the target runs already. */
+  readonly isStartByExec: boolean;
+}
+
+interface File {
+  readonly path: string | null;
+  readonly buildId: string | null;
+}
+
+/** A process between its birth or exec and its exit or next exec, as the programs number them. */
+interface Member {
+  readonly entry: number;
+  readonly pid: number;
+  file: File;
+  argv: readonly string[] | null;
+  /** Path of its cgroup as far as is known, and the cgroup's id when that was learned or 0. */
+  cgroup: string | null;
+  cgroupId: bigint;
+  target: TargetRecord | null;
+  run: RunRecord | null;
+  /** By arch and number. */
+  readonly calls: Map<string, KnownCall>;
+  /** Keys in map `values`. */
+  readonly values: Uint8Array[];
+  leaderExit: number | null;
+}
+
+interface KnownCall {
+  readonly key: Uint8Array;
+  uses: bigint[] | null;
+  /** What is in the run already. */
+  count: number;
+  waited: number;
+}
+
+type EventOf<Kind extends EbpfEvent['kind']> = Extract<EbpfEvent, { kind: Kind }>;
+
+/** All processes of the machine, each with the target to which it belongs; it grows only with what lives. */
+export class Crowd {
+  readonly #attachment: Attachment;
+  readonly #places: Places;
+  readonly #host: Host;
+  readonly #files: FileTable = new FileTable();
+  readonly #executables: Executables;
+  readonly #programs: Programs;
+  readonly #members: Map<number, Member> = new Map();
+  readonly #byPid: Map<number, Member> = new Map();
+  /** Paths of execs that are told of next, by the number of the new entry: events of two processors come mixed. */
+  readonly #paths: Map<number, string | null> = new Map();
+  /** Processes of which nobody can tell any more where they belonged. */
+  unattributed = 0;
+
+  constructor(attachment: Attachment, libc: Libc, places: Places, host: Host) {
+    this.#attachment = attachment;
+    this.#places = places;
+    this.#host = host;
+    this.#executables = new Executables(this.#files);
+    this.#programs = new Programs(this.#files, libc);
+  }
+
+  /** Processes that live. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** One event, in the order in which the programs have sent them. */
+  take(event: EbpfEvent): void {
+    switch (event.kind) {
+      case 'call':
+      case 'use':
+        this.#called(event);
+        return;
+      case 'value':
+        this.#member(event.entry, event.tgid, event.time).values.push(valueKey(event));
+        return;
+      case 'fork':
+        this.#forked(event);
+        return;
+      case 'path':
+        this.#paths.set(event.entry, event.path);
+        return;
+      case 'exec':
+        this.#executed(event);
+        return;
+      case 'cgroup': {
+        const member = this.#byPid.get(event.tgid);
+        // The root of one of several hierarchies says nothing.
+        if (member === undefined || event.path === '/') return;
+        member.cgroup = event.path;
+        member.cgroupId = 0n;
+        return;
+      }
+      case 'adopt':
+        if (event.isProcess) this.#found(event.entry, event.tgid, event.time, RAN_ALREADY);
+        return;
+      case 'listen': {
+        const member = this.#members.get(event.entry);
+        if (member === undefined || event.address === null) return;
+        member.run?.current.addListen(member.file.path, member.file.buildId, event.at, event.address);
+        return;
+      }
+      case 'threadEnd': {
+        const member = this.#members.get(event.entry);
+        if (member !== undefined && event.tid === event.tgid) member.leaderExit = event.exitCode;
+        return;
+      }
+      case 'processEnd':
+        this.#ended(event);
+        return;
+      case 'trigger':
+      case 'output':
+      case 'signal':
+        return;
+    }
+  }
+
+  /** Brings the runs of the processes that live up to date; those that were moved to another cgroup change their target. */
+  refresh(now: bigint): void {
+    for (const member of this.#members.values()) {
+      const cgroup = this.#places.cgroupOf(member.pid, 0n);
+      member.cgroup = cgroup ?? member.cgroup;
+      const target = this.#places.targetOf(member.file.path, member.cgroup);
+      if (target === undefined || target === member.target) {
+        this.#collect(member, false);
+        continue;
+      }
+      this.#collect(member, true);
+      this.#leave(member, null, now);
+      const isStart = target !== null && target.live === 0;
+      this.#join(member, target, isStart, 'attach', now);
+      member.run?.current.markIncomplete(MOVED_IN);
+    }
+  }
+
+  /** After a loss: finds keys and ends that were not told of. */
+  sweep(now: bigint): void {
+    for (const key of this.#attachment.keys('calls', CALL_KEY.size)) {
+      const view = new DataView(key.buffer);
+      const number = view.getUint32(CALL_KEY.entry, true);
+      let member = this.#members.get(number);
+      if (member === undefined) {
+        const value = new Uint8Array(CALL.size);
+        if (!this.#attachment.look('calls', key, value)) continue;
+        const counted = new DataView(value.buffer);
+        member = this.#found(
+          number,
+          counted.getUint32(CALL.tgid, true),
+          counted.getBigUint64(CALL.first, true),
+          STRAY,
+        );
+      }
+      knownCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
+    }
+    for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
+      this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values.push(key);
+    }
+    for (const member of this.#members.values()) {
+      if (this.#attachment.isLive(member.pid) && this.#byPid.get(member.pid) === member) continue;
+      this.#remove(member, null, now);
+    }
+  }
+
+  #called(event: EventOf<'call' | 'use'>): void {
+    const member = this.#member(event.entry, event.tgid, event.time);
+    const call = knownCall(member, event.arch, event.nr);
+    if (event.kind === 'use') {
+      call.uses ??= [];
+      if (call.uses.length < USES_CAP) call.uses.push(event.time);
+    }
+    member.target?.sawCall(`${ARCHES[event.arch] ?? ''} ${event.nr >>> 0}`, event.time);
+  }
+
+  #forked(event: EventOf<'fork'>): void {
+    if (event.childTgid === event.parentTgid) return;
+    const parent = this.#member(event.entry, event.parentTgid, event.time);
+    const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
+    child.cgroup = parent.cgroup;
+    child.cgroupId = parent.cgroupId;
+    const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
+    const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
+    if (parent.target === null || parent.run === null) return;
+    child.target = parent.target;
+    child.run = parent.run;
+    this.#enter(child, birth, event.time);
+  }
+
+  #executed(event: EventOf<'exec'>): void {
+    const { tgid: pid, newEntry, time } = event;
+    const path = this.#paths.get(newEntry) ?? null;
+    this.#paths.delete(newEntry);
+    const former = this.#members.get(event.entry);
+    const file = this.#files.at(this.#executables.identify(pid, { ...event, path }));
+    const argv = event.argv ?? readArgv(pid);
+    // Born into another cgroup (CLONE_INTO_CGROUP), which is not told: what its parent was in says nothing.
+    const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
+    const cgroup = this.#places.cgroupOf(pid, event.cgroup) ?? (isInherited ? former.cgroup : null);
+    const target = this.#places.targetOf(file.path, cgroup);
+    if (target === undefined) this.unattributed++;
+    const before = former?.target ?? null;
+    if (former !== undefined) this.#remove(former, { kind: 'exec' }, time);
+    const member = this.#add(newEntry, pid, file, argv);
+    member.cgroup = cgroup;
+    member.cgroupId = event.cgroup;
+    if (target === null || target === undefined) return;
+    const isInside = target === before && !this.#places.isStartByExec;
+    if (isInside && former?.run !== null && former?.run !== undefined) {
+      member.target = target;
+      member.run = former.run;
+      this.#enter(member, 'exec', time);
+    } else {
+      const isStart = this.#places.isStartByExec || (target.live === 0 && !target.isInLife(event.cgroup));
+      this.#join(member, target, isStart, 'exec', time);
+    }
+    target.life = event.cgroup;
+  }
+
+  #ended(event: EventOf<'processEnd'>): void {
+    const member = this.#members.get(event.entry);
+    if (member === undefined) return;
+    const isGroup = (event.signalFlags & SIGNAL_GROUP_EXIT) !== 0;
+    const code = isGroup ? event.exitCode : (member.leaderExit ?? event.exitCode);
+    this.#remove(member, exitOf(code), event.time);
+  }
+
+  #member(number: number, pid: number, time: bigint): Member {
+    return this.#members.get(number) ?? this.#found(number, pid, time, STRAY);
+  }
+
+  /** A process that nobody has told of before. */
+  #found(number: number, pid: number, time: bigint, reason: string): Member {
+    const seen = this.#programs.of(pid);
+    const file = this.#files.at(seen.program);
+    const member = this.#add(number, pid, file, seen.argv);
+    member.cgroup = this.#places.cgroupOf(pid, 0n);
+    const target = this.#places.targetOf(file.path, member.cgroup);
+    if (target === undefined) this.unattributed++;
+    if (target === null || target === undefined) return member;
+    const parent = this.#byPid.get(Number(readStatus(pid)?.get('PPid') ?? 0));
+    const isChild = parent !== undefined && parent.target === target;
+    const isStart = this.#places.isStartByExec ? !isChild : target.live === 0;
+    this.#join(member, target, isStart, 'attach', time);
+    member.run?.current.markIncomplete(reason);
+    return member;
+  }
+
+  #add(entry: number, pid: number, file: File, argv: readonly string[] | null): Member {
+    const member: Member = {
+      entry,
+      pid,
+      file,
+      argv,
+      cgroup: null,
+      cgroupId: 0n,
+      target: null,
+      run: null,
+      calls: new Map(),
+      values: [],
+      leaderExit: null,
+    };
+    this.#members.set(entry, member);
+    this.#byPid.set(pid, member);
+    return member;
+  }
+
+  #join(
+    member: Member,
+    target: TargetRecord | null,
+    isStart: boolean,
+    birth: Process['birth'],
+    time: bigint,
+  ): void {
+    member.target = target;
+    if (target === null) return;
+    const start = (): RunStart => ({
+      command: member.argv ?? [],
+      wall: Date.now() - Number((process.hrtime.bigint() - time) / 1_000_000n),
+      origin: time,
+      host: this.#host,
+    });
+    member.run = target.runOf(isStart, start);
+    this.#enter(member, birth, time);
+  }
+
+  #enter(member: Member, birth: Process['birth'], time: bigint): void {
+    const { pid, argv, file } = member;
+    member.run?.current.join({ ...file, pid, birth, argv, time });
+    member.target?.joined();
+  }
+
+  #leave(member: Member, exit: ExitStatus | null, time: bigint): void {
+    if (member.target === null) return;
+    member.run?.current.leave(member.file.path, member.file.buildId, exit, time);
+    member.target.left();
+    member.run = null;
+    member.target = null;
+  }
+
+  #remove(member: Member, exit: ExitStatus | null, time: bigint): void {
+    const { run, target } = member;
+    this.#collect(member, true);
+    this.#leave(member, exit, time);
+    // An exec goes on in the run in which the process was.
+    member.run = run;
+    member.target = target;
+    this.#members.delete(member.entry);
+    if (this.#byPid.get(member.pid) === member) this.#byPid.delete(member.pid);
+  }
+
+  /** Brings the calls of a process up to date, for the last time or for now. */
+  #collect(member: Member, isLast: boolean): void {
+    const run = member.run?.current ?? null;
+    if (run === null && !isLast) return;
+    const { path, buildId } = member.file;
+    const value = new Uint8Array(CALL.size);
+    const view = new DataView(value.buffer);
+    let hasChanged = false;
+    for (const known of member.calls.values()) {
+      if (!this.#fetch('calls', known.key, value, isLast)) continue;
+      if (run === null) continue;
+      const key = new DataView(known.key.buffer);
+      const [arch, nr] = [key.getUint32(CALL_KEY.arch, true), key.getInt32(CALL_KEY.nr, true)];
+      const count = Number(view.getBigUint64(CALL.count, true));
+      const waited = Number(view.getBigUint64(CALL.waited, true));
+      if (count === known.count && waited === known.waited) continue;
+      hasChanged = true;
+      const times = [view.getBigUint64(CALL.first, true), view.getBigUint64(CALL.last, true)] as const;
+      const record = run.addCalls(path, buildId, {
+        arch,
+        nr,
+        count: count - known.count,
+        first: times[0] < times[1] ? times[0] : times[1],
+        last: times[0] < times[1] ? times[1] : times[0],
+        waited: waited - known.waited,
+        uses: known.uses ?? [],
+      });
+      known.uses = null;
+      known.count = count;
+      known.waited = waited;
+      const any = view.getUint32(CALL.any, true);
+      for (let which = 0; which < SELECTOR_CAP; which++) {
+        if (record !== null && (any & (1 << which)) !== 0) record.values[which] = null;
+      }
+    }
+    // Values are used only by calls that were counted.
+    if (hasChanged || isLast) this.#collectValues(member, run, isLast);
+    if (hasChanged && member.target !== null) member.target.isChanged = true;
+    if (!isLast) return;
+    member.calls.clear();
+    member.values.length = 0;
+  }
+
+  #collectValues(member: Member, run: RunRecord | null, isLast: boolean): void {
+    const value = new Uint8Array(VALUE.size);
+    const view = new DataView(value.buffer);
+    for (const bytes of member.values) {
+      if (!this.#fetch('values', bytes, value, isLast) || run === null) continue;
+      const key = new DataView(bytes.buffer);
+      const times = [view.getBigUint64(VALUE.first, true), view.getBigUint64(VALUE.last, true)] as const;
+      run.addValue(member.file.path, member.file.buildId, {
+        arch: key.getUint32(VALUE_KEY.arch, true),
+        nr: key.getInt32(VALUE_KEY.nr, true),
+        which: key.getUint32(VALUE_KEY.which, true),
+        value: exact(key.getBigUint64(VALUE_KEY.value, true)),
+        first: times[0] < times[1] ? times[0] : times[1],
+        last: times[0] < times[1] ? times[1] : times[0],
+      });
+    }
+  }
+
+  #fetch(map: 'calls' | 'values', key: Uint8Array, value: Uint8Array, isLast: boolean): boolean {
+    return isLast ? this.#attachment.take(map, key, value) : this.#attachment.look(map, key, value);
+  }
+}
+
+/** Executables of the machine by index; calls are recorded elsewhere. */
+class FileTable extends Recorder {
+  readonly #files: File[] = [];
+
+  override program(path: string, buildId: string | null): number {
+    const index = super.program(path, buildId);
+    this.#files[index] ??= { path, buildId };
+    return index;
+  }
+
+  at(index: number | null): File {
+    return (index === null ? undefined : this.#files[index]) ?? { path: null, buildId: null };
+  }
+}
+
+function exitOf(code: number): ExitStatus {
+  const status = decodeStatus(code & 0xffff);
+  if (status.kind === 'exited') return status;
+  if (status.kind === 'stopped') return { kind: 'signaled', signal: `SIG${code & 0x7f}`, core: false };
+  return { kind: 'signaled', signal: signalName(status.signal) ?? `SIG${status.signal}`, core: status.core };
+}
+
+function knownCall(member: Member, arch: number, nr: number): KnownCall {
+  const name = `${arch} ${nr}`;
+  let call = member.calls.get(name);
+  if (call === undefined) {
+    const key = new Uint8Array(CALL_KEY.size);
+    const view = new DataView(key.buffer);
+    view.setUint32(CALL_KEY.entry, member.entry, true);
+    view.setUint32(CALL_KEY.arch, arch, true);
+    view.setUint32(CALL_KEY.nr, nr, true);
+    call = { key, uses: null, count: 0, waited: 0 };
+    member.calls.set(name, call);
+  }
+  return call;
+}
+
+function valueKey({ entry, arch, nr, which, value }: EventOf<'value'>): Uint8Array {
+  const key = new Uint8Array(VALUE_KEY.size);
+  const view = new DataView(key.buffer);
+  view.setUint32(VALUE_KEY.entry, entry, true);
+  view.setUint32(VALUE_KEY.arch, arch, true);
+  view.setUint32(VALUE_KEY.nr, nr, true);
+  view.setUint32(VALUE_KEY.which, which, true);
+  view.setBigUint64(VALUE_KEY.value, value, true);
+  return key;
+}
+
+/** A number where it is exact, else text. */
+function exact(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `0x${value.toString(16)}`;
+}

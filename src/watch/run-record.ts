@@ -1,0 +1,368 @@
+import { ARCHES } from '../abi/arch.ts';
+import type { Call, Host, Process, Profile, Program, Run } from '../profile/model.ts';
+import { Recorder, type CallRecord, type ProcessRecord } from '../trace/recorder.ts';
+
+/** pids that a run names as attached to, reasons and warnings that it keeps, at most. */
+const LIST_CAP = 16;
+
+/** A warning by which a run says how many starts it stands for. */
+const STARTS = /^stands for (\d+) starts of the target, one after another: /;
+
+/** A warning of runs in which not every process has an entry. */
+const FOLDED =
+  'the processes of a program are one entry: that of the first, with the calls of all, without threads';
+
+/** How a run of a target begins. */
+export interface RunStart {
+  readonly command: readonly string[];
+  /** Wall-clock time in milliseconds. */
+  readonly wall: number;
+  /** Nanoseconds of the monotonic clock. */
+  readonly origin: bigint;
+  readonly host: Host;
+}
+
+/** One process that is folded into a run. */
+export interface FoldedProcess {
+  readonly path: string | null;
+  readonly buildId: string | null;
+  readonly pid: number;
+  readonly birth: Process['birth'];
+  readonly argv: readonly string[] | null;
+  /** Nanoseconds of the monotonic clock. */
+  readonly time: bigint;
+}
+
+/** All processes of one program in one run: one process entry of the profile. */
+export interface ProgramRecord {
+  readonly record: ProcessRecord;
+  processes: number;
+  live: number;
+}
+
+/**
+ * One run of a target's profile, of one start or of several that were folded into one; its size is bounded by the number
+ * of programs and of distinct calls.
+ */
+export class RunRecord {
+  readonly #recorder: Recorder = new Recorder();
+  readonly #programs: Map<string, ProgramRecord> = new Map();
+  readonly #files: Program[] = [];
+  readonly #attached: Set<number> = new Set();
+  readonly #incomplete: Set<string> = new Set();
+  readonly #warnings: Set<string> = new Set();
+  readonly #start: RunStart;
+  /** The run into which this one was folded. */
+  #target: RunRecord | null = null;
+  #duration = 0;
+  #lost = 0;
+  #starts = 1;
+  #live = 0;
+
+  constructor(start: RunStart) {
+    this.#start = start;
+  }
+
+  /** Reads one run of a profile that was written before. */
+  static from(profile: Profile, index: number): RunRecord {
+    const run = profile.runs[index] as Run;
+    const wall = Date.parse(run.start);
+    const record = new RunRecord({ command: run.command, wall, origin: 0n, host: run.host });
+    record.#duration = run.duration;
+    record.#lost = run.lost;
+    for (const text of run.incomplete) record.#incomplete.add(text);
+    for (const text of run.warnings) {
+      const starts = STARTS.exec(text)?.[1];
+      if (starts === undefined && text !== FOLDED) record.#warnings.add(text);
+      else if (starts !== undefined) record.#starts = Math.max(1, Number(starts));
+    }
+    for (const pid of run.attached ?? []) record.#attached.add(pid);
+    for (const process of profile.processes) {
+      if (process.run === index) record.#restore(process, profile.programs);
+    }
+    return record;
+  }
+
+  /** Starts that it stands for. */
+  get starts(): number {
+    return this.#starts;
+  }
+
+  /** Whether a process of it lives. */
+  get isLive(): boolean {
+    return this.#live > 0;
+  }
+
+  /** This run, or that into which it was folded. */
+  get current(): RunRecord {
+    return this.#target === null ? this : this.#target.current;
+  }
+
+  /** Another start of the target, which this run will stand for as well. */
+  addStart(): void {
+    this.#starts++;
+  }
+
+  /** A process begins, or is found. */
+  join(process: FoldedProcess): void {
+    const at = this.#since(process.time);
+    const program = this.#program(process.path, process.buildId, process, at);
+    program.processes++;
+    program.live++;
+    program.record.end = null;
+    program.record.exit = null;
+    this.#live++;
+    this.#extend(at);
+    if (process.birth === 'attach' && this.#attached.size < LIST_CAP) this.#attached.add(process.pid);
+  }
+
+  /** A process has ended, or belongs to the target no more. */
+  leave(path: string | null, buildId: string | null, exit: Process['exit'], time: bigint): void {
+    const program = this.#programs.get(keyOf(path, buildId));
+    if (program === undefined) return;
+    const at = this.#since(time);
+    program.live--;
+    this.#live--;
+    this.#extend(at);
+    if (program.live > 0) return;
+    program.record.end = Math.max(at, program.record.start);
+    // How one of several ended says nothing of the others.
+    program.record.exit = program.processes === 1 ? exit : null;
+  }
+
+  /** Adds what a process has done; times are nanoseconds of the monotonic clock. */
+  addCalls(
+    path: string | null,
+    buildId: string | null,
+    call: {
+      arch: number;
+      nr: number;
+      count: number;
+      first: bigint;
+      last: bigint;
+      waited: number;
+      uses: readonly bigint[];
+    },
+  ): CallRecord | null {
+    const program = this.#programs.get(keyOf(path, buildId));
+    if (program === undefined) return null;
+    const times = [this.#since(call.first), this.#since(call.last)];
+    this.#extend(Math.max(...times));
+    return this.#recorder.addCounted(program.record, call.arch, call.nr, {
+      count: call.count,
+      first: Math.min(...times),
+      last: Math.max(...times),
+      phases: 1,
+      waited: call.waited,
+      uses: call.uses.map((use) => this.#since(use)).sort((a, b) => a - b),
+    });
+  }
+
+  /** Adds a value of a selecting argument. */
+  addValue(
+    path: string | null,
+    buildId: string | null,
+    noted: { arch: number; nr: number; which: number; value: number | string; first: bigint; last: bigint },
+  ): void {
+    const program = this.#programs.get(keyOf(path, buildId));
+    if (program === undefined) return;
+    const times = [this.#since(noted.first), this.#since(noted.last)];
+    this.#recorder.addValue(program.record, noted.arch, noted.nr, {
+      which: noted.which,
+      value: noted.value,
+      first: Math.min(...times),
+      last: Math.max(...times),
+    });
+  }
+
+  addListen(path: string | null, buildId: string | null, time: bigint, address: string): void {
+    const listens = this.#programs.get(keyOf(path, buildId))?.record.listens;
+    if (listens === undefined || listens.length >= LIST_CAP) return;
+    if (!listens.some((listen) => listen.address === address))
+      listens.push({ at: this.#since(time), address });
+  }
+
+  /** Says why the run does not show everything. */
+  markIncomplete(reason: string): void {
+    if (this.#incomplete.size < LIST_CAP) this.#incomplete.add(reason);
+  }
+
+  /** Something was lost on the machine while the run went on. */
+  addLost(count: number): void {
+    this.#lost += count;
+  }
+
+  /** Takes in a later run, whose starts follow those of this one. */
+  fold(later: RunRecord): void {
+    later.#target = this;
+    this.#starts += later.#starts;
+    this.#lost += later.#lost;
+    this.#live += later.#live;
+    const apart = Math.max(0, later.#start.wall - this.#start.wall) * 1e6;
+    // A document's times end after 104 days; the order is what matters.
+    const shift = Math.min(apart, Number.MAX_SAFE_INTEGER - later.#duration);
+    this.#extend(shift + later.#duration);
+    for (const text of later.#incomplete) this.markIncomplete(text);
+    for (const text of later.#warnings) if (this.#warnings.size < LIST_CAP) this.#warnings.add(text);
+    for (const pid of later.#attached) if (this.#attached.size < LIST_CAP) this.#attached.add(pid);
+    for (const { record, processes, live } of later.#programs.values()) {
+      const file = record.program === null ? null : (later.#files[record.program] as Program);
+      const program = this.#program(file?.path ?? null, file?.buildId ?? null, record, shift + record.start);
+      program.processes += processes;
+      program.live += live;
+      const isEnded = program.live === 0 && record.end !== null;
+      program.record.end = isEnded ? shift + (record.end as number) : null;
+      program.record.exit = null;
+      for (const { at, address } of record.listens) {
+        if (
+          program.record.listens.length < LIST_CAP &&
+          !program.record.listens.some((one) => one.address === address)
+        ) {
+          program.record.listens.push({ at: at + shift, address });
+        }
+      }
+      for (const call of [...record.dense.flat(), ...record.sparse.values()]) {
+        if (call !== undefined) this.#addRecord(program.record, call, shift);
+      }
+    }
+  }
+
+  /** The run as a profile of its own, but for what such a document has besides. `now` is nanoseconds of the monotonic clock. */
+  toParts(now: bigint): Pick<Profile, 'programs' | 'processes'> & { readonly run: Run } {
+    const { command, wall, host } = this.#start;
+    if (this.isLive) this.#extend(this.#since(now));
+    const incomplete = [...this.#incomplete];
+    if (this.isLive) incomplete.push('it still ran when this was written');
+    if (this.#lost > 0) incomplete.push('events or calls were lost on this machine while it ran');
+    const warnings = [...this.#warnings];
+    if ([...this.#programs.values()].some(({ processes }) => processes > 1)) warnings.push(FOLDED);
+    if (this.#starts > 1) {
+      warnings.push(
+        `stands for ${this.#starts} starts of the target, one after another: counts are sums, times are on one clock`,
+      );
+    }
+    const { programs, processes } = this.#recorder.finish();
+    return {
+      run: {
+        method: 'ebpf',
+        command,
+        ...(this.#attached.size === 0 ? {} : { attached: [...this.#attached] }),
+        start: new Date(wall).toISOString(),
+        duration: this.#duration,
+        complete: incomplete.length === 0,
+        incomplete,
+        lost: this.#lost,
+        warnings,
+        host,
+      },
+      programs,
+      processes,
+    };
+  }
+
+  #program(
+    path: string | null,
+    buildId: string | null,
+    first: Pick<FoldedProcess, 'pid' | 'birth' | 'argv'>,
+    at: number,
+  ): ProgramRecord {
+    const key = keyOf(path, buildId);
+    let program = this.#programs.get(key);
+    if (program === undefined) {
+      const place = path === null ? null : this.#recorder.program(path, buildId);
+      if (place !== null) this.#files[place] ??= { path: path as string, buildId, calls: [] };
+      const { pid, birth, argv } = first;
+      // Its parent may be in another run, or be folded away: an entry of this kind has none.
+      const record = this.#recorder.startProcess({
+        pid,
+        birth: birth === 'exec' ? 'start' : birth,
+        parent: null,
+        program: place,
+        argv: argv ?? (birth === 'exec' || birth === 'start' || birth === 'attach' ? [] : null),
+        at,
+        phase: 0,
+      });
+      program = { record, processes: 0, live: 0 };
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  #addRecord(process: ProcessRecord, call: CallRecord, shift: number): void {
+    const { arch, nr, count, first, last, waited, uses } = call;
+    const added = this.#recorder.addCounted(process, arch, nr, {
+      count,
+      first: first + shift,
+      last: last + shift,
+      phases: 1,
+      waited,
+      uses: uses.map((use) => use + shift),
+    });
+    for (const [which, values] of call.values.entries()) {
+      if (values === null) added.values[which] = null;
+      for (const [value, use] of values ?? []) {
+        this.#recorder.addValue(process, arch, nr, {
+          which,
+          value,
+          first: use[0] + shift,
+          last: use[1] + shift,
+        });
+      }
+    }
+  }
+
+  #restore(process: Process, programs: readonly Program[]): void {
+    const file = process.program === null ? null : (programs[process.program] as Program);
+    const program = this.#program(file?.path ?? null, file?.buildId ?? null, process, process.start);
+    // Whether it was one process or several is not in the document: taken for several, none of them is said to be alone.
+    program.processes += profileSays(process) ? 1 : 2;
+    program.record.end = process.end;
+    program.record.exit = process.exit;
+    program.record.listens.push(...process.listens);
+    for (const call of process.calls) this.#restoreCall(program.record, call);
+  }
+
+  #restoreCall(process: ProcessRecord, call: Call): void {
+    const arch = ARCHES.indexOf(call.arch);
+    // Numbers are signed in a recording, as the kernel's are.
+    const nr = call.nr | 0;
+    const added = this.#recorder.addCounted(process, arch, nr, {
+      count: call.count ?? 0,
+      first: call.first ?? 0,
+      last: call.last ?? 0,
+      phases: 1,
+      waited: call.waits?.total ?? 0,
+      uses: call.waits?.uses ?? [],
+    });
+    for (const { index, name, values, uses } of call.args ?? []) {
+      const which = added.selectors.findIndex(
+        (selector) => selector.index === index && selector.name === name,
+      );
+      if (which === -1) continue;
+      if (values === 'any') added.values[which] = null;
+      else {
+        for (const [place, value] of values.entries()) {
+          const [first, last] = uses?.[place] ?? [0, 0];
+          this.#recorder.addValue(process, arch, nr, { which, value, first, last });
+        }
+      }
+    }
+  }
+
+  #since(time: bigint): number {
+    return Math.max(0, Number(time - this.#start.origin));
+  }
+
+  #extend(at: number): void {
+    this.#duration = Math.max(this.#duration, at);
+  }
+}
+
+/** How one of several ended is not kept, so that an entry which has it is of one process. */
+function profileSays(process: Process): boolean {
+  return process.exit !== null;
+}
+
+function keyOf(path: string | null, buildId: string | null): string {
+  return `${buildId ?? ''} ${path ?? ''}`;
+}

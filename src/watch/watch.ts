@@ -1,0 +1,248 @@
+import { getSystemErrorName } from 'node:util';
+import { SystemCallError, UnsupportedError } from '../base/errors.ts';
+import { openLibc } from '../sys/libc.ts';
+import { Attachment, type Limits } from '../trace/ebpf/attachment.ts';
+import { decodeEvent } from '../trace/ebpf/events.ts';
+import { readKernelFields } from '../trace/ebpf/kernel-image.ts';
+import { explainRefusal } from '../trace/ebpf/refusal.ts';
+import { describeHost } from '../trace/host.ts';
+import { isInInitialPidNamespace } from '../trace/method.ts';
+import { Cgroups } from './cgroups.ts';
+import { Crowd } from './crowd.ts';
+import type { WatchFacts } from './metrics.ts';
+import type { ProfileDirectory } from './profile-directory.ts';
+import {
+  containerOf,
+  executableOf,
+  isSelected,
+  unitOf,
+  type Division,
+  type Selection,
+  type Target,
+} from './target.ts';
+import { TargetRecord } from './target-record.ts';
+
+/** Enough for some 5,000 processes at a time; the larger a map, the further apart lie the keys that each call looks up. */
+const LIMITS: Limits = { tasks: 65_536, calls: 262_144, values: 131_072, events: 1 << 23 };
+
+/** Time between two looks at the events in milliseconds: while there are some, and else. */
+const BUSY = 50;
+const IDLE = 200;
+
+/** Looks between two at what was lost. */
+const LOSS_LOOKS = 10;
+
+/** What to watch. */
+export interface WatchOptions {
+  readonly directory: ProfileDirectory;
+  readonly by: Division;
+  readonly selection: Selection;
+  /** Milliseconds between two writings. */
+  readonly interval: number;
+  /** Takes lines for people. */
+  readonly say: (text: string) => void;
+}
+
+/** Records the whole machine until it is ended. */
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #attachment: Attachment;
+  readonly #crowd: Crowd;
+  readonly #cgroups: Cgroups = new Cgroups();
+  readonly #targets: Map<string, TargetRecord | null> = new Map();
+  readonly #begin: bigint = process.hrtime.bigint();
+  readonly #warned: Set<string> = new Set();
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #writeTimer: NodeJS.Timeout | undefined;
+  #looks = 0;
+  #lost = 0;
+  #failures = 0;
+  #writings = 0;
+
+  /** Begins at once. @throws UnsupportedError if the machine cannot do it */
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    if (!isInInitialPidNamespace()) {
+      throw new UnsupportedError(
+        'watch: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means',
+        { feature: 'eBPF' },
+      );
+    }
+    const libc = openLibc();
+    try {
+      this.#attachment = new Attachment(
+        libc,
+        {
+          fields: readKernelFields(),
+          adoption: 'all',
+          mountNamespace: 0,
+          self: process.pid,
+          hasTreePhases: false,
+          triggers: [],
+          streams: [],
+          moves: true,
+        },
+        LIMITS,
+        (attachment) => attachment.setEntries(0),
+      );
+    } catch (error) {
+      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+    }
+    const places = {
+      isStartByExec: options.by === 'exe',
+      targetOf: (file: string | null, cgroup: string | null) => this.#targetOf(file, cgroup),
+      cgroupOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
+    };
+    this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
+    if (options.by !== 'exe') this.#cgroups.containers();
+    this.#wait(BUSY);
+    this.#writeTimer = setInterval(() => this.write(), options.interval);
+  }
+
+  /** Targets that something is known of, by name. */
+  get targets(): readonly TargetRecord[] {
+    return [...this.#targets.values()]
+      .filter((record) => record !== null)
+      .sort((a, b) => (a.target.name < b.target.name ? -1 : 1));
+  }
+
+  facts(): WatchFacts {
+    const now = process.hrtime.bigint();
+    const { user, system } = process.cpuUsage();
+    return {
+      seconds: Number(now - this.#begin) / 1e9,
+      targets: this.targets.map((record) => ({
+        name: record.target.name,
+        calls: record.distinct,
+        newCalls: record.newCalls,
+        newInLastHour: record.newInLastHour(now),
+        processes: record.live,
+        starts: record.starts,
+      })),
+      processes: this.#crowd.size,
+      lost: this.#lost,
+      unattributed: this.#crowd.unattributed,
+      writings: this.#writings,
+      failures: this.#failures,
+      cpuSeconds: (user + system) / 1e6,
+      memoryBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  /** Writes every profile that has changed; what cannot be written is said once and tried again the next time. */
+  write(): void {
+    this.#drain();
+    const now = process.hrtime.bigint();
+    this.#crowd.refresh(now);
+    for (const record of this.targets) {
+      if (!record.isChanged) continue;
+      const { file, name } = record.target;
+      try {
+        this.#options.directory.write(file, record.toProfile(now));
+        record.isChanged = false;
+        this.#writings++;
+        if (this.#warned.delete(file)) this.#options.say(`${file} is written again`);
+      } catch (error) {
+        this.#failures++;
+        const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+        this.#warn(file, `cannot write the profile of ${name}, ${reason}; it is kept and tried again`);
+      }
+    }
+  }
+
+  /** Lets go of everything and writes for the last time. Returns whether all could be written. */
+  end(): boolean {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    clearInterval(this.#writeTimer);
+    this.#attachment.detach();
+    for (const record of this.targets) record.markLive('the watch ended while it still ran');
+    this.write();
+    this.#attachment[Symbol.dispose]();
+    this.#cgroups[Symbol.dispose]();
+    return this.targets.every(({ isChanged }) => !isChanged);
+  }
+
+  #look(): void {
+    const count = this.#drain();
+    if (++this.#looks % LOSS_LOOKS === 0) this.#lookForLosses();
+    this.#wait(count > 0 ? BUSY : IDLE);
+  }
+
+  #wait(milliseconds: number): void {
+    // After what else has come in: a container is named before its processes are looked at.
+    this.#timer = setTimeout(() => (this.#immediate = setImmediate(() => this.#look())), milliseconds);
+  }
+
+  #drain(): number {
+    return this.#attachment.events.drain((data, at) => {
+      const event = decodeEvent(data, at);
+      if (event !== null) this.#crowd.take(event);
+    });
+  }
+
+  #lookForLosses(): void {
+    const { events, calls, tasks, runs } = this.#attachment.losses();
+    const fresh = events + calls + tasks + runs - this.#lost;
+    if (fresh <= 0) return;
+    this.#lost += fresh;
+    this.#drain();
+    this.#crowd.sweep(process.hrtime.bigint());
+    for (const record of this.targets) record.addLost(fresh);
+    this.#warn('lost', `${fresh} events or calls were lost: the runs that go on are marked incomplete`);
+  }
+
+  #targetOf(path: string | null, cgroup: string | null): TargetRecord | null | undefined {
+    const { by } = this.#options;
+    let target: Target | null;
+    if (by === 'exe') {
+      if (path === null) return undefined;
+      target = executableOf(path);
+    } else {
+      if (cgroup === null) return undefined;
+      target =
+        by === 'unit'
+          ? unitOf(cgroup, this.#cgroups.containers())
+          : containerOf(cgroup, this.#cgroups.containers());
+    }
+    return target === null ? null : this.#recordOf(target);
+  }
+
+  #recordOf(target: Target): TargetRecord | null {
+    let record = this.#targets.get(target.file);
+    if (record === undefined) {
+      const { directory, selection, say } = this.#options;
+      record = isSelected(target, selection)
+        ? new TargetRecord(target, this.#readEarlier(directory, target, say))
+        : null;
+      this.#targets.set(target.file, record);
+    }
+    return record;
+  }
+
+  #readEarlier(
+    directory: ProfileDirectory,
+    { file }: Target,
+    say: (text: string) => void,
+  ): ReturnType<ProfileDirectory['read']> {
+    try {
+      return directory.read(file, say);
+    } catch (error) {
+      // It can neither be read nor put aside: what is written will replace it.
+      this.#warn(`read ${file}`, `${file} cannot be read or put aside, ${describe(error)}`);
+      return null;
+    }
+  }
+
+  #warn(key: string, text: string): void {
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.#options.say(`warning: ${text}`);
+  }
+}
+
+function describe(error: unknown): string {
+  const { code, errno, message } = error as NodeJS.ErrnoException;
+  return code ?? (errno === undefined ? message : getSystemErrorName(errno));
+}
