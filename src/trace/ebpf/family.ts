@@ -47,7 +47,7 @@ export class Family {
   readonly #entries: Map<number, Entry> = new Map();
   readonly #live: Map<number, ProcessRecord> = new Map();
   readonly #origin: () => bigint;
-  #path: string | null = null;
+  readonly #paths: Map<number, string | null> = new Map();
   /** Latest moment at which the tree entered a phase as a whole. */
   #treePhase: { phase: number; at: number } = { phase: 0, at: 0 };
   /** Things that were told of a process that is not known: what told of it was lost. */
@@ -129,15 +129,16 @@ export class Family {
   }
 
   pathTold(event: EventOf<'path'>): void {
-    this.#path = event.path;
+    // Two processors may exec at once: their events stand one between the other's.
+    this.#paths.set(event.entry, event.path);
   }
 
   /** A process replaced its program; `birth` is `start` for the exec by which the launcher becomes the program. */
   executed(event: EventOf<'exec'>, birth: 'start' | 'exec'): ProcessRecord {
     const { tgid } = event;
     const at = this.since(event.time);
-    const path = this.#path;
-    this.#path = null;
+    const path = this.#paths.get(event.newEntry) ?? null;
+    this.#paths.delete(event.newEntry);
     const program = this.#executables.identify(tgid, { ...event, path });
     const argv = event.argv ?? readArgv(tgid);
     let process: ProcessRecord;
