@@ -9,14 +9,15 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { analyzeProgram } from '../dist/analyze/analyze.js';
 import { formatDuration } from '../dist/base/duration.js';
 import { createProfileParser } from '../dist/profile/load.js';
 import { mergeProfiles } from '../dist/profile/merge.js';
 import { formatProfile } from '../dist/profile/save.js';
 import { readCallgrind } from '../dist/study/soundness/callgrind.js';
 import { compareCalls } from '../dist/study/soundness/missed-calls.js';
-import { compareCode, groupAddresses } from '../dist/study/soundness/missed-code.js';
-import { parseReachable } from '../dist/study/soundness/reachable.js';
+import { compareCode } from '../dist/study/soundness/missed-code.js';
+import { reachableCode } from '../dist/study/soundness/reachable.js';
 import { loadWorkload, workloadFile, workloadNames } from '../dist/study/workload/load.js';
 import { runWorkload, workloadFailures, workloadFiles } from '../dist/study/workload/run.js';
 import { callgrindRunner, enforcingRunner, traceRunner } from '../dist/study/workload/runners.js';
@@ -65,7 +66,7 @@ async function examine(workload) {
       result.failures.push(analysis.error);
     } else {
       result.calls = compareCalls(observed, analysis.profile, program);
-      if (values.code) result.code = await compareExecuted(workload, analysis.reachable, result);
+      if (values.code) result.code = await compareExecuted(workload, program, result);
       if (values.enforce === 'static') {
         // What the program executes runs under its filter as well.
         const files = [analysis.file, ...others.flatMap((path) => analyzeOther(path, result))];
@@ -94,30 +95,24 @@ async function observe(workload, result) {
 
 function analyze(name, program) {
   const file = place(name, 'static.json');
-  const reachable = place(name, 'reachable.json');
-  if (values.fresh || !existsSync(file) || (values.code && !existsSync(reachable))) {
-    const { status, stderr } = spawnSync(
-      callgate,
-      ['analyze', '-o', file, '--reachable', reachable, program],
-      {
-        encoding: 'utf8',
-      },
-    );
-    if (status !== 0) return { error: `callgate analyze ${program}: ${stderr.trim()}` };
-  }
-  return { file, reachable, profile: parse(readFileSync(file, 'utf8'), file) };
+  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', '-o', file, program], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) return { error: `callgate analyze ${program}: ${stderr.trim()}` };
+  return { file, profile: parse(readFileSync(file, 'utf8'), file) };
 }
 
 function analyzeOther(program, result) {
   const file = place('executed', `${program.slice(1).replaceAll('/', '-')}.json`);
-  if (!values.fresh && existsSync(file)) return [file];
-  const { status, stderr } = spawnSync(callgate, ['analyze', '-o', file, program], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', '-o', file, program], {
+    encoding: 'utf8',
+  });
   if (status === 0) return [file];
   result.failures.push(`callgate analyze ${program}: ${stderr.trim()}`);
   return [];
 }
 
-async function compareExecuted(workload, reachable, result) {
+async function compareExecuted(workload, program, result) {
   const output = place(workload.name, 'callgrind');
   if (values.fresh || !existsSync(output)) {
     rmSync(output, { recursive: true, force: true });
@@ -137,9 +132,8 @@ async function compareExecuted(workload, reachable, result) {
   }
   const plain = JSON.parse(readFileSync(join(output, 'executed.json'), 'utf8'));
   const executed = new Map(Object.entries(plain).map(([path, list]) => [path, new Set(list)]));
-  return compareCode(executed, parseReachable(readFileSync(reachable, 'utf8'), reachable), (path) =>
-    existsSync(path) ? realpathSync(path) : path,
-  );
+  const reachable = reachableCode(analyzeProgram(program, { details: false, plugins: true }));
+  return compareCode(executed, reachable, (path) => (existsSync(path) ? realpathSync(path) : path));
 }
 
 async function enforce(workload, args) {
@@ -175,9 +169,9 @@ function print({ name, failures, calls, code, enforced }) {
     say(`${phase ?? 'all phases'}: ${observed} observed, ${possible} possible, ${what}`);
   }
   for (const { path, executed, missed } of code?.objects ?? []) {
-    say(`${path}: ${executed} instructions ran, ${missed.length} of them unreachable`);
-    for (const [first, last] of groupAddresses(missed).slice(0, 20))
-      say(`  0x${first.toString(16)} to 0x${last.toString(16)}`);
+    say(`${path}: ${executed} instructions ran, functions missed: ${missed.length}`);
+    for (const { name: own, address, executed: count } of missed.slice(0, 30))
+      say(`  ${own}: ${count} instructions from 0x${address.toString(16)} on`);
   }
   for (const path of code?.unknown ?? []) say(`${path}: ran, and the analysis does not have it`);
   if (enforced !== null) {

@@ -6,7 +6,8 @@ import { PROGRESS_FIELDS, type WorkerInput } from './worker-input.ts';
  * The thread on which tracing happens, started before it is known what is to be traced: it needs as long to come
  * up as reading a command line takes.
  *
- * It keeps the process alive only once it has been given a request.
+ * It keeps the process alive until it has loaded libc, for Node aborts if a thread is ended meanwhile, and again once it has been
+ * given a request.
  */
 export class TracingThread {
   readonly worker: Worker;
@@ -16,7 +17,8 @@ export class TracingThread {
   constructor() {
     const { port1, port2 } = new MessageChannel();
     this.commands = port1;
-    port1.unref();
+    // The worker says once that it has loaded all.
+    port1.once('message', () => port1.unref());
     this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
     const input: WorkerInput = { commands: port2, progress: this.progress };
     this.worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {

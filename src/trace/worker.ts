@@ -18,6 +18,7 @@ if (parentPort !== null && workerData !== null) {
   const port = parentPort;
   // Loading libc takes a while: it is done while the main thread still reads the command line.
   const libc = openLibc();
+  (workerData as WorkerInput).commands.postMessage('loaded');
   port.once('message', (request: TraceRequest) => {
     run(libc, request, workerData as WorkerInput, (event) => port.postMessage(event));
   });

@@ -97,7 +97,7 @@ describe('a workload document', () => {
       what: 'an unknown placeholder in a step',
       from: '- ${program} a',
       to: '- ${program} ${portt}',
-      want: '/cases/0/steps/0 (line 15): unknown placeholder, ${portt} (program, scratch, port)',
+      want: '/cases/0/steps/0 (line 15): unknown placeholder, ${portt} (program, scratch, signal, port)',
     },
     {
       what: 'an unknown placeholder in a server',

@@ -1,7 +1,7 @@
 const PLACEHOLDER = /\$\{([a-z][a-z0-9_]*)\}/g;
 
 /** Placeholders that every workload has; names of ports come on top. */
-export const FIXED_PLACEHOLDERS = ['program', 'scratch'] as const;
+export const FIXED_PLACEHOLDERS = ['program', 'scratch', 'signal'] as const;
 
 /** Values of placeholders. */
 export type PlaceholderValues = ReadonlyMap<string, string>;

@@ -16,6 +16,7 @@ import { fillPlaceholders, type PlaceholderValues } from './placeholders.ts';
 import { reservePorts } from './port.ts';
 import { createScratch, endLeftovers } from './scratch.ts';
 import { startServer, type RunningServer } from './server.ts';
+import { writeSignaller } from './signaller.ts';
 import { startShell, tailOf, type Surroundings } from './shell.ts';
 import { createStarter, type Starter } from './wrapper.ts';
 
@@ -61,6 +62,7 @@ export async function runWorkload(
   const plain = new Map<string, string>([
     ['program', workload.program],
     ['scratch', scratch.path],
+    ['signal', writeSignaller(scratch.path, workload.program)],
     ...[...ports].map(([name, port]) => [name, `${port}`] as const),
   ]);
   const at: Surroundings = { directory: scratch.path, environment: environmentOf(workload, plain) };
