@@ -129,7 +129,10 @@ export class TargetRecord {
 
   /** Says of every run that goes on why it is not complete. */
   markLive(reason: string): void {
-    for (const run of this.#runs) if (run.isLive) run.markIncomplete(reason);
+    for (const run of this.#runs.filter(({ isLive }) => isLive)) {
+      run.markIncomplete(reason);
+      this.isChanged = true;
+    }
   }
 
   /** The profile as of now. `now` is nanoseconds of the monotonic clock. */

@@ -157,6 +157,8 @@ export class Watch {
     clearImmediate(this.#immediate);
     clearInterval(this.#writeTimer);
     this.#attachment.detach();
+    // What has ended by now must not be taken for alive.
+    this.#drain();
     for (const record of this.targets) record.markLive('the watch ended while it still ran');
     this.write();
     this.#attachment[Symbol.dispose]();

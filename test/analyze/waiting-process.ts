@@ -39,10 +39,13 @@ export class WaitingProcess implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       child.once('exit', () => reject(new Error(`${program} ended and printed ${output}`)));
       child.once('error', reject);
-      child.stdout.on('data', (chunk) => {
+      const read = (chunk: unknown): void => {
         output += String(chunk);
-        if (output.includes('ready')) resolve(new WaitingProcess(child));
-      });
+        if (!output.includes('ready')) return;
+        child.stdout.off('data', read).resume();
+        resolve(new WaitingProcess(child));
+      };
+      child.stdout.on('data', read);
     });
   }
 

@@ -130,6 +130,7 @@ describe('watching executables', () => {
     await end(background);
     const profile = profileOf(directory.path, fileOf(crowd));
     expect(profile.runs).toHaveLength(1);
+    expect(profile.runs[0]?.incomplete).toEqual([]);
     expect(profile.runs[0]).toMatchObject({ complete: true, lost: 0 });
     expect(profile.runs[0]?.warnings).toEqual([expect.stringContaining('are one entry')]);
     expect(profile.processes).toHaveLength(1);
