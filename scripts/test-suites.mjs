@@ -358,7 +358,9 @@ function logged(command, args, cwd, log, limit = 3_600_000) {
       stdio: 'ignore',
       detached: true,
     });
-    const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), limit);
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    }, limit);
     child.once('exit', () => {
       clearTimeout(timer);
       done();
