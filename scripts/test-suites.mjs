@@ -240,7 +240,7 @@ async function sqliteHalf(name, program, { source, testfixture, files, of }) {
           of === 'shell' ? mode : 'plain',
         );
         const log = join(directory, 'log');
-        await logged(own, [join(source, 'test', file)], directory, log, 300_000);
+        await logged(own, [join(source, 'test', file)], directory, log, 900_000);
         const text = readFileSync(log, 'latin1');
         const summary = /^([0-9]+) errors out of ([0-9]+) tests/m.exec(text);
         total.passed += summary === null ? 0 : Number(summary[2]) - Number(summary[1]);
@@ -262,7 +262,7 @@ function prepareFixture(name, program) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const profile = join(folder, 'static.json');
-  const policy = join(folder, 'policy.yaml');
+  const policy = join(folder, 'policy.json');
   must(callgate, ['analyze', '-q', '-o', profile, program], work);
   // Suites start shells and tools through the program; what runs under its filter has to be in it.
   const helpers = ['/bin/sh', '/bin/cat', '/bin/true'].map((path) => realpathSync(path));
