@@ -37,7 +37,7 @@ export function becomeProgram(
   const libc = openLibc();
   const image = assembleTrampoline({
     ignoredSignals: inherited.ignoredSignals,
-    blockedSignals: 0n,
+    blockedSignals: inherited.blockedSignals,
     noNewPrivs: true,
     filter: filter.filter,
     signalsOnly: true,

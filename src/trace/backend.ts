@@ -83,6 +83,8 @@ export interface ScopeTarget {
 export interface InheritedState {
   /** Bit n-1 set: signal n is to be ignored. */
   readonly ignoredSignals: bigint;
+  /** Bit n-1 set: signal n is to be blocked. */
+  readonly blockedSignals: bigint;
   /** Soft limit of open files, or null to leave Node's. */
   readonly openFiles: number | null;
   /** Descriptors besides 0, 1 and 2 that it is to have. */

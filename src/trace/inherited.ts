@@ -9,23 +9,24 @@ const DEFAULT_OPEN_FILES = 1024;
 /**
  * What a program started from here is to inherit.
  *
- * Exact when the `callgate` command noted it. In a library the original values are gone: no signal is ignored, the soft
- * limit of open files is that of the parent process, or 1024 where that cannot be read.
+ * Exact when the `callgate` command noted it. In a library the original values are gone: no signal is ignored or
+ * blocked, the soft limit of open files is that of the parent process, or 1024 where that cannot be read.
  */
 export function inheritedState(note: string | undefined): InheritedState {
   const match =
-    /^ignored=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?(?: env=[0-9]+)?$/.exec(
+    /^ignored=([0-9a-f]+) blocked=([0-9a-f]+) nofile=([0-9]+|unlimited) fds=([0-9,]*)(?: closed=([0-9,]*))?(?: env=[0-9]+)?$/.exec(
       note ?? '',
     );
   if (match === null) {
-    return { ignoredSignals: 0n, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
+    return { ignoredSignals: 0n, blockedSignals: 0n, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
   }
-  const openFiles = Number(match[2]);
+  const openFiles = Number(match[3]);
   return {
     ignoredSignals: BigInt(`0x${match[1]}`),
+    blockedSignals: BigInt(`0x${match[2]}`),
     openFiles: Number.isNaN(openFiles) ? null : openFiles,
-    descriptors: numbers(match[3]),
-    closed: numbers(match[4]),
+    descriptors: numbers(match[4]),
+    closed: numbers(match[5]),
   };
 }
 

@@ -10,7 +10,7 @@ const LAUNCH: MethodWish = {
     env: [],
     cwd: null,
     stdin: 'inherit',
-    inherited: { ignoredSignals: 0n, openFiles: null, descriptors: [], closed: [] },
+    inherited: { ignoredSignals: 0n, blockedSignals: 0n, openFiles: null, descriptors: [], closed: [] },
   },
   hasSymbolTrigger: false,
   wantsPhases: true,

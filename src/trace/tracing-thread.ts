@@ -1,4 +1,4 @@
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, SHARE_ENV, Worker, type MessagePort } from 'node:worker_threads';
 import type { TraceRequest } from './backend.ts';
 import { PROGRESS_FIELDS, type WorkerInput } from './worker-input.ts';
 
@@ -24,6 +24,8 @@ export class TracingThread {
     this.worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
       workerData: input,
       transferList: [port2],
+      // Node aborts when it copies an environment that is not all UTF-8.
+      env: SHARE_ENV,
       // Descriptors come from libc as well as from Node, and each has its owner here.
       trackUnmanagedFds: false,
       // Otherwise Node opens its own stdout and stderr for the thread to write to, which makes a pipe or a socket

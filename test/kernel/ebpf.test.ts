@@ -479,7 +479,7 @@ describe('a map that is full', () => {
           env: ['PATH=/usr/bin:/bin'],
           cwd: null,
           stdin: 'null',
-          inherited: { ignoredSignals: 0n, openFiles: null, descriptors: [], closed: [] },
+          inherited: { ignoredSignals: 0n, blockedSignals: 0n, openFiles: null, descriptors: [], closed: [] },
         },
         phases: [],
         ready: null,

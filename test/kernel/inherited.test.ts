@@ -30,6 +30,8 @@ const CIRCUMSTANCES: Readonly<Record<string, string>> = {
   'under nohup': 'nohup CMD',
   'with an ignored SIGINT': `trap '' INT; CMD`,
   'with many ignored signals': `trap '' HUP PIPE CHLD USR1 TERM WINCH; CMD`,
+  'with ignored signals that shells treat in their own way': 'VICTIM launch ignore CMD',
+  'with blocked signals': 'VICTIM launch mask CMD',
   'with a limit of open files': 'ulimit -n 256; CMD',
   'with a soft limit of open files only': 'ulimit -Sn 100; CMD',
   'without core files': 'ulimit -c 0; CMD',
@@ -70,6 +72,22 @@ describe('what a program inherits', () => {
   it('is the same under --method ptrace', () => {
     const { alone, traced } = both('ulimit -n 300; CMD 5</etc/passwd', '--method ptrace');
     expect(traced).toEqual(alone);
+  });
+
+  it.each(['seccomp', 'adaptive', 'ebpf'])('has its signals blocked under --method %s', (method) => {
+    const { alone, traced } = both('VICTIM launch mask CMD', `--phases none --method ${method}`);
+    expect(alone).toContain('/proc/self/status SigBlk:\t0000001000004200');
+    expect(traced).toEqual(alone);
+  });
+
+  it.each(['', '--exec'])('has its signals blocked under run %s', (option) => {
+    using directory = sharedDirectory();
+    const policy = join(directory.path, 'policy.yaml');
+    expect(shellRun(`${callgate} trace -q --phases none -o ${directory.path}/p -- ${victim}`).status).toBe(0);
+    expect(shellRun(`${callgate} policy ${directory.path}/p -o ${policy}`).status).toBe(0);
+    const command = `${callgate} run -q --policy ${policy} ${option} -- ${victim}`;
+    const { stdout } = shellRun(`${victim} launch mask ${command}`);
+    expect(stdout).toContain('SigBlk:\t0000001000004200');
   });
 
   it('is the same for an unprivileged user under --method ptrace', () => {

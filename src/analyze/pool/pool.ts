@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { UsageError } from '../../base/errors.ts';
 import type { AnalysisTask, TaskResult } from './task.ts';
 import type { WorkerMessage } from './worker.ts';
@@ -54,7 +54,12 @@ export async function runPool(
 }
 
 function startWorker(): Worker {
-  return new Worker(new URL('../bundle/analyzer.cjs', import.meta.url), { stdout: true, stderr: true });
+  return new Worker(new URL('../bundle/analyzer.cjs', import.meta.url), {
+    stdout: true,
+    stderr: true,
+    // Node aborts when it copies an environment that is not all UTF-8.
+    env: SHARE_ENV,
+  });
 }
 
 /** One task on a worker, which is of no further use when the task was given up or has killed it. */

@@ -23,7 +23,7 @@ export function startLauncher(
 ): number {
   const image = assembleTrampoline({
     ignoredSignals: target.inherited.ignoredSignals,
-    blockedSignals: 0n,
+    blockedSignals: target.inherited.blockedSignals,
     noNewPrivs: false,
     filter: null,
   });

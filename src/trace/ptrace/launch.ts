@@ -40,7 +40,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   const filter = enforced?.filter ?? (filtered ? TRACE_EVERYTHING : null);
   const image = assembleTrampoline({
     ignoredSignals: target.inherited.ignoredSignals,
-    blockedSignals: 0n,
+    blockedSignals: target.inherited.blockedSignals,
     // A program that is locked down gains no privileges; one that is watched is to run as it does alone.
     noNewPrivs: enforced !== undefined || (filtered && !request.privileged),
     filter,
