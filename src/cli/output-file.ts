@@ -2,7 +2,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  ftruncateSync,
   lstatSync,
   openSync,
   readlinkSync,
@@ -20,11 +19,6 @@ import { UsageError } from '../base/errors.ts';
 /** Space that is taken before the work begins, so that a full disk is found out then. */
 const RESERVE = 256 * 1024;
 
-interface Replacement {
-  readonly target: string;
-  readonly temporary: string;
-}
-
 /** Symbolic links that are followed, as by the kernel. */
 const LINK_CAP = 40;
 
@@ -32,20 +26,21 @@ const LINK_CAP = 40;
  * A result file that is written at the end of long work, checked at its beginning.
  *
  * A regular file is replaced by rename, so a reader never sees half of it and a failure leaves the old one; a symbolic
- * link to one stays. Pipes, devices and what is open already (/dev/stdout) are written to directly.
+ * link to one stays. What holds the space for it until then has no name, so that it goes with the process, however that ends. Pipes, devices and what is open already (/dev/stdout) are written to directly.
  */
 export class OutputFile {
   readonly path: string;
-  /** The file to replace and what will replace it; null if `#fd` is written to directly. */
-  readonly #replacement: Replacement | null;
+  /** The file to replace; null if `#fd` is written to directly. */
+  readonly #target: string | null;
+  /** What is written to, or what holds the space. */
   readonly #fd: number;
-  /** False for a descriptor that is the process's own. */
-  readonly #owned: boolean;
+  /** Whether the descriptor is open and not the process's own. */
+  #owned: boolean;
 
-  private constructor(path: string, fd: number, replacement: Replacement | null, owned = true) {
+  private constructor(path: string, fd: number, target: string | null, owned = true) {
     this.path = path;
     this.#fd = fd;
-    this.#replacement = replacement;
+    this.#target = target;
     this.#owned = owned;
   }
 
@@ -59,16 +54,7 @@ export class OutputFile {
       if (stat?.isDirectory() === true) throw new UsageError(`output: ${path} is a directory (give a file)`);
       if (stat !== undefined) accessSync(target, constants.W_OK);
       if (stat !== undefined && !stat.isFile()) return new OutputFile(path, openSync(target, 'w'), null);
-      const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
-      const fd = openSync(temporary, 'wx', 0o666);
-      try {
-        writeSync(fd, Buffer.alloc(RESERVE, ' '));
-      } catch (error) {
-        closeSync(fd);
-        rmSync(temporary, { force: true });
-        throw error;
-      }
-      return new OutputFile(path, fd, { target, temporary });
+      return new OutputFile(path, reserve(target), target);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       throw new UsageError(
@@ -87,23 +73,17 @@ export class OutputFile {
    * @throws UsageError if it can be written nowhere
    */
   commit(content: string | Uint8Array): string {
-    const replacement = this.#replacement;
+    const target = this.#target;
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     try {
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-      for (let at = 0; at < bytes.length;) {
-        at += writeSync(this.#fd, bytes, at, bytes.length - at, replacement === null ? null : at);
-      }
-      if (replacement !== null) {
-        ftruncateSync(this.#fd, bytes.length);
-      }
-      if (this.#owned) closeSync(this.#fd);
-      if (replacement !== null) renameSync(replacement.temporary, replacement.target);
+      if (target === null) writeAll(this.#fd, bytes);
+      this.discard();
+      if (target !== null) replace(target, bytes);
       return this.path;
     } catch (error) {
-      this.discard();
       const rescue = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
       try {
-        writeFileSync(rescue, content, { flag: 'wx' });
+        writeFileSync(rescue, bytes, { flag: 'wx' });
         return rescue;
       } catch {
         throw new UsageError(
@@ -116,13 +96,43 @@ export class OutputFile {
 
   /** Leaves everything as it was before. */
   discard(): void {
-    try {
-      if (this.#owned) closeSync(this.#fd);
-    } catch {
-      // Closed by a commit that failed later.
-    }
-    if (this.#replacement !== null) rmSync(this.#replacement.temporary, { force: true });
+    if (this.#owned) closeSync(this.#fd);
+    this.#owned = false;
   }
+}
+
+/** A file beside `target` that takes space and has no name. */
+function reserve(target: string): number {
+  const temporary = temporaryOf(target);
+  const fd = openSync(temporary, 'wx', 0o666);
+  rmSync(temporary);
+  try {
+    writeAll(fd, Buffer.alloc(RESERVE, ' '));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Puts a file with this content in the place of `target`, in one step. */
+function replace(target: string, bytes: Uint8Array): void {
+  const temporary = temporaryOf(target);
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o666 });
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function temporaryOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
 /**

@@ -85,6 +85,7 @@ describe.each(['seccomp', 'ptrace'])('a program that is killed under --method %s
     traced.kill('SIGKILL');
     await until(() => victims().length === 0);
     expect(victims()).toEqual([]);
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 });
 
@@ -145,10 +146,12 @@ describe('a profile that cannot be written', () => {
   it('is rescued to the directory for temporary files if the disk becomes full meanwhile', () => {
     using directory = temporaryDirectory();
     using temporary = temporaryDirectory();
-    // The reserve is given back by truncating it: then the program takes the space.
+    // The reserve, which has no name, is given back by truncating it: then the program takes the space.
+    const truncate =
+      'for fd in /proc/$PPID/fd/*; do case $(readlink $fd) in *.profile.*deleted*) truncate -s 0 $fd ;; esac; done';
     const { status, stdout, stderr } = onTinyDisk(
       directory.path,
-      `TMPDIR=${temporary.path} ${CALLGATE} trace -q -o profile -- sh -c 'truncate -s 0 .profile.*.tmp; dd if=/dev/zero of=fill bs=1k status=none 2>/dev/null; echo ran'`,
+      `TMPDIR=${temporary.path} ${CALLGATE} trace -q -o profile -- sh -c '${truncate}; dd if=/dev/zero of=fill bs=1k status=none 2>/dev/null; echo ran'`,
       '1m',
     );
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'ran\n' });
