@@ -26,7 +26,7 @@ Triggers (for --phase and --ready):
   syscall:NAME[#n]            the n-th call of NAME, counted in each process
   symbol:[OBJECT:]FUNCTION    a function is reached, in the program or in a library such as libc.so.6
   listen:PORT|PATH            a TCP port or a Unix socket is listened on
-  output:/REGEX/              a line on stdout or stderr matches
+  output:/REGEX/              a line on stdout or stderr matches, or a prompt
   after:DURATION              time since the start, such as 500ms or 2s
   key                         Enter on the terminal, or callgate phase NAME from another one
 System calls and symbols switch the process that hits them and its later children, the others the whole tree.

@@ -30,6 +30,13 @@ export class TraceeMemory {
     return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   }
 
+  /** Writes an unsigned 64-bit little-endian word; false if that fails. */
+  writeWord(tid: number, address: bigint, value: bigint): boolean {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, value, true);
+    return this.write(tid, address, bytes);
+  }
+
   /** Writes through /proc/PID/mem, which also reaches read-only pages; false if that fails. */
   write(tid: number, address: bigint, bytes: Uint8Array): boolean {
     let fd: number;

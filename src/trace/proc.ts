@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readdirSync, readSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { textOf } from '../base/text.ts';
 
 /** Fields of /proc/PID/status by name, or null if the process is gone or hidden. */
@@ -90,7 +91,8 @@ export function fileIdentity(pid: number, fd: number): string | null {
 }
 
 /**
- * Address on which a socket listens, as the profile writes it (`tcp:PORT`, `unix:PATH`), or null for other sockets.
+ * Address on which a socket listens, as the profile writes it (`tcp:PORT`, `unix:PATH`), or null for other sockets. A path that was
+ * bound to relatively is taken from where the process is now.
  *
  * Source of the columns: proc(5), /proc/net/tcp and /proc/net/unix.
  */
@@ -112,9 +114,20 @@ export function listenAddress(pid: number, fd: number): string | null {
   }
   for (const line of netTable(pid, 'unix')) {
     const match = /^\S+ \S+ \S+ \S+ \S+ \S+ +([0-9]+)(?: (.*))?$/.exec(line);
-    if (match?.[1] === inode) return match[2] === undefined ? null : `unix:${match[2]}`;
+    if (match?.[1] === inode) return match[2] === undefined ? null : absoluteAddress(pid, `unix:${match[2]}`);
   }
   return null;
+}
+
+/** A listening address whose path, if it is relative, has been resolved against the directory of a process. */
+export function absoluteAddress(pid: number, address: string): string {
+  const path = address.startsWith('unix:') ? address.slice('unix:'.length) : '/';
+  if (path.startsWith('/') || path.startsWith('@')) return address;
+  try {
+    return `unix:${resolve(textOf(readlinkSync(`/proc/${pid}/cwd`, { encoding: 'buffer' })), path)}`;
+  } catch {
+    return address;
+  }
 }
 
 function netTable(pid: number, table: string): string[] {

@@ -158,7 +158,9 @@ describe('an output trigger', () => {
     { name: 'a line in pieces', pattern: '^ready$', writes: ['re', 'ad', 'y', '\n'], fires: true },
     { name: 'a line among others', pattern: '^ready$', writes: ['one\nready\ntwo'], fires: true },
     { name: 'a carriage return before the end', pattern: '^ready$', writes: ['ready\r\n'], fires: true },
-    { name: 'a line that has not ended', pattern: 'ready', writes: ['ready'], fires: false },
+    { name: 'a prompt, which does not end its line', pattern: '> $', writes: ['hello\n> '], fires: true },
+    { name: 'a prompt in pieces', pattern: '^sure\\? $', writes: ['su', 're? '], fires: true },
+    { name: 'nothing after a line', pattern: '^$', writes: ['one\n', 'two\n'], fires: false },
     { name: 'another line', pattern: '^ready$', writes: ['not ready\n'], fires: false },
     { name: 'two lines that only together match', pattern: 'a.?b', writes: ['a\nb\n'], fires: false },
     { name: 'an empty line', pattern: '^$', writes: ['\n'], fires: true },
@@ -195,6 +197,20 @@ describe('an output trigger', () => {
     const scene = new Scene(['main@output:/ready/']);
     scene.write('ready\nready\n');
     expect(scene.fired).toHaveLength(1);
+  });
+
+  it('takes what comes of a line later for the same line', () => {
+    const scene = new Scene(['a@output:/ready/', 'b@output:/ready/']);
+    for (const text of ['ready', ', really', '\n', 'not\n']) scene.write(text);
+    expect(scene.fired.map(([phase]) => phase)).toEqual([1]);
+    scene.write('ready');
+    expect(scene.fired.map(([phase]) => phase)).toEqual([1, 2]);
+  });
+
+  it('that has not fired on a part of a line may on the whole of it', () => {
+    const scene = new Scene(['a@output:/ready/'], 'output:/ready now/');
+    for (const text of ['ready', ' now', '\n']) scene.write(text);
+    expect(scene.fired.map(([phase]) => phase)).toEqual([1, null]);
   });
 
   it('is no longer pending when it has fired', () => {

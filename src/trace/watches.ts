@@ -9,6 +9,12 @@ export interface Watch {
   readonly trigger: Trigger;
 }
 
+/** A line that has not ended, and who still looks at it: null as long as nothing matched, whoever is pending then. */
+interface PartialLine {
+  readonly text: string;
+  readonly watches: readonly Watch[] | null;
+}
+
 /** Longest line that an output trigger looks at, in bytes; the rest of a longer one is passed over. */
 const LINE_CAP = 65536;
 
@@ -27,7 +33,8 @@ export class Watches {
   /** arch index and number to the watches on that call. */
   readonly #calls: Map<number, Watch[]> = new Map();
   readonly #counts: WeakMap<ProcessRecord, Map<Watch, number>> = new WeakMap();
-  readonly #partial: Map<string, string> = new Map();
+  /** The line under way of each stream. */
+  readonly #partial: Map<string, PartialLine> = new Map();
   readonly entered: boolean[];
   #ready = false;
 
@@ -91,19 +98,32 @@ export class Watches {
     }
   }
 
-  /** Bytes written to stdout or stderr; `stream` tells the files apart. */
+  /**
+   * Bytes written to stdout or stderr; `stream` tells the files apart. What a write leaves of a line that has not ended, as a
+   * prompt does, is looked at too; for one trigger after another it still is one line.
+   */
   onOutput(stream: string, bytes: Uint8Array, at: number): void {
-    const text = (this.#partial.get(stream) ?? '') + Buffer.from(bytes).toString('latin1');
-    const lines = text.split('\n');
-    this.#partial.set(stream, (lines.pop() as string).slice(0, LINE_CAP));
-    for (const raw of lines) {
-      const line = Buffer.from(raw.slice(0, LINE_CAP), 'latin1').toString('utf8').replace(/\r$/, '');
-      for (const watch of this.pending('output')) {
-        if (watch.trigger.kind === 'output' && new RegExp(watch.trigger.pattern, 'u').test(line)) {
-          this.fireTree(watch.phase, at);
-        }
-      }
+    const before = this.#partial.get(stream) ?? { text: '', watches: null };
+    const lines = (before.text + Buffer.from(bytes).toString('latin1')).split('\n');
+    const last = (lines.pop() as string).slice(0, LINE_CAP);
+    let { watches } = before;
+    for (const line of lines) {
+      this.#onLine(line, watches, at);
+      watches = null;
     }
+    const isNews = last !== '' && (lines.length > 0 || last.length > before.text.length);
+    this.#partial.set(stream, { text: last, watches: isNews ? this.#onLine(last, watches, at) : watches });
+  }
+
+  /** @returns who still looks at what else comes of this line: null if nothing matched so far */
+  #onLine(raw: string, watches: readonly Watch[] | null, at: number): readonly Watch[] | null {
+    const line = Buffer.from(raw.slice(0, LINE_CAP), 'latin1').toString('utf8').replace(/\r$/, '');
+    const armed = watches ?? this.pending('output');
+    const matching = armed.filter(
+      ({ trigger }) => trigger.kind === 'output' && new RegExp(trigger.pattern, 'u').test(line),
+    );
+    for (const watch of matching) this.fireTree(watch.phase, at);
+    return matching.length === 0 ? watches : armed.filter((watch) => !matching.includes(watch));
   }
 
   /** Whether the trigger counts for this process now. */

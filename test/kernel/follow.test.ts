@@ -76,6 +76,12 @@ describe.each(['seccomp', 'ptrace', 'ebpf'])('following under --method %s', (met
     ]);
   });
 
+  it('leaves the arguments of a clone with CLONE_UNTRACED as they were', () => {
+    const { profile, status } = traceMode('untraced-arguments');
+    expect(status).toBe(0);
+    expect(profile.processes).toHaveLength(3);
+  });
+
   it('gives a CLONE_PARENT child to the process that made it', () => {
     const { profile } = traceMode('parent');
     expect(shapes(profile)).toEqual([

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Process, Profile } from '../../src/profile/model.ts';
 import {
@@ -114,11 +114,11 @@ static void *together(void *argument) {
 static void listen_on(const char *where) {
   struct sockaddr_storage address = {0};
   socklen_t length;
-  if (*where == '/' || *where == '@') {
+  if (*where == '/' || *where == '.' || *where == '@') {
     struct sockaddr_un *local = (void *)&address;
     local->sun_family = AF_UNIX;
     strcpy(local->sun_path, where);
-    length = offsetof(struct sockaddr_un, sun_path) + strlen(where) + (*where == '/');
+    length = offsetof(struct sockaddr_un, sun_path) + strlen(where) + (*where != '@');
     if (*where == '@') local->sun_path[0] = 0;
   } else if (*where == '6') {
     struct sockaddr_in6 *inet6 = (void *)&address;
@@ -499,6 +499,18 @@ describe('--phase main@listen:', () => {
     expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
   });
 
+  it.each(['seccomp', 'ebpf'])('a path is found if the socket was bound to a relative one: %s', (method) => {
+    const socket = newPath('socket');
+    const relative = `./${basename(socket)}`;
+    const { profile } = traceCommand(
+      [actor, 'u', `listen=${relative}`, 'sleep=500', 'g'],
+      ['--method', method, '--phase', `main@listen:${socket}`],
+      { cwd: dirname(socket) },
+    );
+    expect(profile.processes[0]?.listens.map(({ address }) => address)).toEqual([`unix:${socket}`]);
+    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+  });
+
   it('a name after @ is that of an abstract Unix socket', () => {
     const name = `@callgate-test-${process.pid}`;
     const { profile } = act(`u listen=${name} g`, ['--phase', `main@listen:${name}`]);
@@ -531,9 +543,10 @@ describe('--phase main@output:/REGEX/', () => {
     expect(phasesOf(process, 'getgid')).toEqual([1]);
   });
 
-  it('looks at lines that have ended, and at none that have not', () => {
-    const { profile } = act('out=rea u out=dy g', ['--phase', 'main@output:/ready/']);
-    expect(path(profile.processes[0])).toEqual([0]);
+  it.each(['seccomp', 'ptrace', 'ebpf'])('looks at a prompt as well, which does not end its line: %s', (method) => {
+    const { profile } = act('out=rea u out=dy> g', ['--method', method, '--phase', 'main@output:/ready>$/']);
+    expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
+    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
   });
 
   it('does not look at other files', () => {

@@ -1,7 +1,7 @@
 import { signalName } from '../../abi/signals.ts';
 import type { ExitStatus } from '../../profile/model.ts';
 import { decodeStatus, type WaitStatus } from '../../sys/wait.ts';
-import { readArgv } from '../proc.ts';
+import { absoluteAddress, readArgv } from '../proc.ts';
 import type { ProcessRecord, Recorder } from '../recorder.ts';
 import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
@@ -186,8 +186,9 @@ export class Family {
   listens(event: EventOf<'listen'>): void {
     const entry = this.#entries.get(event.entry);
     if (entry === undefined || event.address === null) return;
-    entry.process.listens.push({ at: this.since(event.at), address: event.address });
-    this.#watches.onListen(event.address, this.since(event.time));
+    const address = absoluteAddress(entry.process.pid, event.address);
+    entry.process.listens.push({ at: this.since(event.at), address });
+    this.#watches.onListen(address, this.since(event.time));
   }
 
   /** A task that nobody had told of was in the scope of the trace when it made a call. */

@@ -124,15 +124,24 @@ export class CallHandler {
     }
   }
 
-  /** Under CLONE_UNTRACED the child would escape, and die of ENOSYS under the filter: the flag is taken out. */
+  /**
+   * Under CLONE_UNTRACED the child would escape, and die of ENOSYS under the filter: the flag is taken out, and given
+   * back after the call.
+   */
   #clone(task: Task): void {
     const { ptrace } = this.#context;
     task.cloneFlags = ptrace.low(0);
     if ((task.cloneFlags & CLONE_UNTRACED) === 0 || !ptrace.getRegisters(task.tid)) return;
     // The first argument: ebx of an i386 caller, rdi of a 64-bit one.
     const register = ptrace.auditArch === 0x40000003 ? 5 : 14;
-    ptrace.registers[register] = (ptrace.registers[register] as bigint) & ~BigInt(CLONE_UNTRACED);
+    const flags = ptrace.registers[register] as bigint;
+    ptrace.registers[register] = flags & ~BigInt(CLONE_UNTRACED);
     ptrace.setRegisters(task.tid);
+    restoreAfter(task, (tid) => {
+      if (!ptrace.getRegisters(tid)) return;
+      ptrace.registers[register] = flags;
+      ptrace.setRegisters(tid);
+    });
   }
 
   #clone3(task: Task): void {
@@ -141,9 +150,8 @@ export class CallHandler {
     const flags = memory.readWord(task.tid, address);
     task.cloneFlags = flags === null ? -1 : Number(flags & 0xffffffffn);
     if (flags === null || (flags & BigInt(CLONE_UNTRACED)) === 0n) return;
-    const word = new DataView(new ArrayBuffer(8));
-    word.setBigUint64(0, flags & ~BigInt(CLONE_UNTRACED), true);
-    memory.write(task.tid, address, new Uint8Array(word.buffer));
+    memory.writeWord(task.tid, address, flags & ~BigInt(CLONE_UNTRACED));
+    restoreAfter(task, (tid) => void memory.writeWord(tid, address, flags));
   }
 
   /**
@@ -207,6 +215,15 @@ export class CallHandler {
       if (bytes !== null) watches.onOutput(stream, bytes, at);
     }
   }
+}
+
+/** Both who makes a clone call and who is made by it get back what was changed of its arguments. */
+function restoreAfter(task: Task, restore: (tid: number) => void): void {
+  task.restore = restore;
+  task.onExit = () => {
+    task.restore = null;
+    restore(task.tid);
+  };
 }
 
 function callName(arch: number, nr: number): 'vector' | 'message' | 'plain' {

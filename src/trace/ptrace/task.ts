@@ -21,6 +21,11 @@ export interface Task {
   cloneFlags: number;
   /** In a fork or clone call whose outcome has not been told yet. */
   cloning: boolean;
+  /**
+   * Gives back what was changed of the arguments of the clone call that it is making, or by which it was made, to a task
+   * that is stopped.
+   */
+  restore: ((tid: number) => void) | null;
   /** In a group-stop, left there with PTRACE_LISTEN. */
   stopped: boolean;
   /** Seized but not yet seen to stop: attached a moment ago. */
@@ -51,6 +56,7 @@ export function newTask(tid: number, process: ProcessRecord, space: AddressSpace
     waitSince: 0,
     cloneFlags: 0,
     cloning: false,
+    restore: null,
     stopped: false,
     attaching: false,
     interrupted: false,

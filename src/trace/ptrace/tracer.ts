@@ -360,6 +360,7 @@ class PtraceTracer {
 
   #eventStop(task: Task, signal: number): void {
     const { ptrace, host } = this.#context;
+    restore(task);
     if (task.attaching) {
       task.attaching = false;
       const interrupted = hideInterrupt(this.#context, task);
@@ -416,7 +417,9 @@ class PtraceTracer {
       if (born !== undefined) {
         this.#enforcer?.inherit(born.process, task);
         this.#adaptive?.born(born, task);
+        born.restore = task.restore;
       }
+      if (waiting !== null) restore(waiting);
       if (waiting !== null) this.#resume(waiting, 0);
       if (this.#killing) this.#context.libc.kill(child, SIGKILL);
     }
@@ -535,6 +538,12 @@ class PtraceTracer {
     // The next phase's function may be armed now.
     for (const task of tasks.values()) if (this.#breakpoints.wanted(task)) this.#breakpoints.place(task);
   }
+}
+
+/** A child that was made by a call of which something had been changed has it as its parent had. */
+function restore(task: Task): void {
+  task.restore?.(task.tid);
+  task.restore = null;
 }
 
 function isBirth(event: number): boolean {
