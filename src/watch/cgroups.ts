@@ -35,20 +35,38 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Path of the cgroup that a process is in.
+   * Path of the cgroup that a process is in, or was in.
    *
-   * @param id what the kernel said in the process itself (bpf_get_current_cgroup_id), for one that is gone; 0 if it did not
+   * @param id what the kernel said in the process itself (bpf_get_current_cgroup_id): where it was then, though it may have
+   *   been moved or have ended since; 0 if it did not
    * @returns null if the process is gone, and the cgroup too
    */
   of(pid: number, id = 0n): string | null {
-    try {
-      const path = cgroupPath(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
-      if (path !== null) return path;
-    } catch {
-      // Gone: its cgroup is mostly still there.
-    }
+    const text = readCgroups(pid);
+    const now = text === null ? 0n : this.#unifiedId(text);
+    if (text !== null && (id === 0n || now === 0n || now === id)) return cgroupPath(text);
     // The root, where the ids begin, may be that of a hierarchy which nothing is sorted by.
-    return id <= 1n ? null : this.#find(id);
+    if (text === null && id <= 1n) return null;
+    const unified = this.#find(id);
+    return text === null || unified === null ? unified : cgroupPath(text, unified);
+  }
+
+  /** Id of the cgroup of the v2 hierarchy in which a process is; 0 if that cannot be told. */
+  idOf(pid: number): bigint {
+    const text = readCgroups(pid);
+    return text === null ? 0n : this.#unifiedId(text);
+  }
+
+  #unifiedId(text: string): bigint {
+    const path = /^0::(\/.*)$/m.exec(text)?.[1];
+    const [mount] = this.#mounts;
+    if (path === undefined || mount === undefined) return 0n;
+    try {
+      // The id of a cgroup is the inode number of its directory.
+      return statSync(join(mount, path), { bigint: true }).ino;
+    } catch {
+      return 0n;
+    }
   }
 
   /** Ids of the containers that runc knows or has known: their cgroups may have any name. */
@@ -98,7 +116,6 @@ export class Cgroups implements Disposable {
       for (let looked = 0; waiting.length > 0 && looked < SEARCH_CAP; looked++) {
         const path = waiting.pop() as string;
         try {
-          // The id of a cgroup is the inode number of its directory.
           this.#paths.set(statSync(join(mount, path), { bigint: true }).ino, path);
           for (const entry of readdirSync(join(mount, path), { withFileTypes: true })) {
             if (entry.isDirectory()) waiting.push(join(path, entry.name));
@@ -109,5 +126,14 @@ export class Cgroups implements Disposable {
       }
     }
     return this.#paths.get(id) ?? null;
+  }
+}
+
+/** Null if the process is gone. */
+function readCgroups(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  } catch {
+    return null;
   }
 }

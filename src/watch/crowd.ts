@@ -29,6 +29,8 @@ export interface Places {
   targetOf(file: string | null, cgroup: string | null): TargetRecord | null | undefined;
   /** Path of the cgroup of a process, by what the kernel said of it if it is gone; null if it cannot be told, or does not matter. */
   cgroupOf(pid: number, id: bigint): string | null;
+  /** Id of the cgroup in which a process is now; 0 if it cannot be told, or does not matter. */
+  cgroupIdOf(pid: number): bigint;
   /** Whether an exec begins a start of its own, even where the target runs already. */
   readonly isStartByExec: boolean;
 }
@@ -157,9 +159,11 @@ export class Crowd {
       }
       this.#collect(member, true);
       this.#leave(member, null, now);
-      const isStart = target !== null && target.live === 0;
+      const id = this.#places.cgroupIdOf(member.pid);
+      const isStart = target !== null && target.live === 0 && !target.isInLife(id);
       this.#join(member, target, isStart, 'attach', now);
       member.run?.current.markIncomplete(MOVED_IN);
+      if (target !== null && id !== 0n) target.life = id;
     }
   }
 

@@ -80,8 +80,10 @@ export function executableOf(path: string): Target {
 /**
  * The path of a process's cgroup from the text of /proc/PID/cgroup (cgroups(7)): that of the v2 hierarchy, or where the
  * process is at its root that of systemd's own, or of any v1 hierarchy. Null for a text without any.
+ *
+ * @param unified the path in the v2 hierarchy, where the text does not have the one that is meant
  */
-export function cgroupPath(text: string): string | null {
+export function cgroupPath(text: string, unified: string | null = null): string | null {
   const paths = new Map<string, string>();
   for (const line of text.split('\n')) {
     const match = /^(\d+):([^:]*):(\/.*)$/.exec(line);
@@ -90,7 +92,7 @@ export function cgroupPath(text: string): string | null {
     // A cgroup that was removed while a process was in it.
     paths.set(controllers, (match[3] as string).replace(/ \(deleted\)$/, ''));
   }
-  const inner = [paths.get('v2'), paths.get('name=systemd'), ...paths.values()];
+  const inner = [unified ?? paths.get('v2'), paths.get('name=systemd'), ...[...paths].flatMap(([name, path]) => (name === 'v2' ? [] : [path]))];
   return (
     inner.find((path) => path !== undefined && path !== '/') ??
     inner.find((path) => path !== undefined) ??

@@ -93,6 +93,7 @@ export class Watch {
       isStartByExec: options.by === 'exe',
       targetOf: (file: string | null, cgroup: string | null) => this.#targetOf(file, cgroup),
       cgroupOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
+      cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
     if (options.by !== 'exe') this.#cgroups.containers();

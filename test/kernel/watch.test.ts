@@ -166,7 +166,11 @@ describe('watching executables', () => {
 });
 
 describe('watching units', () => {
-  it('has a profile for each, a start for each life of the cgroup, and outlives the cgroup', async () => {
+  it.each([
+    { how: 'at once', pause: '' },
+    // Meanwhile the watch hears of the exec of the shell, which was elsewhere then.
+    { how: 'after a while', pause: 'i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done;' },
+  ])('has a profile for each, a start for each life of the cgroup, and outlives it: $how', async ({ pause }) => {
     using directory = temporaryDirectory();
     const unit = `callgate-test-${process.pid}.service`;
     const slice = join(UNIFIED, 'system.slice');
@@ -176,7 +180,7 @@ describe('watching units', () => {
       for (let count = 0; count < 3; count++) {
         mkdirSync(join(slice, unit), { recursive: true });
         // As systemd does it: the process moves itself, then becomes the service's command, here two of them.
-        const begin = `echo $$ > ${slice}/${unit}/cgroup.procs;`;
+        const begin = `echo $$ > ${slice}/${unit}/cgroup.procs; ${pause}`;
         run('sh', ['-c', `${begin} exec ${rare} 10`]);
         run('sh', ['-c', `${begin} exec sh -c '${rare} 20; ${rare} 30'`]);
         rmdirSync(join(slice, unit));
