@@ -18,7 +18,13 @@ export function inheritedState(note: string | undefined): InheritedState {
       note ?? '',
     );
   if (match === null) {
-    return { ignoredSignals: 0n, blockedSignals: 0n, openFiles: parentOpenFiles(), descriptors: [], closed: [] };
+    return {
+      ignoredSignals: 0n,
+      blockedSignals: 0n,
+      openFiles: parentOpenFiles(),
+      descriptors: [],
+      closed: [],
+    };
   }
   const openFiles = Number(match[3]);
   return {

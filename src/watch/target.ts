@@ -92,7 +92,11 @@ export function cgroupPath(text: string, unified: string | null = null): string 
     // A cgroup that was removed while a process was in it.
     paths.set(controllers, (match[3] as string).replace(/ \(deleted\)$/, ''));
   }
-  const inner = [unified ?? paths.get('v2'), paths.get('name=systemd'), ...[...paths].flatMap(([name, path]) => (name === 'v2' ? [] : [path]))];
+  const inner = [
+    unified ?? paths.get('v2'),
+    paths.get('name=systemd'),
+    ...[...paths].flatMap(([name, path]) => (name === 'v2' ? [] : [path])),
+  ];
   return (
     inner.find((path) => path !== undefined && path !== '/') ??
     inner.find((path) => path !== undefined) ??

@@ -543,11 +543,19 @@ describe('--phase main@output:/REGEX/', () => {
     expect(phasesOf(process, 'getgid')).toEqual([1]);
   });
 
-  it.each(['seccomp', 'ptrace', 'ebpf'])('looks at a prompt as well, which does not end its line: %s', (method) => {
-    const { profile } = act('out=rea u out=dy> g', ['--method', method, '--phase', 'main@output:/ready>$/']);
-    expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
-    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
-  });
+  it.each(['seccomp', 'ptrace', 'ebpf'])(
+    'looks at a prompt as well, which does not end its line: %s',
+    (method) => {
+      const { profile } = act('out=rea u out=dy> g', [
+        '--method',
+        method,
+        '--phase',
+        'main@output:/ready>$/',
+      ]);
+      expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
+      expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+    },
+  );
 
   it('does not look at other files', () => {
     const { profile } = traceCommand([actor, 'u', 'other=ready', 'g'], ['--phase', 'main@output:/ready/'], {

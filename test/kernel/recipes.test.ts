@@ -17,7 +17,10 @@ const recipes: readonly Recipe[] = TEXT.split(/^## /m)
   .map((section) => ({
     title: section.slice(0, section.indexOf('\n')),
     script: /^```sh\n(.*?)^```$/ms.exec(section)?.[1] ?? '',
-    lines: (/^```text\n(.*?)^```$/ms.exec(section)?.[1] ?? '').split('\n').filter(Boolean).map(withoutNumbers),
+    lines: (/^```text\n(.*?)^```$/ms.exec(section)?.[1] ?? '')
+      .split('\n')
+      .filter(Boolean)
+      .map(withoutNumbers),
   }));
 
 function withoutNumbers(line: string): string {

@@ -170,43 +170,46 @@ describe('watching units', () => {
     { how: 'at once', pause: '' },
     // Meanwhile the watch hears of the exec of the shell, which was elsewhere then.
     { how: 'after a while', pause: 'i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done;' },
-  ])('has a profile for each, a start for each life of the cgroup, and outlives it: $how', async ({ pause }) => {
-    using directory = temporaryDirectory();
-    const unit = `callgate-test-${process.pid}.service`;
-    const slice = join(UNIFIED, 'system.slice');
-    const hadSlice = existsSync(slice);
-    const background = await watch(directory.path, '--include', 'callgate-test-*');
-    try {
-      for (let count = 0; count < 3; count++) {
-        mkdirSync(join(slice, unit), { recursive: true });
-        // As systemd does it: the process moves itself, then becomes the service's command, here two of them.
-        const begin = `echo $$ > ${slice}/${unit}/cgroup.procs; ${pause}`;
-        run('sh', ['-c', `${begin} exec ${rare} 10`]);
-        run('sh', ['-c', `${begin} exec sh -c '${rare} 20; ${rare} 30'`]);
-        rmdirSync(join(slice, unit));
+  ])(
+    'has a profile for each, a start for each life of the cgroup, and outlives it: $how',
+    async ({ pause }) => {
+      using directory = temporaryDirectory();
+      const unit = `callgate-test-${process.pid}.service`;
+      const slice = join(UNIFIED, 'system.slice');
+      const hadSlice = existsSync(slice);
+      const background = await watch(directory.path, '--include', 'callgate-test-*');
+      try {
+        for (let count = 0; count < 3; count++) {
+          mkdirSync(join(slice, unit), { recursive: true });
+          // As systemd does it: the process moves itself, then becomes the service's command, here two of them.
+          const begin = `echo $$ > ${slice}/${unit}/cgroup.procs; ${pause}`;
+          run('sh', ['-c', `${begin} exec ${rare} 10`]);
+          run('sh', ['-c', `${begin} exec sh -c '${rare} 20; ${rare} 30'`]);
+          rmdirSync(join(slice, unit));
+        }
+        const { stderr } = await end(background);
+        expect(stderr).toContain(`${unit}: `);
+      } finally {
+        background.kill('SIGKILL');
+        if (!hadSlice) rmdirSync(slice);
       }
-      const { stderr } = await end(background);
-      expect(stderr).toContain(`${unit}: `);
-    } finally {
-      background.kill('SIGKILL');
-      if (!hadSlice) rmdirSync(slice);
-    }
-    const profile = profileOf(directory.path, `${unit}.json`);
-    expect(readdirSync(directory.path)).toEqual([`${unit}.json`]);
-    expect(profile.runs.map(({ complete }) => complete)).toEqual([true, true, true]);
-    const seen = profile.processes.map(({ run: index, program }) => [
-      index,
-      basename(profile.programs[program ?? -1]?.path ?? ''),
-    ]);
-    expect(seen).toEqual(
-      [0, 1, 2].flatMap((index) => [
-        [index, basename(rare)],
-        [index, 'dash'],
-      ]),
-    );
-    expect(countOf(profile.processes, 'getppid')).toBe(3 * (10 + 20 + 30) + countShells(profile));
-    expect(countOf(profile.processes, 'alarm')).toBe(9);
-  });
+      const profile = profileOf(directory.path, `${unit}.json`);
+      expect(readdirSync(directory.path)).toEqual([`${unit}.json`]);
+      expect(profile.runs.map(({ complete }) => complete)).toEqual([true, true, true]);
+      const seen = profile.processes.map(({ run: index, program }) => [
+        index,
+        basename(profile.programs[program ?? -1]?.path ?? ''),
+      ]);
+      expect(seen).toEqual(
+        [0, 1, 2].flatMap((index) => [
+          [index, basename(rare)],
+          [index, 'dash'],
+        ]),
+      );
+      expect(countOf(profile.processes, 'getppid')).toBe(3 * (10 + 20 + 30) + countShells(profile));
+      expect(countOf(profile.processes, 'alarm')).toBe(9);
+    },
+  );
 });
 
 /** A shell asks for its parent once. */

@@ -1,3 +1,4 @@
+import { errnoName } from '../../abi/errno.ts';
 import { ARCHES } from '../../abi/arch.ts';
 import { SystemCallError, UnsupportedError } from '../../base/errors.ts';
 import { setOpenFilesLimit } from '../../sys/limits.ts';
@@ -52,7 +53,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
     ptrace.seize(pid, context.options);
   } catch (error) {
     libc.kill(pid, SIGKILL);
-    throw explainSeize(error);
+    throw explainSeize(error, request.enforcement !== null);
   }
   // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
   libc.kill(pid, SIGCONT);
@@ -80,10 +81,13 @@ function isExecve(op: number, nr: number): boolean {
 }
 
 /** What a refused PTRACE_SEIZE of a child of our own means; other errors are returned as they are. */
-export function explainSeize(error: unknown): unknown {
+export function explainSeize(error: unknown, isEnforced: boolean): unknown {
   if (!(error instanceof SystemCallError) || error.request !== 'PTRACE_SEIZE') return error;
+  const name = errnoName(error.errno) ?? `errno ${error.errno}`;
+  const why =
+    name === 'EPERM' ? 'is callgate itself being traced? see callgate doctor' : 'see callgate doctor';
   return new UnsupportedError(
-    'trace: the kernel does not let callgate trace its own child, PTRACE_SEIZE gave EPERM (is callgate itself being traced? see callgate doctor)',
+    `${isEnforced ? 'run' : 'trace'}: the kernel does not let callgate trace its own child, PTRACE_SEIZE gave ${name} (${why})`,
     { feature: 'ptrace', cause: error },
   );
 }

@@ -157,7 +157,7 @@ class PtraceTracer {
       ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
     } catch (error) {
       libc.kill(pid, SIGKILL);
-      throw explainSeize(error);
+      throw explainSeize(error, this.#context.request.enforcement !== null);
     }
     return pid;
   }
