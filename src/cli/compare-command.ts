@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Comparison } from '../compare/source.ts';
+import { writeToStderr } from './say.ts';
 
 const FORMATS = ['text', 'json', 'csv', 'csv-summary', 'markdown', 'html'] as const;
 const ORDERS = ['name', 'nr', 'count'] as const;
@@ -132,7 +133,6 @@ async function warn(
 ): Promise<void> {
   const { escapeText } = await import('../report/escape.ts');
   for (const { label, remarks } of inputs) {
-    for (const remark of remarks)
-      process.stderr.write(`callgate: warning: ${escapeText(`${label}: ${remark}`)}\n`);
+    for (const remark of remarks) writeToStderr(`callgate: warning: ${escapeText(`${label}: ${remark}`)}\n`);
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Exported } from '../export/exporter.ts';
+import { writeToStderr } from './say.ts';
 
 const HELP = `
 Formats:
@@ -74,7 +75,7 @@ export function defineExport(program: Command): void {
       }
       await writeForeignFile(exported.content, options.output);
       if (options.phase === undefined && policy.phases.length > 1) {
-        process.stderr.write(
+        writeToStderr(
           `callgate: wrote the set of ${selection.phase.name}, for the whole life (--phase ${policy.phases.at(-1)!.name} for a program that switches by itself)\n`,
         );
       }
@@ -84,6 +85,6 @@ export function defineExport(program: Command): void {
 
 async function describeExport({ losses, usage }: Exported): Promise<void> {
   const { escapeText } = await import('../report/escape.ts');
-  for (const { kind, text } of losses) process.stderr.write(`callgate: ${kind}: ${escapeText(text)}\n`);
-  process.stderr.write(usage);
+  for (const { kind, text } of losses) writeToStderr(`callgate: ${kind}: ${escapeText(text)}\n`);
+  writeToStderr(usage);
 }

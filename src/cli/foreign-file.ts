@@ -4,6 +4,7 @@ import { UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
 import { OutputFile } from './output-file.ts';
 import { printResult } from './standard-output.ts';
+import { writeToStderr } from './say.ts';
 
 /** A file of any format, as it is. */
 export interface ForeignFile {
@@ -47,7 +48,7 @@ export async function writeForeignFile(content: string | Uint8Array, path: strin
   }
   const written = OutputFile.prepare(path).commit(content);
   if (written !== path) {
-    process.stderr.write(
+    writeToStderr(
       `callgate: warning: ${escapeText(path)} could not be written, the result is in ${escapeText(written)}\n`,
     );
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { writeToStderr } from './say.ts';
 
 const HELP = `
 Formats:
@@ -73,8 +74,7 @@ export function defineImport(program: Command): void {
       const format = isJson ? formatPolicyJson : formatPolicyYaml;
       const text = imported.kind === 'policy' ? format(imported.policy) : formatProfile(imported.profile);
       await writeForeignFile(text, options.output);
-      process.stderr.write(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);
-      for (const remark of imported.remarks)
-        process.stderr.write(`callgate: warning: ${escapeText(remark)}\n`);
+      writeToStderr(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);
+      for (const remark of imported.remarks) writeToStderr(`callgate: warning: ${escapeText(remark)}\n`);
     });
 }

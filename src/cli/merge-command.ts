@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { writeToStderr } from './say.ts';
 
 const HELP = `
 Runs and processes stay as they are, one beside the other; programs and phases of the same name become one.
@@ -34,10 +35,10 @@ export function defineMerge(program: Command): void {
       const profiles = await readProfiles(files);
       const merged = mergeProfiles(profiles);
       await writeProfile(merged, options.output);
-      process.stderr.write(`callgate: merged ${formatMergeSummary(merged)}\n`);
+      writeToStderr(`callgate: merged ${formatMergeSummary(merged)}\n`);
       const completeness = describeCompleteness(merged);
-      if (completeness !== null) process.stderr.write(`callgate: ${completeness}\n`);
+      if (completeness !== null) writeToStderr(`callgate: ${completeness}\n`);
       const warning = describeUnlikePhases(profiles);
-      if (warning !== null) process.stderr.write(`callgate: warning: ${warning}\n`);
+      if (warning !== null) writeToStderr(`callgate: warning: ${warning}\n`);
     });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { UsageError } from '../base/errors.ts';
+import { writeToStderr } from './say.ts';
 
 const HELP = `
 The trace was started with --phase NAME@key (or any other trigger: this fires it by hand). With --ready, the
@@ -21,7 +22,7 @@ export function definePhase(program: Command): void {
       const { listSessions, requestPhase } = await import('./control-socket.ts');
       const reply = await requestPhase(chooseSession(listSessions(), options.trace), name);
       if (!reply.ok) throw new UsageError(reply.message);
-      process.stderr.write(`callgate: ${reply.message}\n`);
+      writeToStderr(`callgate: ${reply.message}\n`);
     });
 }
 

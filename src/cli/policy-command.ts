@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { RUNTIMES, STRICTNESSES, type Runtime, type Strictness } from '../policy/model.ts';
+import { writeToStderr } from './say.ts';
 
 interface PolicyOptions {
   readonly output: string;
@@ -109,8 +110,6 @@ export function definePolicy(program: Command): void {
       });
       const isJson = format === 'json' || (format === undefined && output.endsWith('.json'));
       await writeForeignFile(isJson ? save.formatPolicyJson(policy) : save.formatPolicyYaml(policy), output);
-      process.stderr.write(
-        formatPolicySummary(policy, notes, output === '-' ? 'stdout' : escapeText(output)),
-      );
+      writeToStderr(formatPolicySummary(policy, notes, output === '-' ? 'stdout' : escapeText(output)));
     });
 }

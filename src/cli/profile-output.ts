@@ -3,6 +3,7 @@ import { formatProfile } from '../profile/save.ts';
 import { escapeText } from '../report/escape.ts';
 import { OutputFile } from './output-file.ts';
 import { printResult } from './standard-output.ts';
+import { writeToStderr } from './say.ts';
 
 /**
  * Writes a profile to a file, which it replaces as a whole, or to stdout for `-`.
@@ -17,7 +18,7 @@ export async function writeProfile(profile: Profile, path: string): Promise<void
   }
   const written = OutputFile.prepare(path).commit(text);
   if (written !== path) {
-    process.stderr.write(
+    writeToStderr(
       `callgate: warning: ${escapeText(path)} could not be written, the profile is in ${escapeText(written)}\n`,
     );
   }

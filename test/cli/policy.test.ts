@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { sampleProfile, type SampleProcess } from '../../src/profile/testing/sample-profile.ts';
 import { recut } from '../../src/profile/recut.ts';
 import { formatProfile } from '../../src/profile/save.ts';
-import { callgate, temporaryDirectory } from '../support/callgate.ts';
+import { CALLGATE, callgate, run, temporaryDirectory } from '../support/callgate.ts';
 
 const SERVER: readonly SampleProcess[] = [
   {
@@ -48,6 +48,15 @@ describe('callgate policy', () => {
       '\n      - rename                   # observed in 1 of 1 run; needed by children born in main: server\n',
     );
     expect(status).toBe(0);
+  });
+
+  it('does its work if nobody reads what it says, as before head(1)', () => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, 'p.json'), profileText());
+    const script = `cd ${directory.path}; ( sleep 0.2; '${CALLGATE}' policy p.json >p.yaml; echo $? >code ) 2>&1 | true; until [ -s code ]; do sleep 0.1; done`;
+    run('/bin/sh', ['-c', script]);
+    expect(readFileSync(join(directory.path, 'code'), 'utf8')).toBe('0\n');
+    expect(readFileSync(join(directory.path, 'p.yaml'), 'utf8')).toContain('format: callgate-policy');
   });
 
   it('makes one set for the whole life with --one-phase', () => {
