@@ -117,7 +117,8 @@ function installDebian(needed, wanted) {
   }
   if (missing.length > 0 && !install(missing)) fail('setup: apt-get install failed');
   for (const name of useful) {
-    if (process.getuid() !== 0 || !install([name])) say(`going on without ${name}, which could not be installed`);
+    if (process.getuid() !== 0 || !install([name]))
+      say(`going on without ${name}, which could not be installed`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { SystemCallError } from '../base/errors.ts';
 import type { Libc } from './libc.ts';
+import { WayOfWaiting } from './way-of-waiting.ts';
 
 const WNOHANG = 1;
 const WUNTRACED = 2;
@@ -12,39 +13,20 @@ const ECHILD = 10;
 /** Polls before a blocking wait, at most; each costs half a microsecond. */
 const SPINS = 100;
 
-/** Stops after which the way of waiting is judged, and stops for which the other way is tried in between. */
-const WINDOW = 200;
-const TRIAL = 50;
-
-/** Longest interval between trials, in windows; it doubles from 2 each time a trial changes nothing. */
-const TRIAL_INTERVAL_CAP = 64;
-
-/** A longer time between two stops says how long the tracees slept, not what a stop costs; milliseconds. */
-const ASLEEP = 1;
-
 /**
  * Waits for the tracees and children of the calling thread only: the exit of a child that Node
  * started is never taken away from it.
  *
  * A tracee that runs on another, else idle processor mostly stops again within microseconds, sooner than this thread
  * could be put to sleep and woken: polling makes a stop several times cheaper. On busy processors polling takes
- * time from those who could use it. Which of the two it is shows only in the time from stop to stop: so `next` measures
- * that, does what was cheaper, and tries the other way now and then. Tracees that sleep cost no more than one
- * round of polling.
+ * time from those who could use it. Which of the two it is shows only in the time from stop to stop, by which `next` goes.
+ * Tracees that sleep cost no more than one round of polling.
  */
 export class Waiter {
   readonly #libc: Libc;
   readonly #status: Int32Array = new Int32Array(1);
-  /** Mean time from stop to stop, milliseconds: polling first, and blocking at once. */
-  readonly #cost: [number, number] = [0, 0];
-  #way: 0 | 1 = 0;
-  #stops = 0;
-  #busy = 0;
+  readonly #way: WayOfWaiting = new WayOfWaiting();
   #last = 0;
-  /** Windows until the other way is tried. */
-  #untilTrial = 2;
-  #interval = 2;
-  #isTrial = false;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -57,15 +39,10 @@ export class Waiter {
 
   /** Next tid with news, or 0 if there is nothing left to wait for. @throws SystemCallError */
   next(): number {
-    const tid = this.#way === 0 ? this.#poll() : this.#block(-1, __WALL | __WNOTHREAD);
+    const tid = this.#way.polls ? this.#poll() : this.#block(-1, __WALL | __WNOTHREAD);
     const now = performance.now();
-    const cycle = now - this.#last;
+    this.#way.note(now - this.#last);
     this.#last = now;
-    if (cycle < ASLEEP) {
-      this.#busy += cycle;
-      this.#stops++;
-      if (this.#stops >= (this.#isTrial ? TRIAL : WINDOW)) this.#judge();
-    }
     return tid;
   }
 
@@ -77,24 +54,6 @@ export class Waiter {
       if (tid === -1) break;
     }
     return this.#block(-1, __WALL | __WNOTHREAD);
-  }
-
-  #judge(): void {
-    this.#cost[this.#way] = this.#busy / this.#stops;
-    this.#stops = 0;
-    this.#busy = 0;
-    if (this.#isTrial) {
-      this.#isTrial = false;
-      const other = this.#way === 0 ? 1 : 0;
-      const won = this.#cost[this.#way] < this.#cost[other];
-      // A trial that changes nothing is a cost: the next comes later.
-      this.#interval = won ? 2 : Math.min(this.#interval * 2, TRIAL_INTERVAL_CAP);
-      this.#untilTrial = this.#interval;
-      if (!won) this.#way = other;
-    } else if (--this.#untilTrial <= 0) {
-      this.#isTrial = true;
-      this.#way = this.#way === 0 ? 1 : 0;
-    }
   }
 
   /** Waits for `pid` to stop or to end, as a parent; 0 if it is not a child. @throws SystemCallError */

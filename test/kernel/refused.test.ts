@@ -28,7 +28,7 @@ beforeAll(() => {
 
 function refuse(calls: readonly string[], args: readonly string[], as: readonly string[] = []): Finished {
   const command = as.length === 0 ? CALLGATE : sharedCallgate();
-  const [program = '', ...rest] = [...as, deny, ...calls, '--', command, ...args, '--', 'echo', 'ran'];
+  const [program, ...rest] = [...as, deny, ...calls, '--', command, ...args, '--', 'echo', 'ran'];
   return run(program, rest, { cwd: directory.path });
 }
 
