@@ -44,7 +44,8 @@ function commandLines(): string[] {
   });
 }
 
-describe.each(['seccomp', 'ptrace'])('a program that is killed under --method %s', (method) => {
+// Under adaptive that is before, in or after the injection of a filter.
+describe.each(['seccomp', 'ptrace', 'adaptive'])('a program that is killed under --method %s', (method) => {
   it('is recorded as killed, at whatever moment that happens', async () => {
     using directory = temporaryDirectory();
     for (let attempt = 0; attempt < 10; attempt++) {
