@@ -324,7 +324,9 @@ describe('the unit of systemd', () => {
       '--once',
       '1s',
     ]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    // Processes of a machine that is at work come and go.
+    const others = /^callgate: warning: [0-9]+ processes? w(as|ere) gone before it was known .*\n/;
+    expect({ status, stderr: stderr.replace(others, '') }).toEqual({ status: 0, stderr: '' });
     expect(readdirSync(directory.path).length).toBeGreaterThan(0);
   });
 });
