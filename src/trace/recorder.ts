@@ -110,12 +110,15 @@ export interface Recording {
   readonly processes: readonly Process[];
 }
 
+/** A process of a recording, and its place among the processes. */
+export type PlacedProcess = readonly [index: number, process: Process];
+
 /** What has been recorded since a time. */
 export interface RecordedChanges {
   /** All programs that are known by now. */
   readonly programs: readonly Program[];
-  /** Index into the processes of the recording, and what changed: the process with those of its calls that were made since. */
-  readonly processes: readonly (readonly [index: number, process: Process])[];
+  /** What changed: each process with those of its calls that were made since. */
+  readonly processes: readonly PlacedProcess[];
 }
 
 export interface NewProcess {
@@ -138,6 +141,7 @@ export class Recorder {
   readonly #programIndex: Map<string, number> = new Map();
   readonly #processes: ProcessRecord[] = [];
   readonly #distinct: Set<number> = new Set();
+  readonly #taken: Set<ProcessRecord> = new Set();
   /** Calls recorded so far. */
   calls = 0;
 
@@ -266,10 +270,19 @@ export class Recorder {
     record.errnos.set(errno, (record.errnos.get(errno) ?? 0) + 1);
   }
 
+  /** A process to which nothing can come any more, ahead of the end: {@link finish} is without it then. */
+  take(record: ProcessRecord): PlacedProcess {
+    this.#taken.add(record);
+    return [record.index, toProcess(record)];
+  }
+
+  /** What was recorded, without the processes that were taken. */
   finish(): Recording {
+    const rest =
+      this.#taken.size === 0 ? this.#processes : this.#processes.filter((one) => !this.#taken.has(one));
     return {
       programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
-      processes: this.#processes.map((record) => toProcess(record)),
+      processes: rest.map((record) => toProcess(record)),
     };
   }
 

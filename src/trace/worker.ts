@@ -51,6 +51,10 @@ export function runTrace(
         send({ kind: 'snapshot', at: host.now(), ...recorder.changes(command.since) });
       }
     },
+    settled: (processes) => {
+      // While the program goes on there is time for what else would have to be done at the end.
+      send({ kind: 'settled', processes: processes.map((record) => recorder.take(record)) });
+    },
     report: (tasks, phase) => {
       const { progress } = input;
       progress[0] = tasks;

@@ -494,6 +494,7 @@ describe('a map that is full', () => {
           if (event.kind === 'eventfd') eventfd = event.fd;
         },
         receive: () => null,
+        settled: () => undefined,
         report: () => undefined,
       },
       openLibc(),

@@ -50,6 +50,7 @@ export class Family {
   readonly #paths: Map<number, string | null> = new Map();
   /** Numbers of entries that are over and still in the maps. */
   readonly #over: number[] = [];
+  readonly #settled: ProcessRecord[] = [];
   #originOfParts = 0n;
   #originLow = 0;
   #originHigh = 0;
@@ -229,7 +230,16 @@ export class Family {
   refresh(): void {
     const over = this.#over.splice(0);
     this.#sweep(false);
-    for (const number of over) this.#entries.delete(number);
+    for (const number of over) {
+      const entry = this.#entries.get(number);
+      if (entry !== undefined) this.#settled.push(entry.process);
+      this.#entries.delete(number);
+    }
+  }
+
+  /** Processes that are over and wholly recorded, each once; none as long as they are few. */
+  takeSettled(): readonly ProcessRecord[] {
+    return this.#settled.length < CROWD ? [] : this.#settled.splice(0);
   }
 
   /** Takes processes out that the programs do not know any more: their end was not told. */

@@ -203,6 +203,8 @@ class EbpfTracer {
     const began = performance.now();
     if (began < this.#countAt && !this.#family.isCrowded) return;
     this.#family.refresh();
+    const settled = this.#family.takeSettled();
+    if (settled.length > 0) this.#host.settled(settled);
     const now = performance.now();
     this.#countAt = now + Math.max(COUNT_INTERVAL, 20 * (now - began));
   }
