@@ -42,7 +42,14 @@ function traceWithInterruptions(which: string): { status: number | null; stderr:
     '-o',
     '/dev/null',
     CALLGATE,
-    ...['trace', '-q', '--method', 'ebpf', '-o', file, '--', 'true'],
+    'trace',
+    '-q',
+    '--method',
+    'ebpf',
+    '-o',
+    file,
+    '--',
+    'true',
   ]);
   return { status, stderr, method: status === 0 ? (readProfile(file).runs[0]?.method ?? '') : '' };
 }

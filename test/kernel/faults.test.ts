@@ -50,12 +50,8 @@ describe.each(['seccomp', 'ptrace', 'adaptive'])('a program that is killed under
     using directory = temporaryDirectory();
     for (let attempt = 0; attempt < 10; attempt++) {
       const file = join(directory.path, `profile${attempt}`);
-      const traced = start([
-        ...['trace', '-q', '--phases', 'none', '--method', method, '-o', file],
-        '--',
-        victim,
-        'busy',
-      ]);
+      const options = ['-q', '--phases', 'none', '--method', method, '-o', file];
+      const traced = start(['trace', ...options, '--', victim, 'busy']);
       await traced.waitFor(/pid [0-9]+\n/);
       const pid = programOf(traced.pid);
       await pause(Math.random() * 20);
