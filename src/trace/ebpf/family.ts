@@ -8,6 +8,7 @@ import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
 import type { Executables } from './executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from './layout.ts';
+import { CALL_WORDS, readBigInt, readExact, readNumber, VALUE_WORDS, WordClock } from './map-words.ts';
 
 const CLONE_VFORK = 0x4000;
 const SIGCHLD = 17;
@@ -51,9 +52,7 @@ export class Family {
   /** Numbers of entries that are over and still in the maps. */
   readonly #over: number[] = [];
   readonly #settled: ProcessRecord[] = [];
-  #originOfParts = 0n;
-  #originLow = 0;
-  #originHigh = 0;
+  readonly #clock: WordClock = new WordClock();
   /** Latest moment at which the tree entered a phase as a whole. */
   #treePhase: { phase: number; at: number } = { phase: 0, at: 0 };
   /** Things that were told of a process that is not known: what told of it was lost. */
@@ -293,6 +292,7 @@ export class Family {
 
   /** Goes through the maps; what belongs to a process that nobody has told of is taken at the end only, for that may be on the way. */
   #sweep(isLast: boolean): void {
+    this.#clock.origin = this.#origin();
     this.#attachment.sweep('calls', (keys, values, count) => {
       const over: number[] = [];
       for (let place = 0; place < count; place++) {
@@ -304,7 +304,7 @@ export class Family {
           entry = this.#stray(
             number,
             values[at + CALL.tgid / 4] as number,
-            wide(values, at + CALL.first / 4),
+            readBigInt(values, at + CALL.first / 4),
           );
         }
         const key = place * CALL_WORDS.key;
@@ -326,15 +326,15 @@ export class Family {
         const entry = this.#entries.get(keys[key + VALUE_KEY.entry / 4] as number);
         if (entry === undefined) continue;
         const at = place * VALUE_WORDS.value;
-        const first = this.#time(values, at + VALUE.first / 4);
-        const last = this.#time(values, at + VALUE.last / 4);
+        const first = this.#clock.read(values, at + VALUE.first / 4);
+        const last = this.#clock.read(values, at + VALUE.last / 4);
         const [arch, nr] = [
           keys[key + VALUE_KEY.arch / 4] as number,
           (keys[key + VALUE_KEY.nr / 4] as number) | 0,
         ];
         this.#recorder.addValue(entry.process, arch, nr, {
           which: keys[key + VALUE_KEY.which / 4] as number,
-          value: exact(keys, key + VALUE_KEY.value / 4),
+          value: readExact(keys, key + VALUE_KEY.value / 4),
           first: Math.min(first, last),
           last: Math.max(first, last),
         });
@@ -347,9 +347,12 @@ export class Family {
   #addCall(entry: Entry, arch: number, nr: number, values: Uint32Array, at: number): void {
     const id = callId(arch, nr);
     const before = entry.recorded.get(id);
-    const count = number64(values, at + CALL.count / 4);
-    const waited = number64(values, at + CALL.waited / 4);
-    const [a, b] = [this.#time(values, at + CALL.first / 4), this.#time(values, at + CALL.last / 4)];
+    const count = readNumber(values, at + CALL.count / 4);
+    const waited = readNumber(values, at + CALL.waited / 4);
+    const [a, b] = [
+      this.#clock.read(values, at + CALL.first / 4),
+      this.#clock.read(values, at + CALL.last / 4),
+    ];
     // Two threads may have read the clock in one order and written in the other.
     const [first, last] = [Math.min(a, b), Math.max(a, b)];
     const uses = entry.uses.get(id);
@@ -369,23 +372,7 @@ export class Family {
       if ((any & (1 << which)) !== 0) record.values[which] = null;
     }
   }
-
-  /** Nanoseconds since the start of the run; exact, for a run is shorter than 104 days. */
-  #time(words: Uint32Array, at: number): number {
-    const origin = this.#origin();
-    if (origin !== this.#originOfParts) {
-      this.#originOfParts = origin;
-      this.#originLow = Number(origin & 0xffffffffn);
-      this.#originHigh = Number(origin >> 32n);
-    }
-    const high = (words[at + 1] as number) - this.#originHigh;
-    return Math.max(0, high * 2 ** 32 + ((words[at] as number) - this.#originLow));
-  }
 }
-
-/** Keys and values in 32-bit words. */
-const CALL_WORDS = { key: CALL_KEY.size / 4, value: CALL.size / 4 } as const;
-const VALUE_WORDS = { key: VALUE_KEY.size / 4, value: VALUE.size / 4 } as const;
 
 /**
  * Phases of a call that was made first and last at these times. The programs learn of a new phase of the whole tree a moment after it
@@ -415,18 +402,4 @@ function exitOf(code: number): ExitStatus {
   const status = decodeStatus(code & 0xffff);
   if (status.kind === 'stopped') return { kind: 'signaled', signal: `SIG${code & 0x7f}`, core: false };
   return toExit(status);
-}
-
-function number64(words: Uint32Array, at: number): number {
-  return (words[at + 1] as number) * 2 ** 32 + (words[at] as number);
-}
-
-function wide(words: Uint32Array, at: number): bigint {
-  return (BigInt(words[at + 1] as number) << 32n) | BigInt(words[at] as number);
-}
-
-/** A number where it is exact, else text. */
-function exact(words: Uint32Array, at: number): number | string {
-  const value = number64(words, at);
-  return value <= Number.MAX_SAFE_INTEGER ? value : `0x${wide(words, at).toString(16)}`;
 }
