@@ -1,5 +1,6 @@
 // callgate trace by each of its methods against other tracers, in turns: wall times, medians and ratios; start-up, peak memory.
 //   npm run bench:trace [-- --runs N] [--only WORK] [--json]
+// WORK is part of the name of a row: dd, redis, ls, forks, untracked, watch.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
@@ -100,8 +101,16 @@ const works = [
   },
 ].filter(({ name }) => values.only === undefined || values.only.some((word) => name.includes(word)));
 
+/** What eBPF costs those that are not traced, and a machine that is watched: `--only untracked`, `--only watch`. */
+const others = [
+  { name: 'untracked process', measure: untracked },
+  { name: 'watch on a busy redis', measure: watched },
+].filter(({ name }) => values.only === undefined || values.only.some((word) => name.includes(word)));
+
 const rows = [];
 for (const work of works) rows.push(summarize(work, await inTurns(work.measure)));
+const costs = [];
+for (const { name, measure } of others) costs.push({ name, lines: await measure() });
 const startUp = await inTurns(timing(['true']), Object.keys(tracers), runs * 3);
 const memory = peakMemory(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=500000', 'status=none']);
 rmSync(scratch, { recursive: true, force: true });
@@ -109,6 +118,7 @@ rmSync(scratch, { recursive: true, force: true });
 const result = {
   runs,
   rows,
+  costs,
   startUp: Object.fromEntries(
     Object.entries(startUp).map(([name, times]) => [name, median(times) - median(startUp.untraced)]),
   ),
@@ -118,6 +128,94 @@ process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : tabl
 
 function timing(argv) {
   return (tracer) => timed(tracers[tracer](argv));
+}
+
+/** Cost of a call to a process that is not traced, while another one is: in turns with and without. */
+async function untracked() {
+  const blocks = 2_000_000;
+  // One to read a block, one to write it.
+  const calls = 2 * blocks;
+  const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${blocks}`, 'status=none'];
+  const differences = [];
+  for (let i = 0; i <= runs; i++) {
+    const alone = usedSeconds(dd);
+    const traced = spawn(callgate, ['trace', '-q', '--method', 'ebpf', '-o', profile, '--', 'sleep', '600'], {
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => traced.once('exit', resolve));
+    await attached(traced.pid);
+    const beside = usedSeconds(dd);
+    traced.kill('SIGTERM');
+    await ended;
+    if (i > 0) differences.push(((beside - alone) * 1e6) / calls);
+  }
+  return [{ what: 'more for each call', value: median(differences), unit: 'us', limit: 'at most 0.15' }];
+}
+
+/** User and system time of a command: what it waits for on a busy machine does not count. */
+function usedSeconds(command) {
+  const script = `TIMEFORMAT='%U %S'; time "$@"`;
+  const { stderr } = spawnSync('bash', ['-c', script, 'bash', ...command], { encoding: 'utf8' });
+  const [user, system] = stderr.trim().split(' ').map(Number);
+  return user + system;
+}
+
+/** Throughput of redis while the machine is watched, over that without, and what the watch itself takes. */
+async function watched() {
+  const requests = 400_000;
+  const directory = join(scratch, 'watch');
+  const server = spawn(
+    'redis-server',
+    ['--port', `${await freePort()}`, '--save', '', '--dir', scratch, '--loglevel', 'warning'],
+    { stdio: 'ignore' },
+  );
+  const port = server.spawnargs[2];
+  await reachable(port);
+  const benchmark = () => timed(['redis-benchmark', '-p', port, '-q', '-n', `${requests}`, '-t', 'set,get']);
+  benchmark();
+  const [ratios, shares, sizes] = [[], [], []];
+  for (let i = 0; i < runs; i++) {
+    const alone = benchmark();
+    const watch = spawn(callgate, ['watch', '-q', '-d', directory, '--by', 'exe', '--interval', '5s'], {
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => watch.once('exit', resolve));
+    await attached(watch.pid);
+    // What it does at first, with all that runs already, is no part of what it costs in a week.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const before = cpuSeconds(watch.pid);
+    const began = process.hrtime.bigint();
+    ratios.push(alone / benchmark());
+    shares.push((cpuSeconds(watch.pid) - before) / (Number(process.hrtime.bigint() - began) / 1e9));
+    const status = readFileSync(`/proc/${watch.pid}/status`, 'utf8');
+    sizes.push(Number(/^VmRSS:\s+([0-9]+)/m.exec(status)?.[1]) / 1024);
+    watch.kill('SIGTERM');
+    await ended;
+  }
+  spawnSync('redis-cli', ['-p', port, 'shutdown', 'nosave']);
+  return [
+    { what: 'throughput', value: median(ratios), unit: 'of that without', limit: 'at least 0.95' },
+    { what: 'of one core', value: median(shares) * 100, unit: '%', limit: 'under 2' },
+    { what: 'resident', value: median(sizes), unit: 'MB', limit: 'by the number of targets' },
+  ];
+}
+
+/** Waits until a callgate has attached its programs. */
+async function attached(pid) {
+  for (let i = 0; i < 400; i++) {
+    const { stdout } = spawnSync('sh', ['-c', `cat /proc/${pid}/fdinfo/* 2>/dev/null`], { encoding: 'utf8' });
+    if (/link_type:\s*(tracing|raw_tracepoint)/.test(stdout)) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('callgate attached no programs');
+}
+
+/** User and system time of a process in seconds, all its threads: fields 14 and 15 of proc(5). */
+function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Times of every tracer, a list each: one run of each in turn, over and over, so that drift hits all alike. */
@@ -225,8 +323,13 @@ function median(list) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-function table({ rows: lines, startUp: start, peakMegabytes }) {
+function table({ rows: lines, costs: byName, startUp: start, peakMegabytes }) {
   const out = [];
+  for (const { name, lines: list } of byName) {
+    out.push(name);
+    for (const { what, value, unit, limit } of list)
+      out.push(`  ${what.padEnd(20)}${value.toFixed(2).padStart(8)} ${unit} (limit ${limit})`);
+  }
   for (const { name, tracers: by } of lines) {
     out.push(name);
     for (const [tracer, { median: time, over, ratio, limit }] of Object.entries(by)) {

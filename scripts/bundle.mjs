@@ -1,11 +1,11 @@
 // Bundles the command and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
 // Why: docs/decisions/start-up.md. The library stays the ES modules that tsc writes.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { loadBundle } from './bundle-loader.cjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -71,15 +71,17 @@ await build({
   entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
   plugins: [loader],
 });
-await storeCode('command', ({ main }) => main(['node', 'callgate', '--version'], null));
-await storeCode('tracing', () => undefined);
-await storeCode('analyzing', () => undefined);
+for (const name of ['command', 'tracing', 'analyzing']) storeCode(name);
 
-/** Stores the code of a bundle as it is after a first use. */
-async function storeCode(name, use) {
-  const { exports, script } = loadBundle(bundle, name);
-  await use(exports);
-  writeFileSync(join(bundle, `${name}.cache`), script.createCachedData());
+/** Stores the code of a bundle as it is after a first use, which takes a process of its own: what was used before is all that counts. */
+function storeCode(name) {
+  rmSync(join(bundle, `${name}.cache`), { force: true });
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'store-code.mjs'), name], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (!existsSync(join(bundle, `${name}.cache`))) throw new Error(`no code of ${name}: ${status} ${stderr}`);
 }
 
 // Drawing takes libraries that only the command itself needs, and only for a study.

@@ -36,6 +36,12 @@ export function selectingArguments(arch: Arch, nr: number): readonly SelectingAr
   return (byArch.get(arch) ?? load(arch))[nr] ?? NONE;
 }
 
+/** The numbers of `arch` that have selecting arguments, with them. */
+export function selectingCalls(arch: Arch): readonly (readonly [nr: number, readonly SelectingArgument[]])[] {
+  const table = byArch.get(arch) ?? load(arch);
+  return [...table.entries()].flatMap(([nr, args]) => (args === undefined ? [] : [[nr, args] as const]));
+}
+
 function load(arch: Arch): readonly (readonly SelectingArgument[] | undefined)[] {
   const fresh: (readonly SelectingArgument[] | undefined)[] = [];
   for (const row of [

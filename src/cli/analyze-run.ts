@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
-import { cacheDirectory } from '../analyze/cache/entry-store.ts';
+import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
 import { parseDuration } from '../base/duration.ts';
 import { CallgateError, UsageError } from '../base/errors.ts';
@@ -97,7 +97,7 @@ export function analysisTask(
     scope: args.fromMain ? 'main' : 'whole',
     plugins: args.plugins,
     libraries: args.dlopen.map((name) => ({ name, reason: '--dlopen' })),
-    cache: args.cache ? cacheDirectory() : null,
+    cache: args.cache ? cacheDirectory('analyze') : null,
     timeLimit: isPartial ? milliseconds(args.timeout) : null,
     memoryLimit: isPartial ? (args.maxMemory ?? null) : null,
   };

@@ -15,6 +15,8 @@ const COMMAND = {
   OBJ_GET_INFO_BY_FD: 15,
   RAW_TRACEPOINT_OPEN: 17,
   MAP_LOOKUP_AND_DELETE_ELEM: 21,
+  MAP_LOOKUP_BATCH: 24,
+  MAP_DELETE_BATCH: 27,
 } as const;
 
 /** Kinds of map; source: as above, enum bpf_map_type. */
@@ -48,12 +50,16 @@ const BPF_NOEXIST = 1;
 
 const ENOENT = 2;
 const EPERM = 1;
+const EAGAIN = 11;
 const EEXIST = 17;
 const ENOSPC = 28;
 
 /** Offsets in struct bpf_prog_info, with which the runs that the kernel skipped are told. */
 const PROG_INFO_SIZE = 232;
 const RECURSION_MISSES = 208;
+
+/** How often a program is offered that the verifier had no quiet to look at. */
+const LOAD_TRIES = 20;
 
 /** Room for what the verifier has to say; more only costs if it refuses. */
 const LOG_SIZE = 1 << 20;
@@ -114,7 +120,11 @@ export class Bpf {
       license.fill(0);
       return fd;
     };
-    const fd = attempt(null);
+    let fd = attempt(null);
+    // A signal that comes while the verifier works sends it back to the start; source: kernel/bpf/verifier.c, do_check.
+    for (let tries = 1; fd === -1 && this.#libc.errno() === EAGAIN && tries < LOAD_TRIES; tries++) {
+      fd = attempt(null);
+    }
     if (fd !== -1) return fd;
     const errno = this.#libc.errno();
     // Asked for only now: writing the log takes the verifier longer than verifying.
@@ -161,6 +171,53 @@ export class Bpf {
   /** Replaces `key` by the one after it, or fills it with the first if `after` is null; false at the end. */
   nextKey(map: number, after: Uint8Array | null, key: Uint8Array): boolean {
     return this.#element('MAP_GET_NEXT_KEY', map, after, key) === 0;
+  }
+
+  /**
+   * Copies what a hash holds, bucket by bucket: what is there all the time comes exactly once. `take` gets how many of `keys` and
+   * `values` are filled, and they are overwritten afterwards. Since Linux 5.6.
+   *
+   * @throws SystemCallError; ENOSPC if the buffers are smaller than what one bucket holds
+   */
+  walk(
+    map: number,
+    keys: Uint32Array,
+    values: Uint32Array,
+    count: number,
+    take: (count: number) => void,
+  ): void {
+    const position = new Uint8Array(16);
+    for (let isFirst = true; ; isFirst = false) {
+      const view = this.#clear();
+      view.setBigUint64(0, isFirst ? 0n : addressOf(position), true);
+      view.setBigUint64(8, addressOf(position), true);
+      view.setBigUint64(16, addressOf(keys), true);
+      view.setBigUint64(24, addressOf(values), true);
+      view.setUint32(32, count, true);
+      view.setUint32(36, map, true);
+      // SAFETY: `keys` and `values` have room for `count` of the map's, and outlive the call, as does `position`, which is used below.
+      const result = this.#bpfLibc.bpf(COMMAND.MAP_LOOKUP_BATCH, view, 56);
+      const errno = result === -1 ? this.#libc.errno() : 0;
+      if (errno !== 0 && errno !== ENOENT) throw this.#failure('MAP_LOOKUP_BATCH', errno, 'map');
+      take(view.getUint32(32, true));
+      if (errno === ENOENT) {
+        position.fill(0);
+        return;
+      }
+    }
+  }
+
+  /** Takes the first `count` keys out, all of which are there. @throws SystemCallError */
+  deleteAll(map: number, keys: Uint32Array, count: number): void {
+    if (count === 0) return;
+    const view = this.#clear();
+    view.setBigUint64(16, addressOf(keys), true);
+    view.setUint32(32, count, true);
+    view.setUint32(36, map, true);
+    // SAFETY: `keys` has that many of the map's keys, and outlives the call.
+    if (this.#bpfLibc.bpf(COMMAND.MAP_DELETE_BATCH, view, 56) === -1) {
+      throw this.#failure('MAP_DELETE_BATCH', this.#libc.errno(), 'map');
+    }
   }
 
   /** How often the kernel did not run a program because it was running on that processor already; 0 where it does not tell. */

@@ -1,6 +1,6 @@
 import type { Arch } from '../abi/arch.ts';
 import type { Libc } from '../sys/libc.ts';
-import type { RecordedChanges, Recorder, Recording } from './recorder.ts';
+import type { PlacedProcess, ProcessRecord, RecordedChanges, Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
 import type { ExitStatus, MethodName } from '../profile/model.ts';
 
@@ -116,6 +116,8 @@ export type TraceEvent =
     }
   /** A call that the filter denies, or would deny in an audit. */
   | { readonly kind: 'violation'; readonly violation: Violation }
+  /** Processes that are over, ahead of the result, which is without them: the session puts them back. */
+  | { readonly kind: 'settled'; readonly processes: readonly PlacedProcess[] }
   /** The answer to the command `snapshot`. */
   | ({ readonly kind: 'snapshot'; readonly at: number } & RecordedChanges)
   | {
@@ -190,6 +192,8 @@ export interface BackendHost {
   startClock(ago?: number): void;
   send(event: TraceEvent): void;
   receive(): Exclude<TraceCommand, SnapshotCommand> | null;
+  /** Nothing more will be recorded of these processes. */
+  settled(processes: readonly ProcessRecord[]): void;
   /** Numbers for a progress display, cheap enough for every stop. */
   report(tasks: number, phase: number): void;
 }

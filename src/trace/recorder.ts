@@ -19,9 +19,6 @@ import type {
 /** Times of first uses that are kept of a waiting call. */
 export const USES_CAP = 64;
 
-/** Numbers below this are kept in a dense array, all others in a map. */
-const DENSE = 1024;
-
 /** What is known of one (process, arch, nr). */
 export interface CallRecord {
   readonly arch: number;
@@ -79,9 +76,8 @@ export interface ProcessRecord {
   phase: number;
   readonly transitions: Transition[];
   readonly listens: Listen[];
-  /** By arch index; dense numbers. */
-  readonly dense: (CallRecord | undefined)[][];
-  readonly sparse: Map<string, CallRecord>;
+  /** By `callId`. */
+  readonly calls: Map<number, CallRecord>;
   /** What is not measured any more of this process, or null. */
   unmeasured: Unmeasured | null;
 }
@@ -114,12 +110,15 @@ export interface Recording {
   readonly processes: readonly Process[];
 }
 
+/** A process of a recording, and its place among the processes. */
+export type PlacedProcess = readonly [index: number, process: Process];
+
 /** What has been recorded since a time. */
 export interface RecordedChanges {
   /** All programs that are known by now. */
   readonly programs: readonly Program[];
-  /** Index into the processes of the recording, and what changed: the process with those of its calls that were made since. */
-  readonly processes: readonly (readonly [index: number, process: Process])[];
+  /** What changed: each process with those of its calls that were made since. */
+  readonly processes: readonly PlacedProcess[];
 }
 
 export interface NewProcess {
@@ -142,6 +141,7 @@ export class Recorder {
   readonly #programIndex: Map<string, number> = new Map();
   readonly #processes: ProcessRecord[] = [];
   readonly #distinct: Set<number> = new Set();
+  readonly #taken: Set<ProcessRecord> = new Set();
   /** Calls recorded so far. */
   calls = 0;
 
@@ -180,8 +180,7 @@ export class Recorder {
       phase: born.phase,
       transitions: [{ phase: born.phase, at: born.at }],
       listens: [],
-      dense: ARCHES.map(() => []),
-      sparse: new Map(),
+      calls: new Map(),
       unmeasured: null,
     };
     this.#processes.push(record);
@@ -271,10 +270,19 @@ export class Recorder {
     record.errnos.set(errno, (record.errnos.get(errno) ?? 0) + 1);
   }
 
+  /** A process to which nothing can come any more, ahead of the end: {@link finish} is without it then. */
+  take(record: ProcessRecord): PlacedProcess {
+    this.#taken.add(record);
+    return [record.index, toProcess(record)];
+  }
+
+  /** What was recorded, without the processes that were taken. */
   finish(): Recording {
+    const rest =
+      this.#taken.size === 0 ? this.#processes : this.#processes.filter((one) => !this.#taken.has(one));
     return {
       programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
-      processes: this.#processes.map((record) => toProcess(record)),
+      processes: rest.map((record) => toProcess(record)),
     };
   }
 
@@ -293,25 +301,17 @@ export class Recorder {
   }
 
   #record(process: ProcessRecord, arch: number, nr: number, at: number): CallRecord {
-    if (nr >= 0 && nr < DENSE) {
-      const calls = process.dense[arch] as (CallRecord | undefined)[];
-      const found = calls[nr];
-      if (found !== undefined) return found;
-      const made = this.#create(arch, nr, at);
-      calls[nr] = made;
-      return made;
-    }
-    const key = `${arch} ${nr}`;
-    let found = process.sparse.get(key);
+    const id = callId(arch, nr);
+    let found = process.calls.get(id);
     if (found === undefined) {
-      found = this.#create(arch, nr, at);
-      process.sparse.set(key, found);
+      found = this.#create(id, arch, nr, at);
+      process.calls.set(id, found);
     }
     return found;
   }
 
-  #create(arch: number, nr: number, at: number): CallRecord {
-    this.#distinct.add(callId(arch, nr));
+  #create(id: number, arch: number, nr: number, at: number): CallRecord {
+    this.#distinct.add(id);
     const name = ARCHES[arch] as Arch;
     const selectors = selectingArguments(name, nr);
     return {
@@ -361,8 +361,7 @@ function toProcess(record: ProcessRecord, since: number = -Infinity): Process {
     threads: threads.map((thread): Thread => ({ ...thread })),
     transitions: record.transitions,
     listens: record.listens,
-    calls: [...record.dense.flat(), ...record.sparse.values()]
-      .filter((call) => call !== undefined)
+    calls: [...record.calls.values()]
       .filter((call) => call.last >= since || (record.unmeasured?.at ?? -Infinity) >= since)
       .map((call) => toCall(call, record.unmeasured)),
     ...(record.unmeasured?.partial === true ? { partial: true } : {}),

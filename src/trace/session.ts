@@ -1,8 +1,9 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
-import type { ExitStatus } from '../profile/model.ts';
+import type { ExitStatus, Process } from '../profile/model.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import type { Recording } from './recorder.ts';
 import type { TracingThread } from './tracing-thread.ts';
 
 const SIGUSR1 = 'SIGUSR1';
@@ -33,6 +34,7 @@ export class TraceSession {
   readonly #commands: MessagePort;
   readonly #progress: Float64Array;
   readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
+  readonly #settled: Map<number, Process> = new Map();
   /** Resolves when the last tracee is gone; never rejects. */
   readonly end: Promise<SessionEnd>;
   #doorbell: { readonly pid: number } | { readonly eventfd: number } | null = null;
@@ -52,9 +54,16 @@ export class TraceSession {
         resolve(end);
       };
       worker.on('message', (event: TraceEvent) => {
+        if (event.kind === 'settled') {
+          for (const [index, process] of event.processes) this.#settled.set(index, process);
+          return;
+        }
         this.#note(event);
         for (const listener of this.#listeners) listener(event);
-        if (event.kind === 'done' || event.kind === 'failed') finish(event);
+        if (event.kind === 'done') finish({ ...event, recording: this.#complete(event.recording) });
+        if (event.kind === 'failed') {
+          finish({ ...event, recording: event.recording === null ? null : this.#complete(event.recording) });
+        }
       });
       worker.on('error', (error) => finish(crashed(error)));
       worker.on('exit', () => {
@@ -79,6 +88,17 @@ export class TraceSession {
     if (this.#over) return;
     this.#commands.postMessage(command);
     this.#ring();
+  }
+
+  /** A recording with the processes that came ahead of it, each in its place. */
+  #complete(recording: Recording): Recording {
+    if (this.#settled.size === 0) return recording;
+    const rest = recording.processes[Symbol.iterator]();
+    const processes = Array.from(
+      { length: this.#settled.size + recording.processes.length },
+      (_, index) => this.#settled.get(index) ?? (rest.next().value as Process),
+    );
+    return { ...recording, processes };
   }
 
   #note(event: TraceEvent): void {

@@ -245,6 +245,7 @@ class Trace implements RunningTrace {
       case 'phase':
       case 'filtered':
       case 'violation':
+      case 'settled':
       case 'snapshot':
       case 'done':
       case 'failed':

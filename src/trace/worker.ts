@@ -14,17 +14,25 @@ import { tracePtrace } from './ptrace/tracer.ts';
 import { Recorder } from './recorder.ts';
 import type { WorkerInput } from './worker-input.ts';
 
+export { openLibc };
+
 if (parentPort !== null && workerData !== null) {
   const port = parentPort;
   // Loading libc takes a while: it is done while the main thread still reads the command line.
   const libc = openLibc();
   (workerData as WorkerInput).commands.postMessage('loaded');
   port.once('message', (request: TraceRequest) => {
-    run(libc, request, workerData as WorkerInput, (event) => port.postMessage(event));
+    runTrace(libc, request, workerData as WorkerInput, (event) => port.postMessage(event));
   });
 }
 
-function run(libc: Libc, request: TraceRequest, input: WorkerInput, send: (event: TraceEvent) => void): void {
+/** Does one trace on the calling thread, from request to result: whatever happens is an event. */
+export function runTrace(
+  libc: Libc,
+  request: TraceRequest,
+  input: WorkerInput,
+  send: (event: TraceEvent) => void,
+): void {
   const recorder = new Recorder();
   let origin = performance.now();
   let startedAt = Date.now();
@@ -42,6 +50,10 @@ function run(libc: Libc, request: TraceRequest, input: WorkerInput, send: (event
         if (command?.kind !== 'snapshot') return command ?? null;
         send({ kind: 'snapshot', at: host.now(), ...recorder.changes(command.since) });
       }
+    },
+    settled: (processes) => {
+      // While the program goes on there is time for what else would have to be done at the end.
+      send({ kind: 'settled', processes: processes.map((record) => recorder.take(record)) });
     },
     report: (tasks, phase) => {
       const { progress } = input;

@@ -221,9 +221,7 @@ export class RunRecord {
           program.record.listens.push({ at: at + shift, address });
         }
       }
-      for (const call of [...record.dense.flat(), ...record.sparse.values()]) {
-        if (call !== undefined) this.#addRecord(program.record, call, shift);
-      }
+      for (const call of record.calls.values()) this.#addRecord(program.record, call, shift);
     }
   }
 

@@ -81,6 +81,7 @@ export class Watch {
           hasTreePhases: false,
           triggers: [],
           streams: [],
+          tellsCalls: true,
           moves: true,
         },
         LIMITS,

@@ -44,12 +44,14 @@ function commandLines(): string[] {
   });
 }
 
-describe.each(['seccomp', 'ptrace'])('a program that is killed under --method %s', (method) => {
+// Under adaptive that is before, in or after the injection of a filter.
+describe.each(['seccomp', 'ptrace', 'adaptive'])('a program that is killed under --method %s', (method) => {
   it('is recorded as killed, at whatever moment that happens', async () => {
     using directory = temporaryDirectory();
     for (let attempt = 0; attempt < 10; attempt++) {
       const file = join(directory.path, `profile${attempt}`);
-      const traced = start(['trace', '-q', '--method', method, '-o', file, '--', victim, 'busy']);
+      const options = ['-q', '--phases', 'none', '--method', method, '-o', file];
+      const traced = start(['trace', ...options, '--', victim, 'busy']);
       await traced.waitFor(/pid [0-9]+\n/);
       const pid = programOf(traced.pid);
       await pause(Math.random() * 20);

@@ -298,6 +298,46 @@ function listeningPort(pid: number): number {
   throw new Error(`process ${pid} listens on no port`);
 }
 
+describe('the unit of systemd', () => {
+  const unit = readFileSync(new URL('../../packaging/callgate-watch.service', import.meta.url), 'utf8');
+  const valueOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
+
+  it('is one that systemd reads without a complaint', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'callgate-watch.service');
+    // systemd looks whether the command is there.
+    const verify = (text: string): Finished => {
+      writeFileSync(file, text.replace('/usr/bin/callgate', CALLGATE));
+      return run('systemd-analyze', ['verify', '--man=no', file]);
+    };
+    expect(verify(unit)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    expect(verify(unit.replace('ProtectClock', 'ProtectClocks')).stderr).toContain('ProtectClocks');
+  });
+
+  it('has options that callgate takes, and capabilities that are enough', () => {
+    using directory = temporaryDirectory();
+    const [, ...args] = valueOf('ExecStart')
+      .replace('${STATE_DIRECTORY}', directory.path)
+      .replace('127.0.0.1:9464', '127.0.0.1:0')
+      .split(' ');
+    const capabilities = valueOf('CapabilityBoundingSet').toLowerCase().replaceAll('cap_', '+').split(' ');
+    expect(capabilities).toHaveLength(4);
+    const { status, stderr } = run('setpriv', [
+      `--bounding-set=-all,${capabilities.join(',')}`,
+      '--inh-caps=-all',
+      '--no-new-privs',
+      sharedCallgate(),
+      ...args,
+      '--once',
+      '1s',
+    ]);
+    // Processes of a machine that is at work come and go.
+    const others = /^callgate: warning: [0-9]+ processes? w(as|ere) gone before it was known .*\n/;
+    expect({ status, stderr: stderr.replace(others, '') }).toEqual({ status: 0, stderr: '' });
+    expect(readdirSync(directory.path).length).toBeGreaterThan(0);
+  });
+});
+
 describe('a fault', () => {
   it('a watch that is killed leaves whole files, no lock and nothing attached', async () => {
     using directory = temporaryDirectory();

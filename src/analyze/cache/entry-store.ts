@@ -1,16 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeCacheDirectory } from '../../base/cache-directory.ts';
 
 /** Bytes of all entries together beyond which the oldest ones go. */
 const SIZE_LIMIT = 512 * 1024 * 1024;
@@ -20,12 +11,6 @@ const ABANDONED_AFTER = 3_600_000;
 
 /** Length of the SHA-256 that an entry begins with. */
 const DIGEST_SIZE = 32;
-
-/** Where entries are kept: below XDG_CACHE_HOME if that is absolute, else below ~/.cache (XDG Base Directory Specification). */
-export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env['XDG_CACHE_HOME'];
-  return join(base?.startsWith('/') === true ? base : join(homedir(), '.cache'), 'callgate', 'analyze');
-}
 
 /**
  * Files by key in one directory, for any number of processes at once.
@@ -62,7 +47,7 @@ export class EntryStore {
   write(key: string, content: Uint8Array): boolean {
     const temporary = join(this.#directory, `.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makeCacheDirectory(this.#directory);
       writeFileSync(temporary, Buffer.concat([digest(key, content), content]), { flag: 'wx', mode: 0o600 });
       renameSync(temporary, this.#path(key));
     } catch {

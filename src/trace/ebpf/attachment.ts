@@ -39,6 +39,9 @@ export interface Limits {
 
 export const LIMITS: Limits = { tasks: 65536, calls: 131072, values: 131072, events: 1 << 22 };
 
+/** Keys that a sweep takes at a time: more than a bucket of a map ever holds. */
+const SWEEP_COUNT = 4096;
+
 export type MapName =
   | 'tasks'
   | 'processes'
@@ -140,6 +143,31 @@ export class Attachment implements Disposable {
       yield key;
       last = key;
     }
+  }
+
+  /**
+   * Shows every key and value of a map of processes' calls, some at a time, and takes those out of which `take` gives the places.
+   * What the programs add meanwhile may be missing.
+   */
+  sweep(
+    map: 'calls' | 'values',
+    take: (keys: Uint32Array, values: Uint32Array, count: number) => number[],
+  ): void {
+    const [keySize, valueSize] =
+      map === 'calls' ? [CALL_KEY.size / 4, CALL.size / 4] : [VALUE_KEY.size / 4, VALUE.size / 4];
+    const keys = new Uint32Array(SWEEP_COUNT * keySize);
+    const values = new Uint32Array(SWEEP_COUNT * valueSize);
+    const done: Uint32Array[] = [];
+    const fd = this.#map(map);
+    this.#bpf.walk(fd, keys, values, SWEEP_COUNT, (count) => {
+      const places = take(keys, values, count);
+      const taken = new Uint32Array(places.length * keySize);
+      for (const [index, place] of places.entries()) {
+        taken.set(keys.subarray(place * keySize, (place + 1) * keySize), index * keySize);
+      }
+      done.push(taken);
+    });
+    for (const taken of done) this.#bpf.deleteAll(fd, taken, taken.length / keySize);
   }
 
   /** Tells the programs of threads of a process, whose entry has this number. Those that they know already stay as they are. */

@@ -1,5 +1,5 @@
 import { ARCHES, type Arch } from '../../abi/arch.ts';
-import { selectingArguments, type SelectingArgument } from '../../abi/selecting-arguments.ts';
+import { selectingCalls, type SelectingArgument } from '../../abi/selecting-arguments.ts';
 import { syscallNumber } from '../../abi/syscalls.ts';
 import { waitingCalls } from '../../abi/waiting-calls.ts';
 import {
@@ -53,13 +53,13 @@ export function buildCallTable(triggers: readonly CallTrigger[], output: boolean
     for (const nr of waitingCalls(name).keys()) {
       if (nr < TABLE_ROWS) view.setUint16((arch * TABLE_ROWS + nr) * ROW.size + ROW.waits, 1, true);
     }
-    for (let nr = 0; nr < TABLE_ROWS; nr++) {
-      const selectors = selectingArguments(name, nr).slice(0, SELECTOR_CAP);
-      for (const [which, selector] of selectors.entries()) {
+    for (const [nr, args] of selectingCalls(name)) {
+      if (nr >= TABLE_ROWS) continue;
+      for (const [which, selector] of args.slice(0, SELECTOR_CAP).entries()) {
         const at = (arch * TABLE_ROWS + nr) * ROW.size + ROW.selectors + which * 4;
         view.setUint32(at, encodeSelector(selector), true);
       }
-      if (selectors.length > 0) add(arch, nr, ROW_SELECTORS);
+      if (args.length > 0) add(arch, nr, ROW_SELECTORS);
     }
     for (const [flag, names] of output ? [...FLAGS, ...OUTPUT_FLAGS] : FLAGS) {
       for (const call of names) {

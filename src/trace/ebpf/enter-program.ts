@@ -96,13 +96,13 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   findRow(code);
   code.jumpIf('ne', 'r2', 0, 'special');
   // What most calls take: nothing but being counted.
-  findCall(code);
+  findCall(code, options);
   countCall(code, options);
   code.jump('end').label('special');
   emitSpecial(code, options);
-  findCall(code);
+  findCall(code, options);
   countCall(code, options);
-  emitSelectors(code);
+  emitSelectors(code, options);
   code.jump('end');
   code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
   code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
@@ -276,7 +276,7 @@ function emitTriggers(code: ProgramAssembler, options: ProgramOptions): void {
 }
 
 /** r9 = the entry of the call in its map, made if it is not there. The arch is in the key from here on. */
-function findCall(code: ProgramAssembler): void {
+function findCall(code: ProgramAssembler, options: ProgramOptions): void {
   const [known, made] = [code.fresh('known'), code.fresh('made')];
   const key = AT.key;
   code.load('r1', 'r7', TASK.entry, 4).store('r10', key + CALL_KEY.entry, 'r1', 4);
@@ -290,7 +290,7 @@ function findCall(code: ProgramAssembler): void {
     .store('r10', AT.call + CALL.tgid, 'r1', 4);
   code.insert('calls', key, AT.call).lookup('calls', key).mov('r9', 'r0').jumpIf('ne', 'r9', 0, made);
   code.count('lostCalls', 1, 8).jump('end').label(made);
-  emitCallEvent(code, 'call');
+  if (options.tellsCalls) emitCallEvent(code, 'call');
   code.label(known);
 }
 
@@ -327,7 +327,7 @@ function countCall(code: ProgramAssembler, options: ProgramOptions): void {
 }
 
 /** Values of the selecting arguments, each with first and last use. */
-function emitSelectors(code: ProgramAssembler): void {
+function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
   code.load('r1', 'r10', AT.flags, 8).jumpIf('set', 'r1', ROW_SELECTORS, 'selectors').jump('end');
   code.label('selectors');
   for (let which = 0; which < SELECTOR_CAP; which++) {
@@ -340,7 +340,7 @@ function emitSelectors(code: ProgramAssembler): void {
     code.mov('r2', 'r8').alu('and', 'r2', 7).alu('lsh', 'r2', 3).mov('r3', 'r10').alu('add', 'r3', 'r2');
     code.load('r3', 'r3', AT.arguments, 8);
     readSelected(code, which, any);
-    addValue(code, which, any, next);
+    addValue(code, options, which, any, next);
     code
       .label(any)
       .mov('r1', 1 << which)
@@ -369,8 +369,14 @@ function readSelected(code: ProgramAssembler, which: number, any: string): void 
   code.load('r3', 'r10', AT.spare, 8).label(ready);
 }
 
-function addValue(code: ProgramAssembler, which: number, any: string, next: string): void {
-  const { key, valueKey, value, event } = AT;
+function addValue(
+  code: ProgramAssembler,
+  options: ProgramOptions,
+  which: number,
+  any: string,
+  next: string,
+): void {
+  const { key, valueKey, value } = AT;
   const [fresh, dropped] = [`fresh value ${which}`, `value lost ${which}`];
   for (const field of ['entry', 'arch', 'nr'] as const) {
     code.load('r1', 'r10', key + CALL_KEY[field], 4).store('r10', valueKey + VALUE_KEY[field], 'r1', 4);
@@ -389,6 +395,13 @@ function addValue(code: ProgramAssembler, which: number, any: string, next: stri
     .store('r10', value + VALUE.first, 'r1', 8)
     .store('r10', value + VALUE.last, 'r1', 8);
   code.insert('values', valueKey, value).lookup('values', valueKey).jumpIf('eq', 'r0', 0, dropped);
+  if (options.tellsCalls) emitValueEvent(code);
+  code.jump(next);
+  code.label(dropped).count('lostCalls', 1, 8);
+}
+
+function emitValueEvent(code: ProgramAssembler): void {
+  const { valueKey, event } = AT;
   code.load('r2', 'r10', valueKey + VALUE_KEY.entry, 4).beginEvent(event, 'value', 'r2', AT.now);
   for (const [from, to] of [
     [VALUE_KEY.arch, VALUE_EVENT.arch],
@@ -402,6 +415,5 @@ function addValue(code: ProgramAssembler, which: number, any: string, next: stri
     .alu('rsh', 'r1', 32)
     .store('r10', event + VALUE_EVENT.tgid, 'r1', 4);
   code.load('r1', 'r10', valueKey + VALUE_KEY.value, 8).store('r10', event + VALUE_EVENT.value, 'r1', 8);
-  code.send(event, VALUE_EVENT.size, RB_NO_WAKEUP).jump(next);
-  code.label(dropped).count('lostCalls', 1, 8);
+  code.send(event, VALUE_EVENT.size, RB_NO_WAKEUP);
 }

@@ -2,12 +2,13 @@ import { signalName } from '../../abi/signals.ts';
 import type { ExitStatus } from '../../profile/model.ts';
 import { decodeStatus, type WaitStatus } from '../../sys/wait.ts';
 import { absoluteAddress, readArgv } from '../proc.ts';
-import type { ProcessRecord, Recorder } from '../recorder.ts';
+import { callId, type ProcessRecord, type Recorder } from '../recorder.ts';
 import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
 import type { Executables } from './executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from './layout.ts';
+import { CALL_WORDS, readBigInt, readExact, readNumber, VALUE_WORDS, WordClock } from './map-words.ts';
 
 const CLONE_VFORK = 0x4000;
 const SIGCHLD = 17;
@@ -18,23 +19,23 @@ const SIGNAL_GROUP_EXIT = 4;
 interface Entry {
   readonly number: number;
   readonly process: ProcessRecord;
-  /** By arch and number. */
-  readonly calls: Map<string, KnownCall>;
-  /** Keys in map `values`. */
-  readonly values: Uint8Array[];
+  /** Times of first uses that are not in the recording yet, by `callId`. */
+  readonly uses: Map<number, number[]>;
+  /** What is in the recording already, by `callId`. */
+  readonly recorded: Map<number, Recorded>;
   /** How its first thread ended, if it has. */
   leaderExit: number | null;
+  /** It ended or executed another program: nothing can come to what the maps have of it. */
+  isOver: boolean;
 }
 
-/** A call in map `calls`. */
-interface KnownCall {
-  readonly key: Uint8Array;
-  /** Times of first uses that are not in the recording yet. */
-  readonly uses: number[];
-  /** What is in the recording already. */
-  count: number;
-  waited: number;
+interface Recorded {
+  readonly count: number;
+  readonly waited: number;
 }
+
+/** Entries that are over, after which the maps are to be gone through: it is cheaper for many at once. */
+const CROWD = 128;
 
 type EventOf<Kind extends EbpfEvent['kind']> = Extract<EbpfEvent, { kind: Kind }>;
 
@@ -48,6 +49,10 @@ export class Family {
   readonly #live: Map<number, ProcessRecord> = new Map();
   readonly #origin: () => bigint;
   readonly #paths: Map<number, string | null> = new Map();
+  /** Numbers of entries that are over and still in the maps. */
+  readonly #over: number[] = [];
+  readonly #settled: ProcessRecord[] = [];
+  readonly #clock: WordClock = new WordClock();
   /** Latest moment at which the tree entered a phase as a whole. */
   #treePhase: { phase: number; at: number } = { phase: 0, at: 0 };
   /** Things that were told of a process that is not known: what told of it was lost. */
@@ -82,9 +87,10 @@ export class Family {
     this.#entries.set(number, {
       number,
       process,
-      calls: new Map(),
-      values: [],
+      uses: new Map(),
+      recorded: new Map(),
       leaderExit: null,
+      isOver: false,
     });
     this.#live.set(process.pid, process);
   }
@@ -97,14 +103,13 @@ export class Family {
     this.#treePhase = { phase, at };
   }
 
-  called(event: EventOf<'call' | 'use' | 'value'>): void {
+  /** One of the first uses of a call that waits. */
+  used(event: EventOf<'call' | 'use'>): void {
     const entry = this.#entries.get(event.entry) ?? this.#stray(event.entry, event.tgid, event.time);
-    if (event.kind === 'value') {
-      entry.values.push(valueKey(event));
-      return;
-    }
-    const call = knownCall(entry, event.arch, event.nr);
-    if (event.kind === 'use') call.uses.push(this.since(event.time));
+    const id = callId(event.arch, event.nr);
+    const uses = entry.uses.get(id);
+    if (uses === undefined) entry.uses.set(id, [this.since(event.time)]);
+    else uses.push(this.since(event.time));
   }
 
   forked(event: EventOf<'fork'>): ProcessRecord {
@@ -155,8 +160,7 @@ export class Family {
       this.#entries.delete(event.entry);
     } else {
       const former = this.#entries.get(event.entry) ?? this.#stray(event.entry, tgid, event.time);
-      this.#collect(former, true);
-      this.#entries.delete(event.entry);
+      this.#endEntry(former);
       process = this.#recorder.exec(former.process, program, argv, at);
     }
     this.add(event.newEntry, process);
@@ -176,8 +180,7 @@ export class Family {
     if (entry === undefined) return null;
     const isGroup = (event.signalFlags & SIGNAL_GROUP_EXIT) !== 0;
     const code = isGroup ? event.exitCode : (entry.leaderExit ?? event.exitCode);
-    this.#collect(entry, true);
-    this.#entries.delete(event.entry);
+    this.#endEntry(entry);
     this.#recorder.endProcess(entry.process, exitOf(code), this.since(event.time));
     this.#live.delete(entry.process.pid);
     return entry.process;
@@ -218,18 +221,33 @@ export class Family {
       this.#recorder.startThread(entry.process, event.tid, null, at);
   }
 
-  /** Brings the calls of the processes that live up to date. */
+  /** Whether the maps hold much of processes that are over. */
+  get isCrowded(): boolean {
+    return this.#over.length >= CROWD;
+  }
+
+  /** Brings the calls of all processes up to date, and makes room in the maps. */
   refresh(): void {
-    for (const entry of this.#entries.values()) this.#collect(entry, false);
+    const over = this.#over.splice(0);
+    this.#sweep(false);
+    for (const number of over) {
+      const entry = this.#entries.get(number);
+      if (entry !== undefined) this.#settled.push(entry.process);
+      this.#entries.delete(number);
+    }
+  }
+
+  /** Processes that are over and wholly recorded, each once; none as long as they are few. */
+  takeSettled(): readonly ProcessRecord[] {
+    return this.#settled.length < CROWD ? [] : this.#settled.splice(0);
   }
 
   /** Takes processes out that the programs do not know any more: their end was not told. */
   dropDead(at: number): void {
     for (const entry of this.#entries.values()) {
-      if (this.#attachment.isLive(entry.process.pid) || entry.process.end !== null) continue;
+      if (entry.isOver || this.#attachment.isLive(entry.process.pid)) continue;
       this.strays++;
-      this.#collect(entry, true);
-      this.#entries.delete(entry.number);
+      this.#endEntry(entry);
       this.#recorder.endProcess(entry.process, { kind: 'detached' }, at);
       this.#live.delete(entry.process.pid);
     }
@@ -237,27 +255,17 @@ export class Family {
 
   /** The end of tracing: what lives is let go of. The programs must not run any more. */
   finish(at: number): void {
-    for (const key of this.#attachment.keys('calls', CALL_KEY.size)) {
-      const view = new DataView(key.buffer);
-      const number = view.getUint32(CALL_KEY.entry, true);
-      const value = new Uint8Array(CALL.size);
-      if (!this.#attachment.look('calls', key, value)) continue;
-      const counted = new DataView(value.buffer);
-      const first = counted.getBigUint64(CALL.first, true);
-      const entry =
-        this.#entries.get(number) ?? this.#stray(number, counted.getUint32(CALL.tgid, true), first);
-      knownCall(entry, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
-    }
-    for (const entry of this.#entries.values()) entry.values.length = 0;
-    for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
-      this.#entries.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values.push(key);
-    }
-    for (const entry of this.#entries.values()) {
-      this.#collect(entry, true);
-      if (entry.process.end === null) this.#recorder.endProcess(entry.process, { kind: 'detached' }, at);
+    this.#sweep(true);
+    for (const { process } of this.#entries.values()) {
+      if (process.end === null) this.#recorder.endProcess(process, { kind: 'detached' }, at);
     }
     this.#entries.clear();
     this.#live.clear();
+  }
+
+  #endEntry(entry: Entry): void {
+    entry.isOver = true;
+    this.#over.push(entry.number);
   }
 
   /** A process whose birth was not told: only its pid is known. */
@@ -283,59 +291,87 @@ export class Family {
     if (process.phase < phase) this.#recorder.enterPhase(process, phase, Math.max(at, process.start));
   }
 
-  /** Brings the calls of a process up to date, for the last time or for now. */
-  #collect(entry: Entry, isLast: boolean): void {
-    const value = new Uint8Array(CALL.size);
-    const view = new DataView(value.buffer);
-    for (const known of entry.calls.values()) {
-      const { key } = known;
-      if (!this.#fetch('calls', key, value, isLast)) continue;
-      const at = new DataView(key.buffer);
-      const [arch, nr] = [at.getUint32(CALL_KEY.arch, true), at.getInt32(CALL_KEY.nr, true)];
-      const times = [CALL.first, CALL.last].map((offset) => this.since(view.getBigUint64(offset, true)));
-      const count = Number(view.getBigUint64(CALL.count, true));
-      const waited = Number(view.getBigUint64(CALL.waited, true));
-      const record = this.#recorder.addCounted(entry.process, arch, nr, {
-        count: count - known.count,
-        // Two threads may have read the clock in one order and written in the other.
-        first: Math.min(...times),
-        last: Math.max(...times),
-        phases: phaseBits(entry.process, view.getUint32(CALL.phases, true), times),
-        waited: waited - known.waited,
-        uses: known.uses.splice(0).sort((a, b) => a - b),
-      });
-      known.count = count;
-      known.waited = waited;
-      const any = view.getUint32(CALL.any, true);
-      for (let which = 0; which < SELECTOR_CAP; which++) {
-        if ((any & (1 << which)) !== 0) record.values[which] = null;
+  /** Goes through the maps; what belongs to a process that nobody has told of is taken at the end only, for that may be on the way. */
+  #sweep(isLast: boolean): void {
+    this.#clock.origin = this.#origin();
+    this.#attachment.sweep('calls', (keys, values, count) => {
+      const over: number[] = [];
+      for (let place = 0; place < count; place++) {
+        const number = keys[place * CALL_WORDS.key + CALL_KEY.entry / 4] as number;
+        const at = place * CALL_WORDS.value;
+        let entry = this.#entries.get(number);
+        if (entry === undefined) {
+          if (!isLast) continue;
+          entry = this.#stray(
+            number,
+            values[at + CALL.tgid / 4] as number,
+            readBigInt(values, at + CALL.first / 4),
+          );
+        }
+        const key = place * CALL_WORDS.key;
+        this.#addCall(
+          entry,
+          keys[key + CALL_KEY.arch / 4] as number,
+          (keys[key + CALL_KEY.nr / 4] as number) | 0,
+          values,
+          at,
+        );
+        if (entry.isOver) over.push(place);
       }
-    }
-    this.#collectValues(entry, isLast);
-    if (!isLast) return;
-    entry.calls.clear();
-    entry.values.length = 0;
+      return over;
+    });
+    this.#attachment.sweep('values', (keys, values, count) => {
+      const over: number[] = [];
+      for (let place = 0; place < count; place++) {
+        const key = place * VALUE_WORDS.key;
+        const entry = this.#entries.get(keys[key + VALUE_KEY.entry / 4] as number);
+        if (entry === undefined) continue;
+        const at = place * VALUE_WORDS.value;
+        const first = this.#clock.read(values, at + VALUE.first / 4);
+        const last = this.#clock.read(values, at + VALUE.last / 4);
+        const [arch, nr] = [
+          keys[key + VALUE_KEY.arch / 4] as number,
+          (keys[key + VALUE_KEY.nr / 4] as number) | 0,
+        ];
+        this.#recorder.addValue(entry.process, arch, nr, {
+          which: keys[key + VALUE_KEY.which / 4] as number,
+          value: readExact(keys, key + VALUE_KEY.value / 4),
+          first: Math.min(first, last),
+          last: Math.max(first, last),
+        });
+        if (entry.isOver) over.push(place);
+      }
+      return over;
+    });
   }
 
-  #collectValues(entry: Entry, isLast: boolean): void {
-    const value = new Uint8Array(VALUE.size);
-    const view = new DataView(value.buffer);
-    for (const key of entry.values) {
-      if (!this.#fetch('values', key, value, isLast)) continue;
-      const at = new DataView(key.buffer);
-      const [arch, nr] = [at.getUint32(VALUE_KEY.arch, true), at.getInt32(VALUE_KEY.nr, true)];
-      const times = [VALUE.first, VALUE.last].map((offset) => this.since(view.getBigUint64(offset, true)));
-      this.#recorder.addValue(entry.process, arch, nr, {
-        which: at.getUint32(VALUE_KEY.which, true),
-        value: exact(at.getBigUint64(VALUE_KEY.value, true)),
-        first: Math.min(...times),
-        last: Math.max(...times),
-      });
+  #addCall(entry: Entry, arch: number, nr: number, values: Uint32Array, at: number): void {
+    const id = callId(arch, nr);
+    const before = entry.recorded.get(id);
+    const count = readNumber(values, at + CALL.count / 4);
+    const waited = readNumber(values, at + CALL.waited / 4);
+    const [a, b] = [
+      this.#clock.read(values, at + CALL.first / 4),
+      this.#clock.read(values, at + CALL.last / 4),
+    ];
+    // Two threads may have read the clock in one order and written in the other.
+    const [first, last] = [Math.min(a, b), Math.max(a, b)];
+    const uses = entry.uses.get(id);
+    if (uses !== undefined) entry.uses.delete(id);
+    const record = this.#recorder.addCounted(entry.process, arch, nr, {
+      count: count - (before?.count ?? 0),
+      first,
+      last,
+      phases: phaseBits(entry.process, values[at + CALL.phases / 4] as number, first, last),
+      waited: waited - (before?.waited ?? 0),
+      uses: uses?.sort((one, other) => one - other) ?? [],
+    });
+    if (!entry.isOver) entry.recorded.set(id, { count, waited });
+    const any = values[at + CALL.any / 4] as number;
+    if (any === 0) return;
+    for (let which = 0; which < SELECTOR_CAP; which++) {
+      if ((any & (1 << which)) !== 0) record.values[which] = null;
     }
-  }
-
-  #fetch(map: 'calls' | 'values', key: Uint8Array, value: Uint8Array, isLast: boolean): boolean {
-    return isLast ? this.#attachment.take(map, key, value) : this.#attachment.look(map, key, value);
   }
 }
 
@@ -343,12 +379,12 @@ export class Family {
  * Phases of a call that was made first and last at these times. The programs learn of a new phase of the whole tree a moment after it
  * has begun, so what they have noted is set right by the times, which are exact.
  */
-function phaseBits({ transitions }: ProcessRecord, noted: number, times: readonly number[]): number {
-  const [first = 0, last = 0] = times
-    .toSorted((a, b) => a - b)
-    .map((time) => (transitions.findLast(({ at }) => at <= time) ?? transitions[0])?.phase ?? 0);
-  const between = (2 << last) - (1 << first);
-  return (noted & between) | (1 << first) | (1 << last);
+function phaseBits({ transitions }: ProcessRecord, noted: number, first: number, last: number): number {
+  const phaseAt = (time: number): number =>
+    (transitions.findLast(({ at }) => at <= time) ?? transitions[0])?.phase ?? 0;
+  const [from, to] = [phaseAt(first), phaseAt(last)];
+  const between = (2 << to) - (1 << from);
+  return (noted & between) | (1 << from) | (1 << to);
 }
 
 function birthOf({ cloneFlags, exitSignal }: EventOf<'fork'>): 'fork' | 'vfork' | 'clone' {
@@ -367,39 +403,4 @@ function exitOf(code: number): ExitStatus {
   const status = decodeStatus(code & 0xffff);
   if (status.kind === 'stopped') return { kind: 'signaled', signal: `SIG${code & 0x7f}`, core: false };
   return toExit(status);
-}
-
-function knownCall(entry: Entry, arch: number, nr: number): KnownCall {
-  const name = `${arch} ${nr}`;
-  let call = entry.calls.get(name);
-  if (call === undefined) {
-    call = { key: callKey(entry.number, arch, nr), uses: [], count: 0, waited: 0 };
-    entry.calls.set(name, call);
-  }
-  return call;
-}
-
-function callKey(entry: number, arch: number, nr: number): Uint8Array {
-  const key = new Uint8Array(CALL_KEY.size);
-  const view = new DataView(key.buffer);
-  view.setUint32(CALL_KEY.entry, entry, true);
-  view.setUint32(CALL_KEY.arch, arch, true);
-  view.setUint32(CALL_KEY.nr, nr, true);
-  return key;
-}
-
-function valueKey({ entry, arch, nr, which, value }: EventOf<'value'>): Uint8Array {
-  const key = new Uint8Array(VALUE_KEY.size);
-  const view = new DataView(key.buffer);
-  view.setUint32(VALUE_KEY.entry, entry, true);
-  view.setUint32(VALUE_KEY.arch, arch, true);
-  view.setUint32(VALUE_KEY.nr, nr, true);
-  view.setUint32(VALUE_KEY.which, which, true);
-  view.setBigUint64(VALUE_KEY.value, value, true);
-  return key;
-}
-
-/** A number where it is exact, else text. */
-function exact(value: bigint): number | string {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `0x${value.toString(16)}`;
 }

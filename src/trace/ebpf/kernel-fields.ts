@@ -107,7 +107,8 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   addressName: ['unix_address', 'name'],
 };
 
-const TRACEPOINTS: readonly Tracepoint[] = [
+/** Names of all tracepoints. */
+export const TRACEPOINTS: readonly Tracepoint[] = [
   'sys_enter',
   'sched_process_fork',
   'sched_process_exec',
@@ -115,6 +116,9 @@ const TRACEPOINTS: readonly Tracepoint[] = [
   'signal_generate',
   'cgroup_attach_task',
 ];
+
+/** Names of all members. */
+export const FIELD_NAMES: readonly FieldName[] = Object.keys(FIELDS) as FieldName[];
 
 /**
  * Looks up what the programs need in the BTF of a kernel.

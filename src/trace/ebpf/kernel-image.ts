@@ -1,16 +1,29 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { cacheDirectory } from '../../base/cache-directory.ts';
 import { UnsupportedError } from '../../base/errors.ts';
 import { mapFile, openBpfLibc } from '../../sys/bpf-libc.ts';
+import { loadKernelFields, readKernelBuildId, storeKernelFields } from './kernel-fields-cache.ts';
 import { findKernelFields, type KernelFields } from './kernel-fields.ts';
 
 const BTF = '/sys/kernel/btf/vmlinux';
 
 /**
- * Where this kernel keeps what the programs read.
+ * Where this kernel keeps what the programs read; looked up once, and kept for later traces.
  *
  * @throws UnsupportedError if it does not say, or lacks something
  */
 export function readKernelFields(): KernelFields {
+  const kernel = existsSync(BTF) ? readKernelBuildId() : null;
+  if (kernel === null) return findFields();
+  const place = { directory: cacheDirectory('kernel'), kernel };
+  const known = loadKernelFields(place);
+  if (known !== null) return known;
+  const fields = findFields();
+  storeKernelFields(place, fields);
+  return fields;
+}
+
+function findFields(): KernelFields {
   let fd: number;
   try {
     fd = openSync(BTF, 'r');

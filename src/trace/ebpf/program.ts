@@ -36,6 +36,8 @@ export interface ProgramOptions {
   readonly triggers: readonly CallTrigger[];
   /** Inodes of the program's stdout and stderr, if what is written there is wanted. */
   readonly streams: readonly bigint[];
+  /** Whether each new call of a process, and value of its arguments, is told; else they are found in the maps. */
+  readonly tellsCalls: boolean;
   /** Whether it is told when a process is moved to another cgroup. */
   readonly moves?: true;
 }

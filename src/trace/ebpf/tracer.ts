@@ -123,6 +123,7 @@ class EbpfTracer {
           hasTreePhases: this.#request.phases.length > 0,
           triggers: this.#callWatches.map(toCallTrigger),
           streams: this.#wantsOutput() ? this.#scope.streams() : [],
+          tellsCalls: false,
         },
         this.#limits,
         (attachment) => {
@@ -197,11 +198,13 @@ class EbpfTracer {
     this.#finish();
   }
 
-  /** Takes the counts over from the kernel every now and then, so that progress can be shown; seldom if that takes long. */
+  /** Takes the counts over from the kernel every now and then: for the progress, seldom if that takes long, and to make room. */
   #keepCounts(): void {
     const began = performance.now();
-    if (began < this.#countAt) return;
+    if (began < this.#countAt && !this.#family.isCrowded) return;
     this.#family.refresh();
+    const settled = this.#family.takeSettled();
+    if (settled.length > 0) this.#host.settled(settled);
     const now = performance.now();
     this.#countAt = now + Math.max(COUNT_INTERVAL, 20 * (now - began));
   }
@@ -223,10 +226,8 @@ class EbpfTracer {
   #take(event: EbpfEvent): void {
     const family = this.#family;
     switch (event.kind) {
-      case 'call':
       case 'use':
-      case 'value':
-        family.called(event);
+        family.used(event);
         return;
       case 'fork': {
         const process = family.forked(event);
@@ -261,6 +262,8 @@ class EbpfTracer {
       case 'signal':
         this.#terminalSignals.set(event.signal, family.since(event.time));
         return;
+      case 'call':
+      case 'value':
       case 'cgroup':
         return;
     }

@@ -1,7 +1,7 @@
 import { errnoName } from '../../abi/errno.ts';
 import { syscallName } from '../../abi/syscalls.ts';
 import { ARCHES, type Arch } from '../../abi/arch.ts';
-import type { CallRecord, ProcessRecord } from '../recorder.ts';
+import { callId, type CallRecord, type ProcessRecord } from '../recorder.ts';
 import type { Context } from './context.ts';
 import { injectFilter } from './inject.ts';
 import { makerOf } from './maker.ts';
@@ -210,7 +210,7 @@ export class Adaptive {
 /** Whether a process has itself made, in the phase it is in, every call that is going to pass, with every value. */
 function includesAll(process: ProcessRecord, passing: Passing, phase: number): boolean {
   for (const { arch, nr, values } of passing.calls.values()) {
-    const record = process.dense[arch]?.[nr] ?? process.sparse.get(`${arch} ${nr}`);
+    const record = process.calls.get(callId(arch, nr));
     if (record === undefined || (record.phases & (1 << phase)) === 0) return false;
     for (const [which, passed] of values.entries()) {
       const own = record.values[which];

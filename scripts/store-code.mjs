@@ -1,0 +1,54 @@
+// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|tracing|analyzing
+// A function that was not used is stored as source, and compiled when it is called. So what is used here is a trace by each
+// method; where the machine that builds cannot do one, that costs time later and nothing else.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
+import { loadBundle } from './bundle-loader.cjs';
+
+const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
+const name = process.argv[2];
+const { exports, script } = loadBundle(bundle, name);
+const scratch = mkdtempSync(join(tmpdir(), 'callgate-build-'));
+
+// A command line ends the process when it is done.
+process.on('exit', () => {
+  writeFileSync(join(bundle, `${name}.cache`), script.createCachedData());
+  rmSync(scratch, { recursive: true });
+});
+
+if (name === 'command') {
+  const options = ['-q', '--phases', 'none', '--method', 'seccomp', '-o', join(scratch, 'profile')];
+  await exports.main(['node', 'callgate', 'trace', ...options, '--', 'true'], null);
+} else if (name === 'tracing') {
+  for (const method of ['seccomp', 'adaptive', 'ebpf']) trace(method);
+}
+
+/** Traces `true` on this thread. */
+function trace(method) {
+  const request = {
+    method,
+    fallback: null,
+    target: {
+      kind: 'launch',
+      path: '/bin/true',
+      argv: ['true'],
+      env: [],
+      cwd: null,
+      stdin: 'null',
+      inherited: { ignoredSignals: 0n, openFiles: null, descriptors: [], closed: [] },
+    },
+    phases: [],
+    ready: null,
+    privileged: process.geteuid() === 0,
+    enforcement: null,
+  };
+  const { port1, port2 } = new MessageChannel();
+  const input = { commands: port2, progress: new Float64Array(5) };
+  exports.runTrace(exports.openLibc(), request, input, (event) => {
+    if (event.kind === 'failed') process.stderr.write(`${method}: ${event.error.message}\n`);
+  });
+  port1.close();
+}

@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { Bpf, ProgramRefusedError } from '../../src/sys/bpf.ts';
+import { openBpfLibc } from '../../src/sys/bpf-libc.ts';
+import { openLibc } from '../../src/sys/libc.ts';
+import { Assembler } from '../../src/trace/ebpf/assembler.ts';
+import { readKernelFields } from '../../src/trace/ebpf/kernel-image.ts';
+import { explainRefusal } from '../../src/trace/ebpf/refusal.ts';
+import { CALLGATE, readProfile, run, temporaryDirectory } from '../support/callgate.ts';
+
+it('what the verifier refuses is told in its own words, in one line', () => {
+  const bpf = new Bpf(openLibc(), openBpfLibc());
+  const program = {
+    name: 'callgate_test',
+    // It returns what nobody has put into r0.
+    instructions: new Assembler().exit().assemble().instructions,
+    tracepoint: readKernelFields().tracepoints.sys_enter,
+  };
+  let refusal: unknown;
+  try {
+    bpf.close(bpf.loadProgram(program));
+  } catch (error) {
+    refusal = error;
+  }
+  expect(refusal).toBeInstanceOf(ProgramRefusedError);
+  expect(explainRefusal(refusal as ProgramRefusedError).message).toBe(
+    'trace: eBPF tracing cannot be set up: bpf: the kernel refused program callgate_test, EACCES, the verifier says "R0 !read_ok"',
+  );
+});
+
+/** Traces `true` while some of its calls of bpf(2), which are counted from 1, fail with EAGAIN. */
+function traceWithInterruptions(which: string): { status: number | null; stderr: string; method: string } {
+  using directory = temporaryDirectory();
+  const file = join(directory.path, 'p');
+  const { status, stderr } = run('strace', [
+    '-f',
+    '-qq',
+    '-e',
+    'trace=bpf',
+    '-e',
+    `inject=bpf:error=EAGAIN:when=${which}`,
+    '-o',
+    '/dev/null',
+    CALLGATE,
+    'trace',
+    '-q',
+    '--method',
+    'ebpf',
+    '-o',
+    file,
+    '--',
+    'true',
+  ]);
+  return { status, stderr, method: status === 0 ? (readProfile(file).runs[0]?.method ?? '') : '' };
+}
+
+/** Calls of bpf(2) before the first program is loaded: nine maps, and two values. */
+const BEFORE_PROGRAMS = 11;
+
+it('a signal that interrupts the verifier does not count: the program is offered again', () => {
+  const first = BEFORE_PROGRAMS + 1;
+  expect(traceWithInterruptions(`${first}..${first + 4}`)).toEqual({
+    status: 0,
+    stderr: '',
+    method: 'ebpf',
+  });
+});
+
+it('a verifier that is interrupted for ever is a refusal and no endless loop', () => {
+  const { status, stderr } = traceWithInterruptions(`${BEFORE_PROGRAMS + 1}+`);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(
+    /^callgate: trace: eBPF tracing cannot be set up: bpf: the kernel refused program callgate_exit, EAGAIN.*\n$/,
+  );
+});
