@@ -19,7 +19,14 @@ export const HOW = {
 } as const;
 
 /** Why a node may be called by what is no call of it. */
-export const TAKEN = { ADDRESS: 1, ROOT: 2, /** Not, or not only, by plain code. */ DATA: 4 } as const;
+export const TAKEN = {
+  ADDRESS: 1,
+  ROOT: 2,
+  /** Not, or not only, by plain code. */
+  DATA: 4,
+  /** By what no code or data of the image shows: a name that was looked up, initial thread-local data. */
+  OUTSIDE: 8,
+} as const;
 
 /** Where reachability begins. */
 export interface Root {
@@ -171,9 +178,19 @@ export class Reach {
   /** Notes that a function may be called through a pointer. */
   addTaken(node: number, from: number, at: number, word = 0): void {
     this.taken[node] =
-      (this.taken[node] as number) | TAKEN.ADDRESS | (word === 0 && from >= 0 ? 0 : TAKEN.DATA);
+      (this.taken[node] as number) |
+      TAKEN.ADDRESS |
+      (word === 0 && from >= 0 ? 0 : TAKEN.DATA) |
+      (from < 0 ? TAKEN.OUTSIDE : 0);
     this.#noteImport(node);
     this.add(node, from, at, word === 0 ? HOW.TAKEN : HOW.POINTER, word);
+  }
+
+  /** Notes that somebody looked a function or data up by its name. */
+  lookUp(address: number, from: number, at: number): void {
+    this.takeAddress(address, from, at, at);
+    const node = this.graph.nodeAt(address);
+    if (node >= 0) this.taken[node] = (this.taken[node] as number) | TAKEN.OUTSIDE;
   }
 
   /** Opens the data object at an address. */
