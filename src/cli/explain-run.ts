@@ -91,7 +91,7 @@ async function analyzedSource(file: string, { root, cache }: ExplainArguments): 
     dlopen: [],
     plugins: true,
     fromMain: false,
-  });
+  }, { kind: 'auto' });
   return profileSource(profileOf(file, runTask(task), new Date(), 0));
 }
 

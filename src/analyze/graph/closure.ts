@@ -4,7 +4,7 @@ import { CallValues } from './call-values.ts';
 import { NameService } from './name-service.ts';
 import { HandleScope } from './handle-scope.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
-import { Reach, type Root } from './reach.ts';
+import { type Part, Reach, type Root } from './reach.ts';
 import { objectRoots, openThreadData, personalityRoots } from './roots.ts';
 
 /** Something that is loaded at run time and could not be told. */
@@ -25,8 +25,8 @@ export interface ClosureOptions {
   readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
   /** Functions that are not to be entered. */
   readonly without?: ReadonlySet<number>;
-  /** Told of every function whose address is taken, by code at `at` of node `from` or, if `word` is not 0, by data or a read of it. */
-  readonly taken?: (node: number, from: number, word: number) => void;
+  /** Functions that are running already, and what was reached before. */
+  readonly running?: { readonly parts: readonly Part[]; readonly earlier: Reach };
 }
 
 /** Rounds of opening after which what is still new is left out; each opens at least one library. */
@@ -75,17 +75,17 @@ class ProgramCloser {
     this.#names = new NameService(graph);
     const without = options.without ?? new Set();
     this.#reach = new Reach(graph, {
-      admits: (node, from, _at, word) => {
-        options.taken?.(node, from, word);
-        return this.#names.admits(node) && !without.has(node);
-      },
+      admits: (node) => this.#names.admits(node) && !without.has(node),
       dataTaken: (object, vaddr, node, at) => this.#dataTaken(object, vaddr, node, at),
+      ...(options.running === undefined ? {} : { earlier: options.running.earlier }),
     });
   }
 
   run(roots: readonly Root[]): Closure {
     const reach = this.#reach;
     this.#prepareObjects(false);
+    const { running } = this.#options;
+    for (const part of running?.parts ?? []) reach.addPart(part, running?.earlier as Reach);
     reach.run(roots);
     for (const { name, reason } of this.#options.libraries ?? []) this.#open(name, null, reason);
     let unknown: UnknownLoad[] = [];

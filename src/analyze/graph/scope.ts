@@ -3,7 +3,7 @@ import { type Closure, type ClosureOptions, closeProgram } from './closure.ts';
 import { keptFunctions } from './kept.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import type { Reach, Root } from './reach.ts';
-import { finaliserRoots, loaderMain, mainFunction, startRoots } from './roots.ts';
+import { enteredOnce, finaliserRoots, mainFunction, startRoots } from './roots.ts';
 
 /** Which part of a program's life is meant: all of it, or from its main function on. */
 export type Scope = 'whole' | 'main';
@@ -37,20 +37,9 @@ export function closeScope(
   const roots: Root[] = [{ address: main, note: 'main' }];
   for (const { address } of graph.image.lookup('exit')) roots.push({ address, note: 'exit' });
   for (const object of graph.objects) roots.push(...finaliserRoots(graph, object));
-  const kept = keptFunctions(graph, before, onceFunctions(graph, values));
+  const kept = keptFunctions(graph, before, enteredOnce(graph, values));
   for (const node of [...kept.nodes, ...[...kept.private.values()].flat()]) {
     roots.push({ address: graph.addressOf(node), note: 'its address was taken before main' });
   }
   return { ...closeProgram(graph, roots, values, options), main, start: before.reach };
-}
-
-/** The entries of the program and the loader, and their main functions: each is entered once. */
-function onceFunctions(graph: ProgramGraph, values: CallValues): Set<number> {
-  const main = mainFunction(graph, values);
-  const once = new Set([loaderMain(graph, values), main === null ? -1 : graph.nodeAt(main)]);
-  for (const { image, base } of graph.objects) {
-    const { role, elf } = image.file;
-    if (role === 'program' || role === 'interpreter') once.add(graph.nodeAt(base + elf.entry));
-  }
-  return once;
 }
