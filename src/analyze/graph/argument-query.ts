@@ -147,7 +147,7 @@ export class ArgumentQuery {
     const known = this.#kept.get(node);
     if (known !== undefined) return known;
     const isKept = [...this.#takersOf(node)].some(
-      ([taker, places]) => this.#escape.keepers(taker, places).size > 0,
+      ([taker, places]) => this.#escape.keepers(taker, places, node).size > 0,
     );
     this.#kept.set(node, isKept);
     return isKept;

@@ -39,6 +39,9 @@ const CALLERS: readonly (readonly [name: string, register: number])[] = [
   ['pthread_once', RSI],
 ];
 
+/** Jumps from function to function that are followed to where arguments on the stack are read. */
+const STUB_LIMIT = 4;
+
 /** Among keepers: who keeps it is not known. */
 export const ANYWHERE = -1;
 
@@ -56,6 +59,7 @@ export class Escape {
   /** By function and register. */
   readonly #parameters = new Map<number, TaintOutcome>();
   readonly #callers = new Set<number>();
+  readonly #stackReaders = new Map<number, boolean>();
 
   constructor(graph: ProgramGraph) {
     this.#graph = graph;
@@ -69,28 +73,33 @@ export class Escape {
 
   /**
    * Of what the instructions at some vaddrs of a node take: the objects whose code keeps it, by index, with ANYWHERE where that is not known;
-   * empty if nobody does.
+   * empty if nobody does. `target` is the function whose address it is, -1 for data or several: called, it gets what its caller has in
+   * registers.
    */
-  keepers(node: number, places: ReadonlySet<number>): ReadonlySet<number> {
+  keepers(node: number, places: ReadonlySet<number>, target: number): ReadonlySet<number> {
     const object = this.#graph.objectOf(node);
     // At fixed addresses a number may be the address as well.
     if (object.view.isFixed) return new Set([ANYWHERE]);
-    return this.#follow(node, this.#flowOf(object).run(this.#graph.bodyOf(node), { registers: 0, places }));
+    const outcome = this.#flowOf(object).run(this.#graph.bodyOf(node), { registers: 0, places });
+    return this.#follow(node, outcome, target);
   }
 
   #flowOf(object: GraphObject): TaintFlow {
     return (this.#flows[object.index] ??= new TaintFlow(object.flow, object.transfer.pool));
   }
 
-  #follow(node: number, outcome: TaintOutcome): ReadonlySet<number> {
+  #follow(node: number, outcome: TaintOutcome, target: number): ReadonlySet<number> {
     const keepers = new Set<number>();
     const seen = new Set<number>();
     const open: (readonly [number, TaintOutcome])[] = [[node, outcome]];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const [from, { isKept, handed }] = next;
+      const [from, { isKept, handed, stacked, through }] = next;
       if (isKept) keepers.add(this.#graph.objectOf(from).index);
+      const calleeOf = (vaddr: number): number =>
+        through.has(vaddr) ? target : this.#calleeAt(from, vaddr);
+      for (const vaddr of stacked) if (this.#readsStack(calleeOf(vaddr), 0)) return new Set([ANYWHERE]);
       for (const [vaddr, registers] of handed) {
-        const callee = this.#calleeAt(from, vaddr);
+        const callee = calleeOf(vaddr);
         if (callee < 0) return new Set([ANYWHERE]);
         for (let register = 0; register < 16; register++) {
           const key = callee * 16 + register;
@@ -102,6 +111,25 @@ export class Escape {
       }
     }
     return keepers;
+  }
+
+  #readsStack(node: number, depth: number): boolean {
+    if (node < 0 || depth > STUB_LIMIT) return true;
+    const known = this.#stackReaders.get(node);
+    if (known !== undefined) return known;
+    const object = this.#graph.objectOf(node);
+    const { code, firstNode } = object;
+    let reads = this.#flowOf(object).readsStack(this.#graph.bodyOf(node));
+    const end = code.factOffsets[node - firstNode + 1] as number;
+    for (let fact = code.factOffsets[node - firstNode] as number; fact < end && !reads; fact++) {
+      const kind = code.factKinds[fact];
+      // Where it jumps to finds the same on the stack.
+      if (kind === FACT.JUMP || kind === FACT.JUMP_WORD)
+        reads = this.#readsStack(this.#calleeAt(node, code.factPlaces[fact] as number), depth + 1);
+      else if (kind === FACT.JUMP_INDIRECT || kind === FACT.JUMP_UNKNOWN) reads = true;
+    }
+    this.#stackReaders.set(node, reads);
+    return reads;
   }
 
   #ofParameter(node: number, register: number): TaintOutcome {

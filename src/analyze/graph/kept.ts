@@ -78,10 +78,10 @@ class KeptSearch {
       if (target !== 0 && this.#matters(target)) found.set(code.factPlaces[fact] as number, target);
     }
     if (found.size === 0) return;
-    if (found.size > 1 && this.#escape.keepers(node, new Set(found.keys())).size === 0) return;
+    if (found.size > 1 && this.#escape.keepers(node, new Set(found.keys()), -1).size === 0) return;
     void base;
     for (const [place, target] of found) {
-      const keepers = this.#escape.keepers(node, new Set([place]));
+      const keepers = this.#escape.keepers(node, new Set([place]), this.#functionAt(target));
       if (keepers.size > 0) this.#keep(target, keepers);
     }
   }
@@ -97,6 +97,12 @@ class KeptSearch {
       default:
         return 0;
     }
+  }
+
+  /** The function that begins at an address, -1 for none. */
+  #functionAt(address: number): number {
+    const node = this.#graph.nodeAt(address);
+    return node >= 0 && this.#graph.addressOf(node) === address ? node : -1;
   }
 
   /** Whether an address is that of a function or of data that leads to one. */

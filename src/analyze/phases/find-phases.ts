@@ -73,7 +73,7 @@ class PhaseFinder {
       case 'function':
         return this.#atFunction(split.name);
       default:
-        return this.#atLoop(split.kind === 'waits' ? new Set(split.numbers) : null);
+        return split.kind === 'waits' ? this.#atLoop(new Set(split.numbers)) : this.#ifWorth(this.#atLoop(null));
     }
   }
 
@@ -110,9 +110,11 @@ class PhaseFinder {
       ofMain === undefined ? null : this.#at([ofMain], this.#describe([ofMain])),
       workers.length === 0 ? null : this.#at(workers, this.#describe(workers)),
     ].filter((phase) => phase !== null);
-    const [best] = found.sort((a, b) => sizeOf(a.sites) - sizeOf(b.sites));
-    if (best === undefined || sizeOf(sites) - sizeOf(best.sites) < WORTH) return null;
-    return best;
+    return found.sort((a, b) => sizeOf(a.sites) - sizeOf(b.sites))[0] ?? null;
+  }
+
+  #ifWorth(phase: FoundPhase | null): FoundPhase | null {
+    return phase !== null && sizeOf(this.#whole.sites) - sizeOf(phase.sites) >= WORTH ? phase : null;
   }
 
   /** Whether one of the functions may be the routine of a thread: then other threads of its process may still be in set-up. */

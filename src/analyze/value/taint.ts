@@ -17,6 +17,10 @@ export interface TaintOutcome {
   readonly isKept: boolean;
   /** vaddrs of calls and leaving jumps that hand one over, and the registers, one bit each. */
   readonly handed: ReadonlyMap<number, number>;
+  /** vaddrs of calls and leaving jumps that find one where their arguments on the stack would be. */
+  readonly stacked: ReadonlySet<number>;
+  /** vaddrs of calls and leaving jumps that go to a tainted address. */
+  readonly through: ReadonlySet<number>;
 }
 
 /** Registers that carry arguments: rdi, rsi, rdx, rcx, r8, r9. */
@@ -28,7 +32,12 @@ const RDX = 2;
 const RSP = 4;
 const RBP = 5;
 const RSI = 6;
+const R10 = 10;
 const R11 = 11;
+
+/** The only system call of x86-64 by which the kernel gets the address of a function to call. */
+const RT_SIGACTION = 13;
+
 const CALLER_SAVED = 0x0fc7;
 
 /** Most stack slots that may hold a tainted value; past it the value counts as kept. */
@@ -37,12 +46,12 @@ const SLOT_LIMIT = 30;
 /** Blocks past which a function is taken to keep what it gets. */
 const BLOCK_LIMIT = 4000;
 
-/** Bytes from the top of the stack that an unknown function may read as its stack arguments. */
+/** Bytes from the top of the stack in which a function looks for its first arguments there. */
 const STACK_ARGUMENTS = 16;
 
 const NO_FRAME = -0x8000_0000;
 
-const KEEPS: TaintOutcome = { isKept: true, handed: new Map() };
+const KEEPS: TaintOutcome = { isKept: true, handed: new Map(), stacked: new Set(), through: new Set() };
 
 /** What is known of the stack at the instructions of a function, from the analysis of its values. */
 class Frames {
@@ -52,6 +61,8 @@ class Frames {
   readonly tops = new Map<number, number>();
   readonly lowest = new Map<number, number>();
   readonly reached = new Set<number>();
+  /** System calls by which the kernel learns of no function. */
+  readonly harmless = new Set<number>();
 
   constructor(flow: FlowAnalysis, pool: ValuePool, body: FunctionBody) {
     flow.watch(body, {
@@ -88,6 +99,12 @@ class Frames {
       const base = frame(ins.memoryBase);
       if (base !== NO_FRAME) this.operands.set(address, base + ins.displacement);
     }
+    if (ins.flow === FLOW.SYSCALL) {
+      const number = state[RAX] as number;
+      const isKnown = pool.kind(number) === VALUE.CONST;
+      if (isKnown && pool.payload(number) !== RT_SIGACTION) this.harmless.add(address);
+      else this.harmless.delete(address);
+    }
     this.tops.set(address, frame(RSP));
     let lowest = state[STATE.ESCAPED] === 1 ? NO_FRAME : Infinity;
     for (const register of ARGUMENTS) {
@@ -112,6 +129,8 @@ export class TaintFlow {
   #body: FunctionBody | null = null;
   #sources: TaintSources = { registers: 0, places: new Set() };
   #handed = new Map<number, number>();
+  #stacked = new Set<number>();
+  #through = new Set<number>();
   #isKept = false;
   /** Registers, vector registers and slots that may hold a tainted value, one bit each, of the current instruction. */
   #registers = 0;
@@ -132,19 +151,32 @@ export class TaintFlow {
     this.#pool = pool;
   }
 
-  /** What becomes of the values of some sources in a function. */
-  run(body: FunctionBody, sources: TaintSources): TaintOutcome {
-    if (body.count > BLOCK_LIMIT) return KEEPS;
-    if (this.#framesOf === null || this.#framesOf.entry !== body.entry) {
+  /** Whether a function looks at what its caller has on the stack above the return address. */
+  readsStack(body: FunctionBody): boolean {
+    if (body.count > BLOCK_LIMIT) return true;
+    for (const offset of this.#framesFor(body).operands.values()) if (offset >= 8) return true;
+    return false;
+  }
+
+  #framesFor(body: FunctionBody): Frames {
+    if (this.#frames === null || this.#framesOf?.entry !== body.entry) {
       this.#frames = new Frames(this.#flow, this.#pool, body);
       this.#framesOf = body;
     }
-    const frames = this.#frames as Frames;
+    return this.#frames;
+  }
+
+  /** What becomes of the values of some sources in a function. */
+  run(body: FunctionBody, sources: TaintSources): TaintOutcome {
+    if (body.count > BLOCK_LIMIT) return KEEPS;
+    const frames = this.#framesFor(body);
     // Code that the analysis of values does not come to is code of which nothing is known.
     for (const place of sources.places) if (!frames.reached.has(place)) return KEEPS;
     this.#body = body;
     this.#sources = sources;
     this.#handed = new Map();
+    this.#stacked = new Set();
+    this.#through = new Set();
     this.#isKept = false;
     this.#offsets.length = 0;
     this.#padRegisters = 0;
@@ -164,7 +196,9 @@ export class TaintFlow {
       this.#slots = this.#states[block * 3 + 2] as number;
       this.#passThrough(block);
     }
-    return this.#isKept ? KEEPS : { isKept: false, handed: this.#handed };
+    return this.#isKept
+      ? KEEPS
+      : { isKept: false, handed: this.#handed, stacked: this.#stacked, through: this.#through };
   }
 
   #enter(block: number): void {
@@ -189,6 +223,7 @@ export class TaintFlow {
 
   #passThrough(block: number): void {
     const body = this.#body as FunctionBody;
+    const frames = this.#framesFor(body);
     const ins = this.#ins;
     const end = body.ends[block] as number;
     for (let address = body.starts[block] as number; address < end;) {
@@ -224,7 +259,9 @@ export class TaintFlow {
         case FLOW.TRAP:
           return;
         default:
-          if ((this.#registers & (ARGUMENT_MASK | (1 << 10))) !== 0 || this.#isVisible(ins)) this.#isKept = true;
+          if (!frames.harmless.has(ins.address)) {
+            if ((this.#registers & (ARGUMENT_MASK | (1 << R10))) !== 0 || this.#isVisible(ins)) this.#isKept = true;
+          }
           this.#registers &= ~((1 << RAX) | (1 << RCX) | (1 << R11));
       }
       if (this.#isKept) return;
@@ -262,8 +299,13 @@ export class TaintFlow {
       const top = this.#frames?.tops.get(ins.address) ?? NO_FRAME;
       // A jump leaves the return address on top.
       const first = ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT ? top : top + 8;
-      if (top === NO_FRAME || this.#someSlot((offset) => offset >= first && offset < first + STACK_ARGUMENTS))
-        this.#isKept = true;
+      if (top === NO_FRAME) this.#isKept = true;
+      else if (this.#someSlot((offset) => offset >= first && offset < first + STACK_ARGUMENTS))
+        this.#stacked.add(ins.address);
+    }
+    if (ins.flow === FLOW.CALL_INDIRECT || ins.flow === FLOW.JUMP_INDIRECT) {
+      const isThrough = ins.sourceKind === OPERAND.REGISTER ? this.#has(ins.sourceRegister) : this.#load(ins);
+      if (isThrough) this.#through.add(ins.address);
     }
     const registers = this.#registers & ARGUMENT_MASK;
     if (registers !== 0) this.#handed.set(ins.address, (this.#handed.get(ins.address) ?? 0) | registers);
