@@ -91,8 +91,7 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
 function executes(profile: Profile, program: number, from: number): boolean {
   const calls = profile.programs[program]?.calls ?? [];
   return calls.some(
-    ({ name, phases }) =>
-      (name === 'execve' || name === 'execveat') && phases.some((phase) => phase >= from),
+    ({ name, phases }) => (name === 'execve' || name === 'execveat') && phases.some((phase) => phase >= from),
   );
 }
 

@@ -33,7 +33,8 @@ export function summarizeAnalysis(profile: Profile, output: string): AnalyzeSumm
           phases: profile.phases.map(({ name }, phase) => ({
             name,
             possible:
-              program?.calls.filter((call) => call.arch === 'x86_64' && call.phases.includes(phase)).length ?? 0,
+              program?.calls.filter((call) => call.arch === 'x86_64' && call.phases.includes(phase)).length ??
+              0,
           })),
         }),
     possible: program?.calls.filter(({ arch }) => arch === 'x86_64').length ?? 0,

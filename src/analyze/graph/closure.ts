@@ -229,7 +229,8 @@ class ProgramCloser {
     const handles = new HandleScope(this.#graph, this.#reach, this.#values);
     const hasProgram = [...searchers].some((object) => handles.mayBeProgram(object));
     const opened = [...this.#byName.values()].filter(
-      (each) => each.index >= 0 && (hasProgram || [...searchers].some(({ index }) => each.openers.has(index))),
+      (each) =>
+        each.index >= 0 && (hasProgram || [...searchers].some(({ index }) => each.openers.has(index))),
     );
     for (const index of [...(hasProgram ? [0] : []), ...opened.map((each) => each.index)]) {
       for (const { address } of this.#graph.image.exports(index))

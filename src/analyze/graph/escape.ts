@@ -95,8 +95,7 @@ export class Escape {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const [from, { isKept, handed, stacked, through }] = next;
       if (isKept) keepers.add(this.#graph.objectOf(from).index);
-      const calleeOf = (vaddr: number): number =>
-        through.has(vaddr) ? target : this.#calleeAt(from, vaddr);
+      const calleeOf = (vaddr: number): number => (through.has(vaddr) ? target : this.#calleeAt(from, vaddr));
       for (const vaddr of stacked) if (this.#readsStack(calleeOf(vaddr), 0)) return new Set([ANYWHERE]);
       for (const [vaddr, registers] of handed) {
         const callee = calleeOf(vaddr);

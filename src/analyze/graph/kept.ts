@@ -73,7 +73,11 @@ class KeptSearch {
     const { code, firstNode, base } = object;
     const index = node - firstNode;
     const found = new Map<number, number>();
-    for (let fact = code.factOffsets[index] as number; fact < (code.factOffsets[index + 1] as number); fact++) {
+    for (
+      let fact = code.factOffsets[index] as number;
+      fact < (code.factOffsets[index + 1] as number);
+      fact++
+    ) {
       const target = this.#takenBy(object, code.factKinds[fact] as number, code.factTargets[fact] as number);
       if (target !== 0 && this.#matters(target)) found.set(code.factPlaces[fact] as number, target);
     }

@@ -176,7 +176,7 @@ function commonDominator(
 }
 
 function isDominatedBy(block: number, by: number, dominators: ReadonlyMap<number, number>): boolean {
-  for (let at = block; ; ) {
+  for (let at = block; ;) {
     if (at === by) return true;
     const next = dominators.get(at);
     if (next === undefined || next === at) return false;

@@ -48,7 +48,11 @@ export interface WholeProgram {
  *
  * @throws UsageError when a function that was named is not there, or it is not known what comes after it.
  */
-export function findPhase(whole: WholeProgram, split: PhaseSplit, options: ClosureOptions = {}): FoundPhase | null {
+export function findPhase(
+  whole: WholeProgram,
+  split: PhaseSplit,
+  options: ClosureOptions = {},
+): FoundPhase | null {
   return new PhaseFinder(whole, options).find(split);
 }
 
@@ -68,12 +72,16 @@ class PhaseFinder {
     switch (split.kind) {
       case 'main': {
         const main = mainNode(this.#whole.graph, this.#whole.values);
-        return main < 0 ? null : this.#atStart(main, 'the loader and the C library have started up, main begins');
+        return main < 0
+          ? null
+          : this.#atStart(main, 'the loader and the C library have started up, main begins');
       }
       case 'function':
         return this.#atFunction(split.name);
       default:
-        return split.kind === 'waits' ? this.#atLoop(new Set(split.numbers)) : this.#ifWorth(this.#atLoop(null));
+        return split.kind === 'waits'
+          ? this.#atLoop(new Set(split.numbers))
+          : this.#ifWorth(this.#atLoop(null));
     }
   }
 
@@ -91,7 +99,9 @@ class PhaseFinder {
     }
     const found = this.#at([{ node, address }], `${name} begins`);
     if (found === null) {
-      throw new UsageError(`analyze: it is not known what comes after ${name}, for it may be called through pointers`);
+      throw new UsageError(
+        `analyze: it is not known what comes after ${name}, for it may be called through pointers`,
+      );
     }
     return found;
   }
@@ -132,7 +142,9 @@ class PhaseFinder {
   #describe(loops: readonly MainLoop[]): string {
     const places = loops.map(({ node, address, waits }) => {
       const { function: name } = codePlace(this.#whole.graph, address);
-      const place = name ?? `the function at 0x${codePlace(this.#whole.graph, this.#whole.graph.addressOf(node)).address.toString(16)}`;
+      const place =
+        name ??
+        `the function at 0x${codePlace(this.#whole.graph, this.#whole.graph.addressOf(node)).address.toString(16)}`;
       const calls = [...waits].map((nr) => syscallName('x86_64', nr) ?? `${nr}`).sort();
       return `a loop of ${place} waits by ${calls.join(', ')}`;
     });

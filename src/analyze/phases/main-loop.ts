@@ -201,7 +201,11 @@ class LoopSearch {
         address += length;
         const { operation, destinationKind, sourceKind, sourceRegister } = this.#ins;
         if (count === 0) register = this.#ins.destinationRegister;
-        else if (operation === OP.MOV && destinationKind === OPERAND.MEMORY && sourceKind === OPERAND.REGISTER) {
+        else if (
+          operation === OP.MOV &&
+          destinationKind === OPERAND.MEMORY &&
+          sourceKind === OPERAND.REGISTER
+        ) {
           if (sourceRegister === register && this.#ins.memoryBase >= 0) offsets.add(this.#ins.displacement);
         }
       }
@@ -280,9 +284,7 @@ class LoopSearch {
   }
 
   #pointerAt(object: GraphObject, address: number): Distance | undefined {
-    return this.#pointers
-      .get(object.index)
-      ?.find(({ offsets }) => this.#fits(object, address, offsets));
+    return this.#pointers.get(object.index)?.find(({ offsets }) => this.#fits(object, address, offsets));
   }
 
   #sizeOf({ parts }: Remainder): number {
@@ -337,5 +339,7 @@ function addTo(layer: Map<number, ReadonlySet<number>>, node: number, waits: Rea
 /** Whether the code of an object is the program's own doing: not that of the loader, the C library and what that opens. */
 function isOwn({ image }: GraphObject): boolean {
   const { role, soname } = image.file;
-  return role !== 'interpreter' && role !== 'vdso' && !/^(libc\.so|libc\.musl|ld-|libnss_)/.test(soname ?? '');
+  return (
+    role !== 'interpreter' && role !== 'vdso' && !/^(libc\.so|libc\.musl|ld-|libnss_)/.test(soname ?? '')
+  );
 }

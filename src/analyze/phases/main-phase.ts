@@ -77,12 +77,7 @@ export function mainNode(graph: ProgramGraph, values: CallValues): number {
 }
 
 /** Whether reached code of an object calls through pointers other than words that the loader binds. */
-function callsThroughPointers(
-  graph: ProgramGraph,
-  values: CallValues,
-  reach: Reach,
-  index: number,
-): boolean {
+function callsThroughPointers(graph: ProgramGraph, values: CallValues, reach: Reach, index: number): boolean {
   const { base, code, firstNode, view, transfer } = graph.objects[index] as GraphObject;
   const ins = new Instruction();
   return reach.order.some((node) => {

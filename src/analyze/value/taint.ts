@@ -254,13 +254,15 @@ export class TaintFlow {
           this.#vectors = 0;
           break;
         case FLOW.RETURN:
-          if ((this.#registers & ((1 << RAX) | (1 << RDX))) !== 0 || (this.#vectors & 3) !== 0) this.#isKept = true;
+          if ((this.#registers & ((1 << RAX) | (1 << RDX))) !== 0 || (this.#vectors & 3) !== 0)
+            this.#isKept = true;
           return;
         case FLOW.TRAP:
           return;
         default:
           if (!frames.harmless.has(ins.address)) {
-            if ((this.#registers & (ARGUMENT_MASK | (1 << R10))) !== 0 || this.#isVisible(ins)) this.#isKept = true;
+            if ((this.#registers & (ARGUMENT_MASK | (1 << R10))) !== 0 || this.#isVisible(ins))
+              this.#isKept = true;
           }
           this.#registers &= ~((1 << RAX) | (1 << RCX) | (1 << R11));
       }
@@ -329,7 +331,8 @@ export class TaintFlow {
   }
 
   #apply(ins: Instruction): void {
-    if ((this.#registers | this.#vectors | this.#slots) === 0 && !this.#sources.places.has(ins.address)) return;
+    if ((this.#registers | this.#vectors | this.#slots) === 0 && !this.#sources.places.has(ins.address))
+      return;
     switch (ins.operation) {
       case OP.NOP:
       case OP.CMP:
@@ -377,7 +380,8 @@ export class TaintFlow {
         this.#exchange(ins);
         return;
       case OP.MOVS:
-        if (this.#has(RSI) || (this.#slots !== 0 && this.#frames?.operands.has(ins.address) === true)) this.#isKept = true;
+        if (this.#has(RSI) || (this.#slots !== 0 && this.#frames?.operands.has(ins.address) === true))
+          this.#isKept = true;
         return;
       case OP.LODS:
         this.#set(RAX, this.#has(RSI));
@@ -410,7 +414,8 @@ export class TaintFlow {
   /** Whether the source operand may be tainted; what is loaded through a tainted pointer is. */
   #source(ins: Instruction): boolean {
     if (this.#sources.places.has(ins.address)) return true;
-    if (ins.sourceKind === OPERAND.REGISTER || ins.sourceKind === OPERAND.REGISTER_HIGH) return this.#has(ins.sourceRegister);
+    if (ins.sourceKind === OPERAND.REGISTER || ins.sourceKind === OPERAND.REGISTER_HIGH)
+      return this.#has(ins.sourceRegister);
     return ins.sourceKind === OPERAND.MEMORY && this.#load(ins);
   }
 
@@ -457,7 +462,8 @@ export class TaintFlow {
 
   /** The result is tainted if an input is. */
   #combine(ins: Instruction): void {
-    const isTainted = this.#source(ins) || (ins.thirdKind === OPERAND.REGISTER && this.#has(ins.thirdRegister));
+    const isTainted =
+      this.#source(ins) || (ins.thirdKind === OPERAND.REGISTER && this.#has(ins.thirdRegister));
     if (ins.destinationKind === OPERAND.MEMORY) {
       if (isTainted) this.#put(ins, true);
       return;
