@@ -4,7 +4,7 @@ import { syscallNumber } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Profile } from '../profile/model.ts';
 import { escapeText } from '../report/escape.ts';
-import { parseTrigger } from '../trace/trigger.ts';
+import { parseTriggers } from '../trace/trigger.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { readProfile } from './profile-input.ts';
 
@@ -26,8 +26,8 @@ export async function phaseSplit(
 /** Where a trace says that the last phase begins: its function, or else the call in which the steady state waits longest. */
 export function splitOf({ phases, processes }: Profile, file: string): PhaseSplit {
   const last = phases.length - 1;
-  const triggers = (phases[last]?.trigger ?? '').split(' | ').filter((text) => text !== '');
-  const parsed = triggers.map((text) => parseTrigger(text));
+  const trigger = phases[last]?.trigger ?? null;
+  const parsed = trigger === null ? [] : parseTriggers(trigger);
   const [symbol] = parsed.filter((trigger) => trigger.kind === 'symbol');
   if (symbol !== undefined) return { kind: 'function', name: symbol.name };
   const named = parsed.flatMap((trigger) => {
