@@ -28,8 +28,8 @@ export function splitOf({ phases, processes }: Profile, file: string): PhaseSpli
   const last = phases.length - 1;
   const trigger = phases[last]?.trigger ?? null;
   const parsed = trigger === null ? [] : parseTriggers(trigger);
-  const [symbol] = parsed.filter((trigger) => trigger.kind === 'symbol');
-  if (symbol !== undefined) return { kind: 'function', name: symbol.name };
+  const symbol = parsed.find((trigger) => trigger.kind === 'symbol');
+  if (symbol?.kind === 'symbol') return { kind: 'function', name: symbol.name };
   const named = parsed.flatMap((trigger) => {
     const nr = trigger.kind === 'syscall' ? syscallNumber('x86_64', trigger.name) : null;
     return nr !== null && waitCategory('x86_64', nr) === 'event' ? [nr] : [];
