@@ -1,12 +1,12 @@
 import type { Arch } from '../abi/arch.ts';
 import { syscallName, syscallNumber } from '../abi/syscalls.ts';
-import type { Call, Program, UnresolvedSite } from '../profile/model.ts';
+import type { Call, Phase, Program, UnresolvedSite } from '../profile/model.ts';
 import { ArgumentQuery } from './graph/argument-query.ts';
 import { assumptionsOf } from './graph/assumptions.ts';
 import { CallValues } from './graph/call-values.ts';
 import { chainTo, codePlace } from './graph/chains.ts';
 import { type CodeSource, ProgramGraph } from './graph/program-graph.ts';
-import type { Reach } from './graph/reach.ts';
+import { HOW, type Reach } from './graph/reach.ts';
 import { runtimesOf } from './graph/runtimes.ts';
 import { closeScope, type Scope, type ScopedClosure } from './graph/scope.ts';
 import { selectingValues } from './graph/selecting-values.ts';
@@ -14,6 +14,7 @@ import { type CallSite, callSites } from './graph/sites.ts';
 import { Image } from './image/image.ts';
 import { loadSet, type LoadSetOptions } from './load/load-set.ts';
 import { pluginLibraries } from './load/plugin.ts';
+import { type FoundPhase, findPhase, type PhaseSplit } from './phases/find-phases.ts';
 
 /** How a program is analysed. */
 export interface AnalyzeOptions extends LoadSetOptions {
@@ -23,6 +24,8 @@ export interface AnalyzeOptions extends LoadSetOptions {
   readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
   /** Add what configuration files and plug-in directories of well-known programs and libraries name; default false. */
   readonly plugins?: boolean;
+  /** How to tell set-up from what follows; default: one phase. Not with scope `main`. */
+  readonly phases?: PhaseSplit;
   /** Selecting arguments and chains of calls; default true. Without them the analysis is faster. */
   readonly details?: boolean;
   /** How the code of an object is come by; default: it is read. */
@@ -31,8 +34,10 @@ export interface AnalyzeOptions extends LoadSetOptions {
 
 /** What was found of a program. */
 export interface ProgramAnalysis {
-  /** As profiles have it: calls of origin `possible`, all in phase 0. */
+  /** As profiles have it: calls of origin `possible`, with the `phases`. */
   readonly program: Program;
+  /** Set-up, and what follows it if that was asked for and found. */
+  readonly phases: readonly Phase[];
   readonly graph: ProgramGraph;
   readonly values: CallValues;
   readonly closure: ScopedClosure;
@@ -71,7 +76,11 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
   const { reach } = closure;
   const query = new ArgumentQuery(graph, reach, values);
   const sites = callSites(graph, reach, query, values);
-  const calls = callsOf(graph, reach, query, sites, options.details !== false);
+  const main =
+    options.phases === undefined || options.scope === 'main'
+      ? null
+      : findPhase({ graph, values, closure, sites }, options.phases);
+  const calls = callsOf(graph, reach, query, sites, main, options.details !== false);
   const { file } = image.objects[0] as (typeof image.objects)[number];
   return {
     program: {
@@ -84,11 +93,16 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
           buildId: each.buildId,
           reason: reasonOf(graph, each.index),
         })),
-        entries: [],
-        unresolved: unresolvedSites(graph, closure, sites),
-        assumptions: assumptionsOf(graph, closure),
+        entries: (main?.places ?? []).map(({ address }) => ({
+          ...codePlace(graph, address),
+          phase: 1,
+          reason: main?.reason ?? '',
+        })),
+        unresolved: unresolvedSites(graph, closure, sites, main),
+        assumptions: [...assumptionsOf(graph, closure), ...(main === null ? [] : [PHASE_ASSUMPTION])],
       },
     },
+    phases: phasesOf(graph, main),
     graph,
     values,
     closure,
@@ -104,14 +118,39 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
   };
 }
 
+const PHASE_ASSUMPTION =
+  'the phase after set-up begins in the first thread of a process, and functions whose address was kept in set-up were kept by code that the escape analysis understands';
+
+/** Set-up, and the phase that begins at one of some places. */
+function phasesOf(graph: ProgramGraph, main: FoundPhase | null): Phase[] {
+  const setup: Phase = { name: 'setup', trigger: null, source: 'start', reason: null, entered: true };
+  if (main === null) return [setup];
+  const triggers = main.places.map(({ address }) => {
+    const { object, address: vaddr } = codePlace(graph, address);
+    return `symbol:${object.slice(object.lastIndexOf('/') + 1)}:0x${vaddr.toString(16)}`;
+  });
+  return [
+    setup,
+    { name: 'main', trigger: triggers.join(' | '), source: 'auto', reason: main.reason, entered: true },
+  ];
+}
+
 /** Calls by arch and number, ascending, with chains and selecting arguments if wanted. */
 function callsOf(
   graph: ProgramGraph,
   reach: Reach,
   query: ArgumentQuery,
   sites: readonly CallSite[],
+  main: FoundPhase | null,
   details: boolean,
 ): Call[] {
+  const inMain = new Map<string, CallSite | null>();
+  for (const site of main?.sites ?? []) {
+    for (const nr of site.numbers.keys()) {
+      const key = `${site.arch} ${nr}`;
+      if (!inMain.has(key)) inMain.set(key, site);
+    }
+  }
   const bySite = new Map<Arch, Map<number, CallSite[]>>([
     ['x86_64', new Map()],
     ['i386', new Map()],
@@ -130,6 +169,9 @@ function callsOf(
       const of = byNumber.get(nr) ?? [];
       const args = details ? selectingValues(query, arch, nr, of) : null;
       const first = of[0];
+      const later = inMain.get(`${arch} ${nr}`);
+      // What the kernel makes a program call has no site.
+      const isInMain = main !== null && (later !== undefined || first === undefined);
       calls.push({
         arch,
         nr,
@@ -138,10 +180,17 @@ function callsOf(
         count: null,
         first: null,
         last: null,
-        phases: [0],
+        phases: isInMain ? [0, 1] : [0],
         ...(args === null ? {} : { args }),
         ...(details && first !== undefined
-          ? { chains: [{ phase: 0, steps: chainTo(graph, reach, first, nr) }] }
+          ? {
+              chains: [
+                { phase: 0, steps: chainTo(graph, reach, first, nr) },
+                ...(later == null || main === null
+                  ? []
+                  : [{ phase: 1, steps: chainTo(graph, main.closure.reach, later, nr) }]),
+              ],
+            }
           : {}),
       });
     }
@@ -175,10 +224,17 @@ function unresolvedSites(
   graph: ProgramGraph,
   closure: ScopedClosure,
   sites: readonly CallSite[],
+  main: FoundPhase | null,
 ): UnresolvedSite[] {
   const found: UnresolvedSite[] = [];
+  // What stands in no function that was reached may be in either phase.
+  const everywhere = main === null ? [0] : [0, 1];
+  const phasesAt = (address: number): readonly number[] => {
+    const node = graph.nodeAt(address);
+    return main !== null && node >= 0 && main.closure.reach.how[node] === HOW.NOT ? [0] : everywhere;
+  };
   const add = (kind: UnresolvedSite['kind'], address: number, reason: string): void => {
-    found.push({ ...codePlace(graph, address), kind, reason, phases: [0] });
+    found.push({ ...codePlace(graph, address), kind, reason, phases: phasesAt(address) });
   };
   for (const { unknown, address } of sites) {
     for (const place of unknown) {
@@ -201,12 +257,12 @@ function unresolvedSites(
       address: 0,
       kind: 'object',
       reason: `${name}: ${problem}`,
-      phases: [0],
+      phases: everywhere,
     });
   }
   for (const { object, reason } of runtimesOf(graph)) {
     const path = graph.objects[object]?.image.file.path ?? '';
-    found.push({ object: path, function: null, address: 0, kind: 'runtime', reason, phases: [0] });
+    found.push({ object: path, function: null, address: 0, kind: 'runtime', reason, phases: everywhere });
   }
   return found;
 }

@@ -7,6 +7,9 @@ export interface AnalyzeArguments {
   readonly dlopen: readonly string[];
   readonly plugins: boolean;
   readonly fromMain: boolean;
+  readonly phases: 'auto' | 'main' | 'none';
+  readonly mainFunction?: string;
+  readonly phasesFrom?: string;
   readonly graph?: string;
   readonly jobs?: number;
   readonly timeout?: string;
@@ -22,12 +25,16 @@ const HELP = `
 Nothing is run. The code of the program, of all libraries that its loader would map, and of those that it opens by a
 name that can be told, is read from the files. The profile says which calls are possible, how the code gets there, what it
 takes for granted, and what it could not bound ("unresolved").
+A server is set up before it serves, and needs less from then on: its main phase is what can be reached from the loop in
+which it waits, and after that, with all that set-up has left behind to be called later.
 A script stands for its interpreter: what the script itself does is not seen.
 
 Examples:
   callgate analyze /usr/bin/redis-server -o redis.static.json
   callgate analyze --root /srv/image /usr/sbin/nginx
   callgate analyze --dlopen libsqlite3.so.0 ./server
+  callgate analyze --main-function serve_forever ./server
+  callgate analyze --phases-from redis.json /usr/bin/redis-server
   callgate analyze --graph server.dot ./server
   callgate analyze -o profiles/ /usr/bin/git /usr/bin/curl /usr/bin/tar
   callgate explain redis.static.json execve
@@ -52,6 +59,19 @@ export function defineAnalyze(program: Command): void {
       'leave out what configuration and plug-in directories name (OpenSSL, SASL, Kerberos, nginx, lighttpd, Apache)',
     )
     .option('--from-main', 'only what can be reached from main on, without the loader and start-up', false)
+    .addOption(
+      new Option(
+        '--phases <how>',
+        'tell set-up from the main phase: at the loop in which the program waits, if it has one (auto), at main, or not at all',
+      )
+        .choices(['auto', 'main', 'none'])
+        .default('auto'),
+    )
+    .option('--main-function <name>', 'the main phase begins at this function, or address such as 0x12a40')
+    .option(
+      '--phases-from <profile>',
+      'the main phase begins where a trace says: at its function, or the loop around its waiting call',
+    )
     .option('--graph <file>', 'write the call graph of what can be reached as well (.dot or .json)')
     .addOption(
       new Option('-j, --jobs <n>', 'programs at once (default: one a processor)').argParser(parseJobs),

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
+import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { parseDuration } from '../base/duration.ts';
 import { CallgateError, UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
@@ -12,6 +13,7 @@ import { formatAnalyzeSummary, summarizeAnalysis } from '../report/analyze-summa
 import { escapeText } from '../report/escape.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
+import { phaseSplit } from './analyze-phases.ts';
 import { findTarget } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
@@ -45,11 +47,12 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
       'analyze: --json and the profile both go to stdout (write the profile to a file with -o)',
     );
   }
+  const phases = await phaseSplit(args);
   const tasks: AnalysisTask[] = [];
   const places: number[] = [];
   for (const [index, file] of files.entries()) {
     try {
-      tasks.push(analysisTask(findTarget(file, args.root), args));
+      tasks.push(analysisTask(findTarget(file, args.root), args, phases));
       places.push(index);
     } catch (error) {
       if (!(error instanceof CallgateError)) throw error;
@@ -89,12 +92,14 @@ export function analysisTask(
   path: string,
   args: Pick<AnalyzeArguments, 'root' | 'dlopen' | 'plugins' | 'fromMain' | 'cache'> &
     Partial<Pick<AnalyzeArguments, 'timeout' | 'maxMemory' | 'partial'>>,
+  phases: PhaseSplit | null,
 ): AnalysisTask {
   const isPartial = args.partial === true;
   return {
     path,
     root: args.root,
     scope: args.fromMain ? 'main' : 'whole',
+    phases,
     plugins: args.plugins,
     libraries: args.dlopen.map((name) => ({ name, reason: '--dlopen' })),
     cache: args.cache ? cacheDirectory('analyze') : null,
@@ -125,7 +130,7 @@ export function profileOf(file: string, result: TaskResult, start: Date, elapsed
         host: describeHost(null),
       },
     ],
-    phases: [{ name: 'setup', trigger: null, source: 'start', reason: null, entered: true }],
+    phases: result.phases,
     programs: [result.program],
     processes: [],
   };

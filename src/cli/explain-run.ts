@@ -85,13 +85,17 @@ async function readSource(file: string, args: ExplainArguments): Promise<Source>
 
 async function analyzedSource(file: string, { root, cache }: ExplainArguments): Promise<Source> {
   const { runTask } = await import('../analyze/pool/task.ts');
-  const task = analysisTask(findTarget(file, root), {
-    root,
-    cache,
-    dlopen: [],
-    plugins: true,
-    fromMain: false,
-  });
+  const task = analysisTask(
+    findTarget(file, root),
+    {
+      root,
+      cache,
+      dlopen: [],
+      plugins: true,
+      fromMain: false,
+    },
+    { kind: 'auto' },
+  );
   return profileSource(profileOf(file, runTask(task), new Date(), 0));
 }
 

@@ -24,7 +24,7 @@ export interface TraceArguments {
 const HELP = `
 Triggers (for --phase and --ready):
   syscall:NAME[#n]            the n-th call of NAME, counted in each process
-  symbol:[OBJECT:]FUNCTION    a function is reached, in the program or in a library such as libc.so.6
+  symbol:[OBJECT:]FUNCTION    a function is reached, in the program or in a library such as libc.so.6; or an address in the file, such as 0x12a40
   listen:PORT|PATH            a TCP port or a Unix socket is listened on
   output:/REGEX/              a line on stdout or stderr matches, or a prompt
   after:DURATION              time since the start, such as 500ms or 2s

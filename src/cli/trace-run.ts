@@ -10,7 +10,7 @@ import type { MethodChoice } from '../trace/method.ts';
 import type { ScopeOptions } from '../trace/scope-target.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
-import { parsePhase } from '../trace/trigger.ts';
+import { parsePhase, triggerText } from '../trace/trigger.ts';
 import { openControlSocket } from './control-socket.ts';
 import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
@@ -93,7 +93,9 @@ async function startLive(command: readonly string[], args: TraceArguments, path:
           : 'ptrace'
         : args.method,
     command,
-    phases: (args.phase ?? []).map(parsePhase).map(({ name, trigger }) => ({ name, trigger: trigger.text })),
+    phases: (args.phase ?? [])
+      .map(parsePhase)
+      .map((request) => ({ name: request.name, trigger: triggerText(request) })),
   });
 }
 

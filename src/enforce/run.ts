@@ -2,7 +2,7 @@ import { UsageError } from '../base/errors.ts';
 import type { Policy } from '../policy/model.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
-import { parseTrigger, type PhaseRequest } from '../trace/trigger.ts';
+import { parseTriggers, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
 import { checkStartable } from './startable.ts';
 
@@ -56,11 +56,11 @@ export function startRun(options: RunOptions, thread?: TracingThread): RunningTr
 
 /** A policy names several triggers where processes differ: `syscall:rt_sigsuspend | syscall:epoll_wait`. */
 function toRequest({ name, trigger }: Policy['phases'][number]): PhaseRequest {
-  const [first, ...alternatives] = (trigger ?? '').split(' | ').filter(Boolean).map(parseTrigger);
-  if (first === undefined) {
+  if (trigger === null || trigger === '') {
     throw new UsageError(
       `run: phase ${name} has no trigger, so it is not known when it begins (edit the policy)`,
     );
   }
+  const [first, ...alternatives] = parseTriggers(trigger);
   return { name, trigger: first, alternatives };
 }

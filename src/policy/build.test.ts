@@ -400,6 +400,34 @@ describe('strictness', () => {
     expect(ownNames(policy, 'setup')).toEqual([...seen, ...more].sort());
   });
 
+  it('a program that may execute others has what they need from their start on, in every phase', () => {
+    const read = (path: string, calls: readonly Call[], names: readonly string[]): Profile => {
+      const base = sampleProfile([]);
+      return {
+        ...base,
+        phases: names.map((name, index) => ({
+          name,
+          trigger: index === 0 ? null : 'symbol:server:0x10',
+          source: index === 0 ? 'start' : 'auto',
+          reason: index === 0 ? null : 'a loop waits',
+          entered: true,
+        })),
+        programs: [{ path, buildId: null, calls }],
+      };
+    };
+    const possible = (nr: number, name: string, phases: readonly number[]): Call =>
+      sampleCall(nr, name, { origin: 'possible', phases });
+    const server = read(
+      '/usr/bin/server',
+      [possible(41, 'socket', [0]), possible(59, 'execve', [0, 1]), possible(232, 'epoll_wait', [0, 1])],
+      ['setup', 'main'],
+    );
+    const shell = read('/usr/bin/sh', [possible(158, 'arch_prctl', [0])], ['setup']);
+    const { policy } = buildPolicy([server, shell], { strict: 'sound' });
+    expect(ownNames(policy, 'main', '/usr/bin/server')).toEqual(['arch_prctl', 'epoll_wait', 'execve']);
+    expect(ownNames(policy, 'main', '/usr/bin/sh')).toEqual(['arch_prctl']);
+  });
+
   it('says which code makes a call possible', () => {
     const { policy } = buildPolicy([profile], { strict: 'sound' });
     expect(whyOf(policy, 'setup', 'ptrace')).toEqual(['possible in redis-server']);

@@ -70,17 +70,29 @@ export function gatherEvidence(profile: Profile, scope: Scope): ScopeEvidence {
     addProcess(gathered, profile, process, index, { lives, reborn, forkers, scope });
   }
   const isStatic = profile.processes.length === 0;
+  // No run shows what it executes: it may be any other program that is known, which begins its life under the filter.
+  const mayExecute = isStatic && scope.program !== null && executes(profile, scope.program, scope.phase);
   for (const [index, program] of profile.programs.entries()) {
     const ran = profile.processes.some((process) => process.program === index);
-    const isIn = scope.program === null ? isStatic || !ran || programs.has(index) : programs.has(index);
+    const isIn =
+      scope.program === null ? isStatic || !ran || programs.has(index) : mayExecute || programs.has(index);
     if (!isIn && scope.program !== index) continue;
     for (const call of program.calls) {
-      if (call.phases.some((phase) => phase >= scope.phase)) gathered.addProgramCall(call, program.path);
+      const isFromStart = mayExecute && index !== scope.program;
+      if (isFromStart || call.phases.some((phase) => phase >= scope.phase))
+        gathered.addProgramCall(call, program.path);
     }
   }
   const calls = gathered.list();
   hasThreads ||= isStatic && calls.some(({ call }) => call.name === 'clone' || call.name === 'clone3');
   return { calls, runs, hasThreads };
+}
+
+function executes(profile: Profile, program: number, from: number): boolean {
+  const calls = profile.programs[program]?.calls ?? [];
+  return calls.some(
+    ({ name, phases }) => (name === 'execve' || name === 'execveat') && phases.some((phase) => phase >= from),
+  );
 }
 
 interface Context {

@@ -11,6 +11,8 @@ export interface AnalyzeSummary {
   readonly program: string;
   readonly possible: number;
   readonly total: number;
+  /** Calls possible in each phase, if there is more than one. */
+  readonly phases?: readonly { readonly name: string; readonly possible: number }[];
   readonly unresolved: Readonly<Record<string, number>>;
   readonly complete: boolean;
   readonly seconds: number;
@@ -25,6 +27,16 @@ export function summarizeAnalysis(profile: Profile, output: string): AnalyzeSumm
   const sites = program?.analysis?.unresolved ?? [];
   return {
     program: program?.path ?? '',
+    ...(profile.phases.length < 2
+      ? {}
+      : {
+          phases: profile.phases.map(({ name }, phase) => ({
+            name,
+            possible:
+              program?.calls.filter((call) => call.arch === 'x86_64' && call.phases.includes(phase)).length ??
+              0,
+          })),
+        }),
     possible: program?.calls.filter(({ arch }) => arch === 'x86_64').length ?? 0,
     total: syscalls('x86_64').filter(({ nr, since }) => since !== null && nr <= newest).length,
     unresolved: countKinds(sites),
@@ -39,6 +51,7 @@ export function formatAnalyzeSummary({
   program,
   possible,
   total,
+  phases,
   unresolved,
   complete,
   seconds,
@@ -51,6 +64,9 @@ export function formatAnalyzeSummary({
       : `${plural(count, 'unresolved site')} (${kinds.map(([kind, each]) => `${each} ${kind}`).join(', ')})`;
   const parts = [
     `${plural(possible, 'system call')} possible, ${total - possible} of ${total} blocked`,
+    ...(phases ?? [])
+      .slice(1)
+      .map(({ name, possible: each }) => `${each} in phase ${name}, ${possible - each} fewer`),
     sites,
     ...(complete ? [] : ['not complete']),
     formatDuration(seconds * 1e9),

@@ -28,7 +28,7 @@ import { readStatus } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
-import { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trigger.ts';
+import { parsePhase, parseTrigger, type PhaseRequest, type Trigger, triggerText } from './trigger.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 /** What to trace and how. Exactly one of `command`, `pids` and `scope` is given. */
@@ -325,8 +325,8 @@ class Trace implements RunningTrace {
   #profile(end: SessionEnd): Profile {
     const entered = end.kind === 'done' ? end.result.entered : [];
     const missed = this.phases.filter((_, index) => entered[index + 1] !== true);
-    for (const { name, trigger } of missed) {
-      this.#warnings.push(`phase ${name} never began: ${trigger.text} did not fire`);
+    for (const request of missed) {
+      this.#warnings.push(`phase ${request.name} never began: ${triggerText(request)} did not fire`);
     }
     const profile: Profile = {
       format: PROFILE_FORMAT,
@@ -335,9 +335,9 @@ class Trace implements RunningTrace {
       runs: [this.#run(end)],
       phases: [
         { name: 'setup', trigger: null, source: 'start', reason: null, entered: true },
-        ...this.phases.map(({ name, trigger }, index): Phase => ({
-          name,
-          trigger: trigger.text,
+        ...this.phases.map((request, index): Phase => ({
+          name: request.name,
+          trigger: triggerText(request),
           source: 'given',
           reason: null,
           entered: entered[index + 1] === true,

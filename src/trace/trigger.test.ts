@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../base/errors.ts';
-import { parsePhase, parseTrigger, type Trigger } from './trigger.ts';
+import { parsePhase, parseTrigger, type Trigger, triggerText } from './trigger.ts';
 
 const FORMS =
   'syscall:NAME[#n], symbol:[OBJECT:]FUNCTION, listen:PORT|PATH, output:/REGEX/, after:DURATION or key';
@@ -92,14 +92,25 @@ describe('parseTrigger', () => {
 });
 
 describe('parsePhase', () => {
+  it('takes several triggers of which each begins the phase', () => {
+    const { trigger, alternatives } = parsePhase('main@symbol:a:0x10 | syscall:pause#2');
+    expect([trigger.kind, alternatives?.map(({ kind }) => kind)]).toEqual(['symbol', ['syscall']]);
+  });
+
   it.each<{ text: string; name: string; trigger: string }>([
     { text: 'main@key', name: 'main', trigger: 'key' },
     { text: 'A-b_9@listen:@x', name: 'A-b_9', trigger: 'listen:@x' },
     { text: 'mail@output:/a@b/', name: 'mail', trigger: 'output:/a@b/' },
+    {
+      text: 'main@symbol:a:0x10 | syscall:pause',
+      name: 'main',
+      trigger: 'symbol:a:0x10 | syscall:pause',
+    },
+    { text: 'main@output:/a | key/', name: 'main', trigger: 'output:/a | key/' },
     { text: `${'n'.repeat(64)}@key`, name: 'n'.repeat(64), trigger: 'key' },
   ])('takes $text apart at the first @', ({ text, name, trigger }) => {
     const phase = parsePhase(text);
-    expect([phase.name, phase.trigger.text]).toEqual([name, trigger]);
+    expect([phase.name, triggerText(phase)]).toEqual([name, trigger]);
   });
 
   it.each<{ text: string; want: string }>([

@@ -23,6 +23,11 @@ export interface PhaseRequest {
   readonly alternatives?: readonly Trigger[];
 }
 
+/** The triggers of a phase, as profiles join them. */
+export function triggerText({ trigger, alternatives = [] }: PhaseRequest): string {
+  return [trigger, ...alternatives].map(({ text }) => text).join(' | ');
+}
+
 const FORMS =
   'syscall:NAME[#n], symbol:[OBJECT:]FUNCTION, listen:PORT|PATH, output:/REGEX/, after:DURATION or key';
 
@@ -55,7 +60,18 @@ export function parseTrigger(text: string): Trigger {
 }
 
 /**
- * Reads `NAME@TRIGGER`.
+ * Reads triggers of which each begins the same phase, as profiles join them: `TRIGGER | TRIGGER`.
+ *
+ * @throws UsageError
+ */
+export function parseTriggers(text: string): readonly [Trigger, ...Trigger[]] {
+  // A pattern of output may hold the separator as well.
+  const [first, ...others] = text.split(/ \| (?=(?:syscall|symbol|listen|output|after):|key$)/);
+  return [parseTrigger(first as string), ...others.map(parseTrigger)];
+}
+
+/**
+ * Reads `NAME@TRIGGER`, or `NAME@TRIGGER | TRIGGER` where each begins the phase.
  *
  * @throws UsageError
  */
@@ -67,7 +83,8 @@ export function parsePhase(text: string): PhaseRequest {
     throw new UsageError(`phase: bad name ${JSON.stringify(name)} (letters, digits, - and _, 64 at most)`);
   }
   if (name === 'setup') throw new UsageError('phase: setup is the first phase and begins by itself');
-  return { name, trigger: parseTrigger(text.slice(at + 1)) };
+  const [trigger, ...alternatives] = parseTriggers(text.slice(at + 1));
+  return alternatives.length === 0 ? { name, trigger } : { name, trigger, alternatives };
 }
 
 function parseSyscall(text: string, rest: string): Trigger {

@@ -12,6 +12,8 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findFunction } from '../../src/elf/function.ts';
+import { parseElf } from '../../src/elf/header.ts';
 import type { Process, Profile } from '../../src/profile/model.ts';
 import {
   CALLGATE,
@@ -296,6 +298,14 @@ describe('--phase main@syscall:NAME', () => {
 });
 
 describe('--phase main@symbol:FUNCTION', () => {
+  it('takes an address in the file as well', () => {
+    const symbol = findFunction(parseElf(readFileSync(actor)), 'serve');
+    const address = `0x${symbol?.value.toString(16)}`;
+    const { profile } = act('u p serve g', ['--phase', `main@symbol:program:${address}`]);
+    expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
+    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+  });
+
   const flavours: readonly { name: string; flags: readonly string[] }[] = [
     { name: 'a position-independent executable', flags: ['-pie', '-fPIE', '-pthread'] },
     { name: 'a static executable at a fixed address', flags: ['-static', '-no-pie', '-pthread'] },

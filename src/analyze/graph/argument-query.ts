@@ -146,16 +146,18 @@ export class ArgumentQuery {
     if (this.#reach.taken[node] !== TAKEN.ADDRESS) return true;
     const known = this.#kept.get(node);
     if (known !== undefined) return known;
-    const address = this.#graph.addressOf(node);
-    const isKept = this.#takersOf(node).some((taker) => this.#escape.ofAddress(taker, address));
+    const isKept = [...this.#takersOf(node)].some(
+      ([taker, places]) => this.#escape.keepers(taker, places, node).size > 0,
+    );
     this.#kept.set(node, isKept);
     return isKept;
   }
 
-  #takersOf(node: number): number[] {
+  /** vaddrs at which reached code of the object takes the address of a node, by function. */
+  #takersOf(node: number): Map<number, Set<number>> {
     const object = this.#graph.objectOf(node);
     const { code, firstNode } = object;
-    const takers: number[] = [];
+    const takers = new Map<number, Set<number>>();
     for (const from of this.#reach.order) {
       const index = from - firstNode;
       if (index < 0 || index >= code.starts.length) continue;
@@ -164,8 +166,9 @@ export class ArgumentQuery {
         fact < (code.factOffsets[index + 1] as number);
         fact++
       ) {
-        if (code.factKinds[fact] === FACT.TAKE_CODE && code.factTargets[fact] === node - firstNode)
-          takers.push(from);
+        if (code.factKinds[fact] !== FACT.TAKE_CODE || code.factTargets[fact] !== node - firstNode) continue;
+        const places = takers.get(from) ?? new Set();
+        takers.set(from, places.add(code.factPlaces[fact] as number));
       }
     }
     return takers;

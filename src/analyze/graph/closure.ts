@@ -1,9 +1,10 @@
 import { PERMISSION } from '../image/memory.ts';
-import { ArgumentQuery, type UnknownValue } from './argument-query.ts';
+import { ArgumentQuery, type CallPlace, type UnknownValue } from './argument-query.ts';
 import { CallValues } from './call-values.ts';
 import { NameService } from './name-service.ts';
+import { HandleScope } from './handle-scope.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
-import { Reach, type Root } from './reach.ts';
+import { type Part, Reach, type Root } from './reach.ts';
 import { objectRoots, openThreadData, personalityRoots } from './roots.ts';
 
 /** Something that is loaded at run time and could not be told. */
@@ -24,8 +25,8 @@ export interface ClosureOptions {
   readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
   /** Functions that are not to be entered. */
   readonly without?: ReadonlySet<number>;
-  /** Told of every function whose address is taken, by code at `at` of node `from` or, if `word` is not 0, by data or a read of it. */
-  readonly taken?: (node: number, from: number, word: number) => void;
+  /** Functions that are running already, and what was reached before. */
+  readonly running?: { readonly parts: readonly Part[]; readonly earlier: Reach };
 }
 
 /** Rounds of opening after which what is still new is left out; each opens at least one library. */
@@ -62,7 +63,8 @@ class ProgramCloser {
   readonly #symbols = new Set<string>();
   /** Objects that libc opened by itself. */
   readonly #byLibc = new Set<number>();
-  readonly #byName = new Set<number>();
+  /** Objects opened by a constant name, by that name, and the objects whose code handed it over. */
+  readonly #byName = new Map<string, { readonly index: number; readonly openers: Set<number> }>();
   #isUnwinding = false;
   #prepared = 0;
 
@@ -73,17 +75,17 @@ class ProgramCloser {
     this.#names = new NameService(graph);
     const without = options.without ?? new Set();
     this.#reach = new Reach(graph, {
-      admits: (node, from, _at, word) => {
-        options.taken?.(node, from, word);
-        return this.#names.admits(node) && !without.has(node);
-      },
+      admits: (node) => this.#names.admits(node) && !without.has(node),
       dataTaken: (object, vaddr, node, at) => this.#dataTaken(object, vaddr, node, at),
+      ...(options.running === undefined ? {} : { earlier: options.running.earlier }),
     });
   }
 
   run(roots: readonly Root[]): Closure {
     const reach = this.#reach;
     this.#prepareObjects(false);
+    const { running } = this.#options;
+    for (const part of running?.parts ?? []) reach.addPart(part, running?.earlier as Reach);
     reach.run(roots);
     for (const { name, reason } of this.#options.libraries ?? []) this.#open(name, null, reason);
     let unknown: UnknownLoad[] = [];
@@ -161,7 +163,7 @@ class ProgramCloser {
       const { symbols } = this.#graph.image.objects[index] ?? {};
       for (const { symbol, address } of this.#graph.image.exports(index)) {
         const by = this.#texts.get(symbols?.name(symbol) ?? '');
-        if (by !== undefined) this.#reach.takeAddress(address, by[0], by[1], by[1]);
+        if (by !== undefined) this.#reach.lookUp(address, by[0], by[1]);
       }
     }
   }
@@ -187,12 +189,13 @@ class ProgramCloser {
       ['dlmopen', RSI],
     ] as const) {
       for (const { texts, by, places } of this.#arguments(name, register)) {
-        for (const text of texts) {
-          const key = `open ${text}`;
-          if (this.#tried.has(key)) continue;
-          this.#tried.add(key);
-          const index = this.#open(text, by, 'dlopen');
-          if (index >= 0) this.#byName.add(index);
+        for (const [text, handed] of texts) {
+          const opened = this.#byName.get(text) ?? {
+            index: this.#open(text, by, 'dlopen'),
+            openers: new Set(),
+          };
+          this.#byName.set(text, opened);
+          for (const { node: handing } of handed) opened.openers.add(this.#graph.objectOf(handing).index);
         }
         unknown.push(...places.map((place) => ({ ...place, kind: 'dlopen' as const })));
       }
@@ -204,18 +207,9 @@ class ProgramCloser {
     const unknown: UnknownLoad[] = [];
     for (const name of ['dlsym', 'dlvsym']) {
       for (const { texts, places, node } of this.#arguments(name, RSI)) {
-        for (const text of texts) {
-          if (this.#symbols.has(text)) continue;
-          this.#symbols.add(text);
-        }
+        for (const text of texts.keys()) this.#symbols.add(text);
         unknown.push(...places.map((place) => ({ ...place, kind: 'dlsym' as const })));
-        // What is not known may be anything that the program, or what it opened, exports.
-        if (places.length > 0) {
-          for (const index of [0, ...this.#byName]) {
-            for (const { address } of this.#graph.image.exports(index))
-              this.#reach.takeAddress(address, node, places[0]?.address ?? 0, places[0]?.address ?? 0);
-          }
-        }
+        this.#takeExports(node, places);
       }
     }
     for (const symbol of this.#symbols) {
@@ -224,11 +218,37 @@ class ProgramCloser {
     return unknown;
   }
 
+  /**
+   * A name that is not known may be any that is exported by what was opened by name; and by the program, unless the object that looks it
+   * up has only handles of libraries that it opened.
+   */
+  #takeExports(node: number, places: readonly UnknownValue[]): void {
+    const [first] = places;
+    if (first === undefined) return;
+    const searchers = new Set(places.map((place) => this.#graph.objectOf(place.node)));
+    const handles = new HandleScope(this.#graph, this.#reach, this.#values);
+    const hasProgram = [...searchers].some((object) => handles.mayBeProgram(object));
+    const opened = [...this.#byName.values()].filter(
+      (each) =>
+        each.index >= 0 && (hasProgram || [...searchers].some(({ index }) => each.openers.has(index))),
+    );
+    for (const index of [...(hasProgram ? [0] : []), ...opened.map((each) => each.index)]) {
+      for (const { address } of this.#graph.image.exports(index))
+        this.#reach.lookUp(address, node, first.address);
+    }
+    for (const text of handles.texts()) this.#symbols.add(text);
+  }
+
   /** What reached code hands to a function of libc in a register: texts, and where they are not known. */
   *#arguments(
     name: string,
     register: number,
-  ): Generator<{ texts: string[]; by: number; places: UnknownValue[]; node: number }> {
+  ): Generator<{
+    texts: Map<string, readonly CallPlace[]>;
+    by: number;
+    places: UnknownValue[];
+    node: number;
+  }> {
     const { image } = this.#graph;
     let query: ArgumentQuery | null = null;
     for (const { address } of image.lookup(name)) {
@@ -236,15 +256,15 @@ class ProgramCloser {
       if (node < 0 || this.#reach.how[node] === 0) continue;
       query ??= new ArgumentQuery(this.#graph, this.#reach, this.#values);
       const { numbers, unknown } = query.registerAtEntry(node, register);
-      const texts: string[] = [];
+      const texts = new Map<string, readonly CallPlace[]>();
       const places = [...unknown];
-      for (const number of numbers.keys()) {
+      for (const [number, way] of numbers) {
         if (number === 0) continue;
         // A name that is written at run time is none that could be read here.
         const isConstant = (image.permissionAt(number) & PERMISSION.WRITE) === 0;
         const text = isConstant ? image.stringAt(number) : null;
         if (text === null) places.push({ node, address, reason: 'the name is in memory that is written' });
-        else if (text !== '') texts.push(text);
+        else if (text !== '') texts.set(text, way);
       }
       yield { texts, by: 0, places, node };
     }

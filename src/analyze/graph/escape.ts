@@ -1,125 +1,149 @@
 import { FACT } from '../code/object-code.ts';
-import { STATE, STATE_SIZE } from '../value/state.ts';
-import { VALUE } from '../value/value.ts';
-import { FLOW, type Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import { TaintFlow, type TaintOutcome } from '../value/taint.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import { targetOf } from './word-target.ts';
 
-/** Registers that carry arguments: rdi, rsi, rdx, rcx, r8, r9. */
-const ARGUMENTS = [7, 6, 2, 1, 8, 9];
-
-const RAX = 0;
-
-/** Functions that only call what they are given, in a way that is too much for this analysis: setjmp. Source: glibc, elf/dl-catch.c. */
-const CALLERS: readonly (readonly [name: string, register: number])[] = [
-  ['_dl_catch_exception', 6],
-  ['_dl_catch_error', 1],
-];
-
-/** Functions that an address is handed on through; past it the address counts as kept. */
-const DEPTH_LIMIT = 8;
-
-/** Functions of more blocks are taken to keep what they get. */
-const BLOCK_LIMIT = 1500;
+const RDI = 7;
+const RSI = 6;
+const RDX = 2;
+const RCX = 1;
+const R8 = 8;
 
 /**
- * Whether a function's address that code takes may still be known to anyone once that code has returned: it is stored, returned, or
- * handed to something of which that is not known to be false. A function that only calls its argument does not keep it.
+ * Functions that call what they are given before they return, and do not keep it, in a way that is too much for this analysis.
+ *
+ * Source: glibc, elf/dl-catch.c; ISO C and POSIX for the others, which call a function of the caller's only within their own call.
+ */
+const CALLERS: readonly (readonly [name: string, register: number])[] = [
+  ['_dl_catch_exception', RSI],
+  ['_dl_catch_error', RCX],
+  ['qsort', RCX],
+  ['qsort_r', RCX],
+  ['bsearch', R8],
+  ['lfind', R8],
+  ['lsearch', R8],
+  ['tsearch', RDX],
+  ['tfind', RDX],
+  ['tdelete', RDX],
+  ['twalk', RSI],
+  ['twalk_r', RSI],
+  ['scandir', RDX],
+  ['scandir', RCX],
+  ['scandirat', RCX],
+  ['scandirat', R8],
+  ['ftw', RSI],
+  ['nftw', RSI],
+  ['glob', RDX],
+  ['glob64', RDX],
+  ['dl_iterate_phdr', RDI],
+  ['pthread_once', RSI],
+];
+
+/** Jumps from function to function that are followed to where arguments on the stack are read. */
+const STUB_LIMIT = 4;
+
+/** Among keepers: who keeps it is not known. */
+export const ANYWHERE = -1;
+
+/** Functions that a value may be handed to, directly and by those that got it; past it the value counts as kept. */
+const REACH_LIMIT = 400;
+
+/**
+ * Who may still know an address that code takes once that code has returned: it is stored outside of the stack frame, returned, or handed to something of which that is not known to be false. A function that only calls its argument does not keep it.
+ *
+ * The address of data stands for all that the data holds.
  */
 export class Escape {
   readonly #graph: ProgramGraph;
-  readonly #answers = new Map<string, boolean>();
+  readonly #flows: (TaintFlow | undefined)[] = [];
+  /** By function and register. */
+  readonly #parameters = new Map<number, TaintOutcome>();
+  readonly #callers = new Set<number>();
+  readonly #stackReaders = new Map<number, boolean>();
 
   constructor(graph: ProgramGraph) {
     this.#graph = graph;
     for (const [name, register] of CALLERS) {
-      for (const { object, address } of graph.image.lookup(name)) {
+      for (const { address } of graph.image.lookup(name)) {
         const node = graph.nodeAt(address);
-        const { pool } = (graph.objects[object] as GraphObject).transfer;
-        if (node >= 0) this.#answers.set(`${node}:${pool.of(VALUE.ENTRY, register)}`, false);
+        if (node >= 0) this.#callers.add(node * 16 + register);
       }
     }
   }
 
-  /** Of an address that a node takes. */
-  ofAddress(node: number, address: number): boolean {
+  /**
+   * Of what the instructions at some vaddrs of a node take: the objects whose code keeps it, by index, with ANYWHERE where that is not known;
+   * empty if nobody does. `target` is the function whose address it is, -1 for data or several: called, it gets what its caller has in
+   * registers.
+   */
+  keepers(node: number, places: ReadonlySet<number>, target: number): ReadonlySet<number> {
     const object = this.#graph.objectOf(node);
     // At fixed addresses a number may be the address as well.
-    return object.view.isFixed || this.#keeps(node, object.transfer.pool.address(address - object.base), 0);
+    if (object.view.isFixed) return new Set([ANYWHERE]);
+    const outcome = this.#flowOf(object).run(this.#graph.bodyOf(node), { registers: 0, places });
+    return this.#follow(node, outcome, target);
   }
 
-  #ofParameter(node: number, register: number, depth: number): boolean {
-    if (node < 0 || depth > DEPTH_LIMIT) return true;
-    const { transfer } = this.#graph.objectOf(node);
-    return this.#keeps(node, transfer.pool.of(VALUE.ENTRY, register), depth);
+  #flowOf(object: GraphObject): TaintFlow {
+    return (this.#flows[object.index] ??= new TaintFlow(object.flow, object.transfer.pool));
   }
 
-  #keeps(node: number, value: number, depth: number): boolean {
-    const key = `${node}:${value}`;
-    const known = this.#answers.get(key);
-    if (known !== undefined) return known;
-    // A recursive call keeps what the function keeps otherwise.
-    this.#answers.set(key, false);
-    const object = this.#graph.objectOf(node);
-    const { pool } = object.transfer;
-    const body = this.#graph.bodyOf(node);
-    if (body.count > BLOCK_LIMIT) {
-      this.#answers.set(key, true);
-      return true;
-    }
-    let kept = false;
-    let isSeen = false;
-    const handed = new Map<string, readonly [target: number, register: number]>();
-    const holds = (id: number): boolean => {
-      const isHeld = id > 0 && (id === value || pool.members(id).includes(value));
-      if (isHeld) isSeen = true;
-      return isHeld;
-    };
-    object.flow.watch(body, {
-      value,
-      lost: () => {
-        kept = true;
-      },
-      instruction: (ins, state) => {
-        if (kept) return;
-        if (!isSeen) for (let register = 0; register < 16; register++) holds(state[register] as number);
-        if (ins.flow === FLOW.NEXT) {
-          if (keepsByItself(ins, state, holds, pool)) kept = true;
-        } else if (ins.flow === FLOW.RETURN) kept = holds(state[RAX] as number);
-        else if (ins.flow !== FLOW.BRANCH && ins.flow !== FLOW.TRAP) {
-          if (ins.flow === FLOW.JUMP && this.#isInner(object, node, ins.target)) return;
-          if (slotsAreVisible(state, holds, pool)) kept = true;
-          for (const register of ARGUMENTS) {
-            if (!holds(state[register] as number)) continue;
-            if (ins.flow === FLOW.SYSCALL) kept = true;
-            else handed.set(`${ins.address}:${register}`, [ins.address, register]);
-          }
-        }
-      },
-    });
-    // Code that the analysis does not come to, or another way to take the address.
-    if (!isSeen) kept = true;
-    if (!kept) {
-      for (const [address, register] of handed.values()) {
-        if (this.#ofParameter(this.#calleeAt(object, node, address), register, depth + 1)) {
-          kept = true;
-          break;
+  #follow(node: number, outcome: TaintOutcome, target: number): ReadonlySet<number> {
+    const keepers = new Set<number>();
+    const seen = new Set<number>();
+    const open: (readonly [number, TaintOutcome])[] = [[node, outcome]];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const [from, { isKept, handed, stacked, through }] = next;
+      if (isKept) keepers.add(this.#graph.objectOf(from).index);
+      const calleeOf = (vaddr: number): number => (through.has(vaddr) ? target : this.#calleeAt(from, vaddr));
+      for (const vaddr of stacked) if (this.#readsStack(calleeOf(vaddr), 0)) return new Set([ANYWHERE]);
+      for (const [vaddr, registers] of handed) {
+        const callee = calleeOf(vaddr);
+        if (callee < 0) return new Set([ANYWHERE]);
+        for (let register = 0; register < 16; register++) {
+          const key = callee * 16 + register;
+          if (((registers >>> register) & 1) === 0 || seen.has(key) || this.#callers.has(key)) continue;
+          seen.add(key);
+          if (seen.size > REACH_LIMIT) return new Set([ANYWHERE]);
+          open.push([callee, this.#ofParameter(callee, register)]);
         }
       }
     }
-    this.#answers.set(key, kept);
-    return kept;
+    return keepers;
   }
 
-  #isInner(object: GraphObject, node: number, target: number): boolean {
-    return (
-      this.#graph.nodeAt(object.base + target) === node &&
-      object.code.starts[node - object.firstNode] !== target
-    );
+  #readsStack(node: number, depth: number): boolean {
+    if (node < 0 || depth > STUB_LIMIT) return true;
+    const known = this.#stackReaders.get(node);
+    if (known !== undefined) return known;
+    const object = this.#graph.objectOf(node);
+    const { code, firstNode } = object;
+    let reads = this.#flowOf(object).readsStack(this.#graph.bodyOf(node));
+    const end = code.factOffsets[node - firstNode + 1] as number;
+    for (let fact = code.factOffsets[node - firstNode] as number; fact < end && !reads; fact++) {
+      const kind = code.factKinds[fact];
+      // Where it jumps to finds the same on the stack.
+      if (kind === FACT.JUMP || kind === FACT.JUMP_WORD)
+        reads = this.#readsStack(this.#calleeAt(node, code.factPlaces[fact] as number), depth + 1);
+      else if (kind === FACT.JUMP_INDIRECT || kind === FACT.JUMP_UNKNOWN) reads = true;
+    }
+    this.#stackReaders.set(node, reads);
+    return reads;
   }
 
-  /** The one function that the call at a vaddr goes to, -1 where it is not known. */
-  #calleeAt(object: GraphObject, node: number, vaddr: number): number {
+  #ofParameter(node: number, register: number): TaintOutcome {
+    const key = node * 16 + register;
+    const known = this.#parameters.get(key);
+    if (known !== undefined) return known;
+    const flow = this.#flowOf(this.#graph.objectOf(node));
+    const outcome = flow.run(this.#graph.bodyOf(node), { registers: 1 << register, places: NONE });
+    this.#parameters.set(key, outcome);
+    return outcome;
+  }
+
+  /** The one function that the call at a vaddr goes to, -1 where it is not known, or chosen when the program starts. */
+  #calleeAt(node: number, vaddr: number): number {
+    const object = this.#graph.objectOf(node);
     const { code, firstNode } = object;
     const index = node - firstNode;
     for (
@@ -132,7 +156,10 @@ export class Escape {
       const kind = code.factKinds[fact];
       if (kind === FACT.CALL || kind === FACT.JUMP) return firstNode + to;
       if (kind === FACT.CALL_WORD || kind === FACT.JUMP_WORD) {
-        const target = targetOf(object, object.base + to);
+        const word = object.base + to;
+        const relocation = this.#graph.image.relocationAt(word);
+        if (relocation >= 0 && object.image.relocations.isIfunc[relocation] === 1) return -1;
+        const target = targetOf(object, word);
         return target === 0 ? -1 : this.#graph.nodeAt(target);
       }
     }
@@ -140,51 +167,4 @@ export class Escape {
   }
 }
 
-interface Pool {
-  kind(id: number): number;
-  payload(id: number): number;
-}
-
-/** Whether an instruction puts the value where it is not followed: memory other than the own frame, or into a computation. */
-function keepsByItself(
-  ins: Instruction,
-  state: Int32Array,
-  holds: (id: number) => boolean,
-  pool: Pool,
-): boolean {
-  const isRead = (register: number): boolean =>
-    register >= 0 && register < 16 && holds(state[register] as number);
-  let mask = ins.reads;
-  let any = false;
-  for (let register = 0; mask !== 0; register++, mask >>>= 1)
-    if ((mask & 1) === 1 && isRead(register)) any = true;
-  if (!any) return false;
-  switch (ins.operation) {
-    case OP.CMP:
-    case OP.TEST:
-    case OP.NOP:
-    case OP.PUSH:
-    case OP.POP:
-      return false;
-    case OP.CMOV:
-    case OP.MOV: {
-      if (ins.size !== 8) return true;
-      if (ins.destinationKind === OPERAND.REGISTER) return false;
-      const base = ins.memoryBase;
-      const isFrame = base >= 0 && ins.memoryIndex < 0 && pool.kind(state[base] as number) === VALUE.FRAME;
-      return !isFrame || isRead(base);
-    }
-    default:
-      return true;
-  }
-}
-
-/** Whether a called function could read the value from the own frame: an address at or below its slot is handed over. */
-function slotsAreVisible(state: Int32Array, holds: (id: number) => boolean, pool: Pool): boolean {
-  let hasSlot = false;
-  for (let slot: number = STATE.SLOTS; slot < STATE_SIZE; slot++)
-    if (holds(state[slot] as number)) hasSlot = true;
-  if (!hasSlot) return false;
-  if (state[STATE.ESCAPED] === 1) return true;
-  return ARGUMENTS.some((register) => pool.kind(state[register] as number) === VALUE.FRAME);
-}
+const NONE: ReadonlySet<number> = new Set();

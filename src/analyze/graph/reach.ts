@@ -19,7 +19,14 @@ export const HOW = {
 } as const;
 
 /** Why a node may be called by what is no call of it. */
-export const TAKEN = { ADDRESS: 1, ROOT: 2, /** Not, or not only, by plain code. */ DATA: 4 } as const;
+export const TAKEN = {
+  ADDRESS: 1,
+  ROOT: 2,
+  /** Not, or not only, by plain code. */
+  DATA: 4,
+  /** By what no code or data of the image shows: a name that was looked up, initial thread-local data. */
+  OUTSIDE: 8,
+} as const;
 
 /** Where reachability begins. */
 export interface Root {
@@ -28,10 +35,19 @@ export interface Root {
   readonly note: string;
 }
 
+/** The rest of a function that is running already: of its instructions only these count. */
+export interface Part {
+  readonly node: number;
+  /** For people: why. */
+  readonly note: string;
+  /** Whether the instruction at an address is still to come. */
+  readonly admits: (address: number) => boolean;
+}
+
 /** Is asked, and told, of what reachability comes across. */
 export interface ReachHooks {
   /** Whether a function counts as reached only because its address is taken; false: whoever knows more calls `add`. */
-  admits?(node: number, from: number, at: number, word: number): boolean;
+  admits?(node: number): boolean;
   /** Code of a reached node takes the address of data. */
   dataTaken?(object: GraphObject, vaddr: number, node: number, at: number): void;
   /** What was reached before, in the same life of the program: gates that it opened are open. */
@@ -77,6 +93,7 @@ export class Reach {
   readonly #heldEdges: (() => void)[] = [];
   readonly #usedEdgeGates = new Set<EdgeGate>();
   readonly #hooks: ReachHooks;
+  readonly #parts = new Map<number, Part>();
   #next = 0;
 
   constructor(graph: ProgramGraph, hooks: ReachHooks = {}) {
@@ -128,7 +145,11 @@ export class Reach {
 
   /** Notes that a node is reached. */
   add(node: number, parent: number, place: number, how: number, word: number): void {
-    if (this.how[node] !== HOW.NOT) return;
+    if (this.how[node] !== HOW.NOT) {
+      // Whoever calls a function of which a part was reached has all of it executed.
+      if (this.#parts.delete(node)) this.#followNode(node);
+      return;
+    }
     if (this.#closed.has(node)) {
       if (!this.#heldBack.has(node)) this.#heldBack.set(node, () => this.add(node, parent, place, how, word));
       return;
@@ -163,7 +184,7 @@ export class Reach {
   takeAddress(address: number, from: number, at: number, word = 0): void {
     const node = this.graph.nodeAt(address);
     if (node >= 0) {
-      if (this.#hooks.admits?.(node, from, at, word) === false) return;
+      if (this.#hooks.admits?.(node) === false) return;
       this.addTaken(node, from, at, word);
     } else this.openData(address, from, at);
   }
@@ -171,9 +192,19 @@ export class Reach {
   /** Notes that a function may be called through a pointer. */
   addTaken(node: number, from: number, at: number, word = 0): void {
     this.taken[node] =
-      (this.taken[node] as number) | TAKEN.ADDRESS | (word === 0 && from >= 0 ? 0 : TAKEN.DATA);
+      (this.taken[node] as number) |
+      TAKEN.ADDRESS |
+      (word === 0 && from >= 0 ? 0 : TAKEN.DATA) |
+      (from < 0 ? TAKEN.OUTSIDE : 0);
     this.#noteImport(node);
     this.add(node, from, at, word === 0 ? HOW.TAKEN : HOW.POINTER, word);
+  }
+
+  /** Notes that somebody looked a function or data up by its name. */
+  lookUp(address: number, from: number, at: number): void {
+    this.takeAddress(address, from, at, at);
+    const node = this.graph.nodeAt(address);
+    if (node >= 0) this.taken[node] = (this.taken[node] as number) | TAKEN.OUTSIDE;
   }
 
   /** Opens the data object at an address. */
@@ -206,12 +237,23 @@ export class Reach {
     return false;
   }
 
-  /** Follows those instructions of a node that are admitted by their address; its calls before are taken from an earlier reach. */
-  followPart(node: number, earlier: Reach, admits: (address: number) => boolean): void {
+  /** Adds the rest of a function; who called it is taken from an earlier reach. All of it counts once somebody calls it. */
+  addPart(part: Part, earlier: Reach): void {
     this.#resize();
+    const { node } = part;
+    if (this.how[node] !== HOW.NOT) return;
     this.taken[node] = (this.taken[node] as number) | (earlier.taken[node] as number);
     earlier.forEachCall(node, (from, at) => this.#noteCall(node, from, at));
-    this.#followNode(node, admits);
+    this.notes.set(node, part.note);
+    this.#parts.set(node, part);
+    this.how[node] = HOW.ROOT;
+    this.parents[node] = -1;
+    this.order.push(node);
+  }
+
+  /** Whether an instruction of a reached node is to be executed: not if only a part of the node is, and it lies elsewhere. */
+  holds(node: number, address: number): boolean {
+    return this.#parts.get(node)?.admits(address) !== false;
   }
 
   #follow(callee: number, node: number, at: number, how: number): void {
@@ -281,14 +323,15 @@ export class Reach {
     if (this.opened.length < dataCount) this.opened = grown(this.opened, dataCount);
   }
 
-  #followNode(node: number, admits?: (address: number) => boolean): void {
+  #followNode(node: number): void {
+    const part = this.#parts.get(node);
     const object = this.graph.objectOf(node);
     const { base, code, firstNode } = object;
     const index = node - firstNode;
     const end = code.factOffsets[index + 1] as number;
     for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
       const at = base + (code.factPlaces[fact] as number);
-      if (admits?.(at) === false) continue;
+      if (part?.admits(at) === false) continue;
       const to = code.factTargets[fact] as number;
       switch (code.factKinds[fact]) {
         case FACT.CALL:

@@ -172,3 +172,14 @@ export function mainFunction(graph: ProgramGraph, values: CallValues): number | 
   }
   return graph.image.addressOf(0, 'main');
 }
+
+/** Nodes of the entries of the program and the loader, and of their main functions: each is entered once. */
+export function enteredOnce(graph: ProgramGraph, values: CallValues): Set<number> {
+  const main = mainFunction(graph, values);
+  const once = new Set([loaderMain(graph, values), main === null ? -1 : graph.nodeAt(main)]);
+  for (const { image, base } of graph.objects) {
+    const { role, elf } = image.file;
+    if (role === 'program' || role === 'interpreter') once.add(graph.nodeAt(base + elf.entry));
+  }
+  return once;
+}

@@ -38,6 +38,7 @@ export function callSites(
       const kind = code.factKinds[fact];
       if (kind !== FACT.SYSCALL && kind !== FACT.INT80 && kind !== FACT.SYSENTER) continue;
       const address = base + (code.factPlaces[fact] as number);
+      if (!reach.holds(node, address)) continue;
       const found = query.registerAt(node, address, RAX);
       const isHeldBack = gates.some(
         (gate) =>

@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../base/errors.ts';
 import { E_MACHINE } from '../../elf/constants.ts';
-import type { Program, UnresolvedSite } from '../../profile/model.ts';
+import type { Phase, Program, UnresolvedSite } from '../../profile/model.ts';
 import {
   type AnalysisStatistics,
   type AnalyzeOptions,
@@ -15,6 +15,7 @@ import { RecordingRoot } from '../cache/recording-root.ts';
 import { analyzeObject } from '../code/analyze-object.ts';
 import type { CodeSource } from '../graph/program-graph.ts';
 import type { Scope } from '../graph/scope.ts';
+import type { PhaseSplit } from '../phases/find-phases.ts';
 
 /** One program to analyse; plain data, so that it can be handed to another thread. */
 export interface AnalysisTask {
@@ -23,6 +24,8 @@ export interface AnalysisTask {
   /** Root file system on the host. */
   readonly root: string;
   readonly scope: Scope;
+  /** How to tell set-up from what follows; null for one phase. */
+  readonly phases: PhaseSplit | null;
   readonly plugins: boolean;
   readonly libraries: readonly { readonly name: string; readonly reason: string }[];
   /** Directory of the cache; null for none. */
@@ -35,6 +38,7 @@ export interface AnalysisTask {
 /** What became of a task. */
 export interface TaskResult {
   readonly program: Program;
+  readonly phases: readonly Phase[];
   readonly statistics: AnalysisStatistics;
   /** The script whose interpreter was analysed; null for an ELF file. */
   readonly script: string | null;
@@ -53,8 +57,8 @@ export type TaskProgress = (objects: number, path: string) => void;
 export function runTask(task: AnalysisTask, progress: TaskProgress = () => undefined): TaskResult {
   const root = new RecordingRoot(task.root);
   const store = task.cache === null ? null : new EntryStore(task.cache);
-  const { path, scope, plugins, libraries } = task;
-  const question = JSON.stringify({ path, scope, plugins, libraries });
+  const { path, scope, phases, plugins, libraries } = task;
+  const question = JSON.stringify({ path, scope, phases, plugins, libraries });
   if (store !== null) {
     const known = recallResult(store, root, question);
     if (known !== null) return known as TaskResult;
@@ -101,6 +105,7 @@ function analyzeWith(
   const options: AnalyzeOptions = {
     root,
     scope: task.scope,
+    ...(task.phases === null ? {} : { phases: task.phases }),
     plugins: task.plugins,
     libraries: task.libraries,
     source,
@@ -110,7 +115,8 @@ function analyzeWith(
   return {
     analysis,
     result: {
-      program: withUnread(analysis.program, unread),
+      program: withUnread(analysis.program, analysis.phases, unread),
+      phases: analysis.phases,
       statistics: analysis.statistics,
       script: loadSet.script?.path ?? null,
       incomplete: unread.map(({ path, reason }) => `${path}: ${reason}`),
@@ -121,6 +127,7 @@ function analyzeWith(
 /** What was not read may make any call. */
 function withUnread(
   program: Program,
+  phases: readonly Phase[],
   unread: readonly { readonly path: string; readonly reason: string }[],
 ): Program {
   if (program.analysis === undefined || unread.length === 0) return program;
@@ -130,7 +137,7 @@ function withUnread(
     address: 0,
     kind: 'object',
     reason,
-    phases: [0],
+    phases: phases.map((_, index) => index),
   }));
   return {
     ...program,

@@ -18,7 +18,7 @@ export interface CallComparison {
  * Holds the observed calls of one program against its possible ones, for all phases together and for each phase that both have.
  *
  * Only processes while they run that program count, and not the execve by which the launcher started it. In a phase, what is
- * possible must hold what was observed in that phase.
+ * possible must hold what was observed in that phase; a program that is executed when the phase has begun is at its own beginning.
  *
  * @param program path as both profiles name it: the file itself, not a link to it
  */
@@ -31,8 +31,9 @@ export function compareCalls(
   const allowed = possible.programs.filter(({ path }) => path === program).flatMap(({ calls }) => calls);
   const shared = observed.phases.filter(({ name }) => possible.phases.some((other) => other.name === name));
   return [null, ...(shared.length > 1 ? shared.map(({ name }) => name) : [])].map((phase) => {
+    const index = observed.phases.findIndex(({ name }) => name === phase);
     const seen = keysOf(
-      own.flatMap(({ calls }) => calls),
+      own.filter((process) => index <= 0 || !beginsIn(process, index)).flatMap(({ calls }) => calls),
       observed,
       phase,
     );
@@ -40,6 +41,10 @@ export function compareCalls(
     const missed = [...seen].filter(([key]) => !can.has(key)).map(([, label]) => label);
     return { program, phase, observed: seen.size, possible: can.size, missed: missed.sort() };
   });
+}
+
+function beginsIn({ birth, transitions }: Process, phase: number): boolean {
+  return birth === 'exec' && (transitions[0]?.phase ?? 0) >= phase;
 }
 
 function runs(profile: Profile, process: Process, program: string): boolean {

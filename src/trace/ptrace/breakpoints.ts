@@ -166,8 +166,8 @@ export class Breakpoints {
     let offset: number | null = null;
     try {
       const elf = parseElf(readFileSync(`/proc/${pid}/root${path}`));
-      const symbol = findFunction(elf, name);
-      offset = symbol === null ? null : vaddrToFileOffset(elf, symbol.value);
+      const address = /^0x[0-9a-f]{1,16}$/i.test(name) ? Number(name) : findFunction(elf, name)?.value;
+      offset = address === undefined ? null : vaddrToFileOffset(elf, address);
     } catch {
       // A mapped file that is gone or no ELF has no functions to stop at; a trigger that never fires is reported.
     }

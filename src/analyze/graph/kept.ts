@@ -1,0 +1,164 @@
+import { FACT } from '../code/object-code.ts';
+import type { Closure } from './closure.ts';
+import { Escape } from './escape.ts';
+import type { GraphObject, ProgramGraph } from './program-graph.ts';
+import { type Reach, TAKEN } from './reach.ts';
+import { targetOf } from './word-target.ts';
+
+/** Functions that code which has run may have left in memory, to be called later. */
+export interface KeptFunctions {
+  readonly nodes: readonly number[];
+  /** Of services of the Name Service Switch, by object: known to nobody but code of the service itself. */
+  readonly private: ReadonlyMap<number, readonly number[]>;
+}
+
+/**
+ * Functions whose address may still be known when the code of a reach has done its work.
+ *
+ * Code keeps an address if the escape analysis says so; data whose address is kept keeps all that it points to. What code finds by itself
+ * needs no keeping: words that the loader binds, data at a known address, functions of services that libc looks up by name each time.
+ *
+ * @param once functions that are known to be entered only once.
+ */
+export function keptFunctions(
+  graph: ProgramGraph,
+  { reach, names }: Closure,
+  once: ReadonlySet<number>,
+): KeptFunctions {
+  const search = new KeptSearch(graph, reach);
+  search.run();
+  const nodes: number[] = [];
+  const own = new Map<number, number[]>();
+  for (const [node, keepers] of search.kept) {
+    if (once.has(node) || !names.admits(node)) continue;
+    const { index, image } = graph.objectOf(node);
+    const isPrivate = isService(image.file.soname) && [...keepers].every((keeper) => keeper === index);
+    if (isPrivate) own.set(index, [...(own.get(index) ?? []), node]);
+    else nodes.push(node);
+  }
+  return { nodes, private: own };
+}
+
+/** Modules that libc opens for nsswitch.conf: the functions that they export take and return plain data only. */
+function isService(soname: string | null): boolean {
+  return soname !== null && /^libnss_\w+\.so\.2$/.test(soname);
+}
+
+class KeptSearch {
+  readonly kept = new Map<number, Set<number>>();
+  readonly #graph: ProgramGraph;
+  readonly #reach: Reach;
+  readonly #escape: Escape;
+  readonly #data = new Map<number, Set<number>>();
+
+  constructor(graph: ProgramGraph, reach: Reach) {
+    this.#graph = graph;
+    this.#reach = reach;
+    this.#escape = new Escape(graph);
+  }
+
+  run(): void {
+    const { order, taken } = this.#reach;
+    const resolvers = resolverNodes(this.#graph);
+    for (const node of order) {
+      if (((taken[node] as number) & TAKEN.OUTSIDE) !== 0) this.#keepNode(node, ANY);
+      // What a resolver returns is called through the words that it is called for.
+      if (!resolvers.has(node)) this.#searchNode(node);
+    }
+  }
+
+  /** Addresses that a function takes, by place. */
+  #searchNode(node: number): void {
+    const object = this.#graph.objectOf(node);
+    const { code, firstNode, base } = object;
+    const index = node - firstNode;
+    const found = new Map<number, number>();
+    for (
+      let fact = code.factOffsets[index] as number;
+      fact < (code.factOffsets[index + 1] as number);
+      fact++
+    ) {
+      const target = this.#takenBy(object, code.factKinds[fact] as number, code.factTargets[fact] as number);
+      if (target !== 0 && this.#matters(target)) found.set(code.factPlaces[fact] as number, target);
+    }
+    if (found.size === 0) return;
+    if (found.size > 1 && this.#escape.keepers(node, new Set(found.keys()), -1).size === 0) return;
+    void base;
+    for (const [place, target] of found) {
+      const keepers = this.#escape.keepers(node, new Set([place]), this.#functionAt(target));
+      if (keepers.size > 0) this.#keep(target, keepers);
+    }
+  }
+
+  #takenBy(object: GraphObject, kind: number, to: number): number {
+    switch (kind) {
+      case FACT.TAKE_CODE:
+        return object.base + (object.code.starts[to] as number);
+      case FACT.TAKE_DATA:
+        return object.base + to;
+      case FACT.LOAD:
+        return targetOf(object, object.base + to);
+      default:
+        return 0;
+    }
+  }
+
+  /** The function that begins at an address, -1 for none. */
+  #functionAt(address: number): number {
+    const node = this.#graph.nodeAt(address);
+    return node >= 0 && this.#graph.addressOf(node) === address ? node : -1;
+  }
+
+  /** Whether an address is that of a function or of data that leads to one. */
+  #matters(address: number): boolean {
+    return this.#graph.nodeAt(address) >= 0 || this.#graph.dataAt(address) >= 0;
+  }
+
+  #keep(address: number, keepers: ReadonlySet<number>): void {
+    const stack = [address];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      const node = this.#graph.nodeAt(next);
+      if (node >= 0) {
+        this.#keepNode(node, keepers);
+        continue;
+      }
+      const data = this.#graph.dataAt(next);
+      if (data < 0 || !addAll(this.#data, data, keepers)) continue;
+      const object = this.#graph.objectOfData(data);
+      const { pointerOffsets, pointerPlaces } = object.code.data;
+      const index = data - object.firstData;
+      const end = pointerOffsets[index + 1] as number;
+      for (let pointer = pointerOffsets[index] as number; pointer < end; pointer++) {
+        const target = targetOf(object, object.base + (pointerPlaces[pointer] as number));
+        if (target !== 0) stack.push(target);
+      }
+    }
+  }
+
+  #keepNode(node: number, keepers: ReadonlySet<number>): void {
+    // Only what counts as reached by its address: a service's function does when libc holds its name.
+    if (((this.#reach.taken[node] as number) & TAKEN.ADDRESS) !== 0) addAll(this.kept, node, keepers);
+  }
+}
+
+/** Nobody in particular. */
+const ANY: ReadonlySet<number> = new Set([-1]);
+
+/** Adds the members to a set of a map; true if one was new. */
+function addAll(map: Map<number, Set<number>>, key: number, members: ReadonlySet<number>): boolean {
+  const set = map.get(key) ?? new Set();
+  const before = set.size;
+  for (const member of members) set.add(member);
+  map.set(key, set);
+  return set.size > before;
+}
+
+/** Functions that choose other functions when the loader binds. */
+function resolverNodes(graph: ProgramGraph): Set<number> {
+  const found = new Set<number>();
+  for (const { image } of graph.objects) {
+    const { count, isIfunc, target } = image.relocations;
+    for (let at = 0; at < count; at++) if (isIfunc[at] === 1) found.add(graph.nodeAt(target[at] as number));
+  }
+  return found;
+}

@@ -1,0 +1,170 @@
+import { syscallName } from '../../abi/syscalls.ts';
+import { ArgumentQuery } from '../graph/argument-query.ts';
+import type { CallValues } from '../graph/call-values.ts';
+import { codePlace } from '../graph/chains.ts';
+import type { Closure, ClosureOptions } from '../graph/closure.ts';
+import type { KeptFunctions } from '../graph/kept.ts';
+import type { ProgramGraph } from '../graph/program-graph.ts';
+import { type CallSite, callSites } from '../graph/sites.ts';
+import { UsageError } from '../../base/errors.ts';
+import { type MainLoop, mainLoops } from './main-loop.ts';
+import { keptInSetup, mainNode, mainPhase } from './main-phase.ts';
+import { FlowCache, type PhasePlace } from './remainder.ts';
+
+/** How the phases of a program are to be found. */
+export type PhaseSplit =
+  /** At the loop in which it waits, if there is one and the split blocks anything. */
+  | { readonly kind: 'auto' }
+  /** After the start-up of the loader and the C library, at main. */
+  | { readonly kind: 'main' }
+  /** At a function of the program: its name, or its vaddr. */
+  | { readonly kind: 'function'; readonly name: string }
+  /** At the loop in which it waits by one of these calls: numbers on x86_64. */
+  | { readonly kind: 'waits'; readonly numbers: readonly number[] };
+
+/** The phase after set-up. */
+export interface FoundPhase {
+  readonly places: readonly PhasePlace[];
+  /** Why the phase begins there, for people. */
+  readonly reason: string;
+  readonly closure: Closure;
+  readonly sites: readonly CallSite[];
+  readonly query: ArgumentQuery;
+}
+
+/** So many calls fewer make a phase that nobody asked for worth having. */
+const WORTH = 5;
+
+/** What has been found of the whole program. */
+export interface WholeProgram {
+  readonly graph: ProgramGraph;
+  readonly values: CallValues;
+  readonly closure: Closure;
+  readonly sites: readonly CallSite[];
+}
+
+/**
+ * The phase of a program that follows its set-up; null where it has none.
+ *
+ * @throws UsageError when a function that was named is not there, or it is not known what comes after it.
+ */
+export function findPhase(
+  whole: WholeProgram,
+  split: PhaseSplit,
+  options: ClosureOptions = {},
+): FoundPhase | null {
+  return new PhaseFinder(whole, options).find(split);
+}
+
+class PhaseFinder {
+  readonly #whole: WholeProgram;
+  readonly #options: ClosureOptions;
+  readonly #flows: FlowCache;
+  #kept: KeptFunctions | null = null;
+
+  constructor(whole: WholeProgram, options: ClosureOptions) {
+    this.#whole = whole;
+    this.#options = options;
+    this.#flows = new FlowCache(whole.graph);
+  }
+
+  find(split: PhaseSplit): FoundPhase | null {
+    switch (split.kind) {
+      case 'main': {
+        const main = mainNode(this.#whole.graph, this.#whole.values);
+        return main < 0
+          ? null
+          : this.#atStart(main, 'the loader and the C library have started up, main begins');
+      }
+      case 'function':
+        return this.#atFunction(split.name);
+      default:
+        return split.kind === 'waits'
+          ? this.#atLoop(new Set(split.numbers))
+          : this.#ifWorth(this.#atLoop(null));
+    }
+  }
+
+  #atFunction(name: string): FoundPhase {
+    const { graph } = this.#whole;
+    const program = graph.objects[0];
+    const address = /^0x[0-9a-f]+$/i.test(name)
+      ? Number(name) + (program?.base ?? 0)
+      : graph.image.addressOf(0, name);
+    const node = address === null ? -1 : graph.nodeAt(address);
+    if (address === null || node < 0 || this.#whole.closure.reach.how[node] === 0) {
+      throw new UsageError(
+        `analyze: no function ${name} of the program can be reached (give its address, such as 0x12a40, where the file has no symbol)`,
+      );
+    }
+    const found = this.#at([{ node, address }], `${name} begins`);
+    if (found === null) {
+      throw new UsageError(
+        `analyze: it is not known what comes after ${name}, for it may be called through pointers`,
+      );
+    }
+    return found;
+  }
+
+  #atStart(node: number, reason: string): FoundPhase | null {
+    return this.#at([{ node, address: this.#whole.graph.addressOf(node) }], reason);
+  }
+
+  #atLoop(only: ReadonlySet<number> | null): FoundPhase | null {
+    const { graph, values, closure, sites } = this.#whole;
+    const main = mainNode(graph, values);
+    const loops = mainLoops(graph, closure.reach, sites, main, this.#flows, only);
+    const [ofMain] = loops.ofMain;
+    const workers = this.#areThreads(loops.ofWorkers) ? [] : loops.ofWorkers;
+    const found = [
+      ofMain === undefined ? null : this.#at([ofMain], this.#describe([ofMain])),
+      workers.length === 0 ? null : this.#at(workers, this.#describe(workers)),
+    ].filter((phase) => phase !== null);
+    return found.sort((a, b) => sizeOf(a.sites) - sizeOf(b.sites))[0] ?? null;
+  }
+
+  #ifWorth(phase: FoundPhase | null): FoundPhase | null {
+    return phase !== null && sizeOf(this.#whole.sites) - sizeOf(phase.sites) >= WORTH ? phase : null;
+  }
+
+  /** Whether one of the functions may be the routine of a thread: then other threads of its process may still be in set-up. */
+  #areThreads(loops: readonly MainLoop[]): boolean {
+    const { graph, values, closure } = this.#whole;
+    const query = new ArgumentQuery(graph, closure.reach, values);
+    return graph.image.lookup('pthread_create').some(({ address }) => {
+      const node = graph.nodeAt(address);
+      if (node < 0 || closure.reach.how[node] === 0) return false;
+      const { numbers } = query.registerAtEntry(node, RDX);
+      return loops.some((loop) => numbers.has(graph.addressOf(loop.node)));
+    });
+  }
+
+  #describe(loops: readonly MainLoop[]): string {
+    const places = loops.map(({ node, address, waits }) => {
+      const { function: name } = codePlace(this.#whole.graph, address);
+      const place =
+        name ??
+        `the function at 0x${codePlace(this.#whole.graph, this.#whole.graph.addressOf(node)).address.toString(16)}`;
+      const calls = [...waits].map((nr) => syscallName('x86_64', nr) ?? `${nr}`).sort();
+      return `a loop of ${place} waits by ${calls.join(', ')}`;
+    });
+    return places.join('; ');
+  }
+
+  #at(places: readonly PhasePlace[], reason: string): FoundPhase | null {
+    const { graph, values, closure } = this.#whole;
+    this.#kept ??= keptInSetup(graph, values, closure);
+    const phase = mainPhase(graph, values, closure, places, this.#flows, this.#kept, this.#options);
+    if (phase === null) return null;
+    const { reach } = phase.closure;
+    const query = new ArgumentQuery(graph, reach, values);
+    return { places, reason, closure: phase.closure, sites: callSites(graph, reach, query, values), query };
+  }
+}
+
+const RDX = 2;
+
+/** How many different calls some sites may make. */
+function sizeOf(sites: readonly CallSite[]): number {
+  return new Set(sites.flatMap(({ arch, numbers }) => [...numbers.keys()].map((nr) => `${arch} ${nr}`))).size;
+}

@@ -1,0 +1,550 @@
+import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import type { FlowAnalysis, FunctionBody } from './flow.ts';
+import { STATE } from './state.ts';
+import { VALUE, type ValuePool } from './value.ts';
+
+/** Where tainted values begin in a function. */
+export interface TaintSources {
+  /** Registers that hold one at entry, one bit each. */
+  readonly registers: number;
+  /** vaddrs of instructions that put one into their destination: LEA, MOV. */
+  readonly places: ReadonlySet<number>;
+}
+
+/** What a function does with tainted values. */
+export interface TaintOutcome {
+  /** It may leave one where it can be found after the function has returned: memory other than its frame, its result, the kernel. */
+  readonly isKept: boolean;
+  /** vaddrs of calls and leaving jumps that hand one over, and the registers, one bit each. */
+  readonly handed: ReadonlyMap<number, number>;
+  /** vaddrs of calls and leaving jumps that find one where their arguments on the stack would be. */
+  readonly stacked: ReadonlySet<number>;
+  /** vaddrs of calls and leaving jumps that go to a tainted address. */
+  readonly through: ReadonlySet<number>;
+}
+
+/** Registers that carry arguments: rdi, rsi, rdx, rcx, r8, r9. */
+const ARGUMENT_MASK = (1 << 7) | (1 << 6) | (1 << 2) | (1 << 1) | (1 << 8) | (1 << 9);
+const ARGUMENTS = [7, 6, 2, 1, 8, 9];
+const RAX = 0;
+const RCX = 1;
+const RDX = 2;
+const RSP = 4;
+const RBP = 5;
+const RSI = 6;
+const R10 = 10;
+const R11 = 11;
+
+/** The only system call of x86-64 by which the kernel gets the address of a function to call. */
+const RT_SIGACTION = 13;
+
+const CALLER_SAVED = 0x0fc7;
+
+/** Most stack slots that may hold a tainted value; past it the value counts as kept. */
+const SLOT_LIMIT = 30;
+
+/** Blocks past which a function is taken to keep what it gets. */
+const BLOCK_LIMIT = 4000;
+
+/** Bytes from the top of the stack in which a function looks for its first arguments there. */
+const STACK_ARGUMENTS = 16;
+
+const NO_FRAME = -0x8000_0000;
+
+const KEEPS: TaintOutcome = { isKept: true, handed: new Map(), stacked: new Set(), through: new Set() };
+
+/** What is known of the stack at the instructions of a function, from the analysis of its values. */
+class Frames {
+  /** Offset in the frame of the memory operand, or of what is pushed or popped, by vaddr; absent where it is not the frame. */
+  readonly operands = new Map<number, number>();
+  /** At calls: the offset of the stack pointer; the lowest frame address that is handed over, and whether one was known before. */
+  readonly tops = new Map<number, number>();
+  readonly lowest = new Map<number, number>();
+  readonly reached = new Set<number>();
+  /** System calls by which the kernel learns of no function. */
+  readonly harmless = new Set<number>();
+
+  constructor(flow: FlowAnalysis, pool: ValuePool, body: FunctionBody) {
+    flow.watch(body, {
+      // No value has this number.
+      value: -2,
+      lost: () => undefined,
+      instruction: (ins, state) => this.#note(pool, ins, state),
+    });
+  }
+
+  #note(pool: ValuePool, ins: Instruction, state: Int32Array): void {
+    const { address } = ins;
+    this.reached.add(address);
+    const frame = (register: number): number => {
+      const value = state[register] as number;
+      return pool.kind(value) === VALUE.FRAME ? pool.payload(value) : NO_FRAME;
+    };
+    if (ins.flow === FLOW.NEXT) {
+      let offset = NO_FRAME;
+      if (ins.operation === OP.PUSH) offset = frame(RSP) === NO_FRAME ? NO_FRAME : frame(RSP) - ins.size;
+      else if (ins.operation === OP.POP) offset = frame(RSP);
+      else if (ins.operation === OP.LEAVE) offset = frame(RBP);
+      else if (ins.operation === OP.MOVS || ins.operation === OP.LODS) offset = frame(RSI);
+      else if (ins.hasMemory === 1 && ins.memoryBase >= 0) {
+        const base = frame(ins.memoryBase);
+        if (base !== NO_FRAME && ins.memoryIndex < 0) offset = base + ins.displacement;
+      }
+      if (offset === NO_FRAME) this.operands.delete(address);
+      else this.operands.set(address, offset);
+      return;
+    }
+    if (ins.flow === FLOW.BRANCH || ins.flow === FLOW.RETURN || ins.flow === FLOW.TRAP) return;
+    if (ins.hasMemory === 1 && ins.memoryBase >= 0 && ins.memoryIndex < 0) {
+      const base = frame(ins.memoryBase);
+      if (base !== NO_FRAME) this.operands.set(address, base + ins.displacement);
+    }
+    if (ins.flow === FLOW.SYSCALL) {
+      const number = state[RAX] as number;
+      const isKnown = pool.kind(number) === VALUE.CONST;
+      if (isKnown && pool.payload(number) !== RT_SIGACTION) this.harmless.add(address);
+      else this.harmless.delete(address);
+    }
+    this.tops.set(address, frame(RSP));
+    let lowest = state[STATE.ESCAPED] === 1 ? NO_FRAME : Infinity;
+    for (const register of ARGUMENTS) {
+      const offset = frame(register);
+      if (offset !== NO_FRAME) lowest = Math.min(lowest, offset);
+    }
+    this.lowest.set(address, lowest);
+  }
+}
+
+/**
+ * Follows values through one function, wherever they may be: in registers, in stack slots, in what is computed or loaded from them.
+ *
+ * What a value points to counts as tainted too. Calling a tainted value, comparing it and reading through it keep nothing.
+ */
+export class TaintFlow {
+  readonly #flow: FlowAnalysis;
+  readonly #pool: ValuePool;
+  readonly #ins = new Instruction();
+  #frames: Frames | null = null;
+  #framesOf: FunctionBody | null = null;
+  #body: FunctionBody | null = null;
+  #sources: TaintSources = { registers: 0, places: new Set() };
+  #handed = new Map<number, number>();
+  #stacked = new Set<number>();
+  #through = new Set<number>();
+  #isKept = false;
+  /** Registers, vector registers and slots that may hold a tainted value, one bit each, of the current instruction. */
+  #registers = 0;
+  #vectors = 0;
+  #slots = 0;
+  /** The same at the start of each block, three a block; -1 for a block that was not reached. */
+  #states = new Int32Array(0);
+  #isReached = new Uint8Array(0);
+  #work: number[] = [];
+  /** Offsets of the slots. */
+  readonly #offsets: number[] = [];
+  /** What a landing pad may find. */
+  #padRegisters = 0;
+  #padSlots = 0;
+
+  constructor(flow: FlowAnalysis, pool: ValuePool) {
+    this.#flow = flow;
+    this.#pool = pool;
+  }
+
+  /** Whether a function looks at what its caller has on the stack above the return address. */
+  readsStack(body: FunctionBody): boolean {
+    if (body.count > BLOCK_LIMIT) return true;
+    for (const offset of this.#framesFor(body).operands.values()) if (offset >= 8) return true;
+    return false;
+  }
+
+  #framesFor(body: FunctionBody): Frames {
+    if (this.#frames === null || this.#framesOf?.entry !== body.entry) {
+      this.#frames = new Frames(this.#flow, this.#pool, body);
+      this.#framesOf = body;
+    }
+    return this.#frames;
+  }
+
+  /** What becomes of the values of some sources in a function. */
+  run(body: FunctionBody, sources: TaintSources): TaintOutcome {
+    if (body.count > BLOCK_LIMIT) return KEEPS;
+    const frames = this.#framesFor(body);
+    // Code that the analysis of values does not come to is code of which nothing is known.
+    for (const place of sources.places) if (!frames.reached.has(place)) return KEEPS;
+    this.#body = body;
+    this.#sources = sources;
+    this.#handed = new Map();
+    this.#stacked = new Set();
+    this.#through = new Set();
+    this.#isKept = false;
+    this.#offsets.length = 0;
+    this.#padRegisters = 0;
+    this.#padSlots = 0;
+    this.#states = new Int32Array(body.count * 3);
+    this.#isReached = new Uint8Array(body.count);
+    this.#work = [];
+    this.#registers = sources.registers;
+    this.#vectors = 0;
+    this.#slots = 0;
+    this.#enter(this.#blockAt(body.entry));
+    this.#registers = 0;
+    for (let block = 0; block < body.count; block++) if (body.isEnteredFromOutside(block)) this.#enter(block);
+    for (let block = this.#work.pop(); block !== undefined && !this.#isKept; block = this.#work.pop()) {
+      this.#registers = this.#states[block * 3] as number;
+      this.#vectors = this.#states[block * 3 + 1] as number;
+      this.#slots = this.#states[block * 3 + 2] as number;
+      this.#passThrough(block);
+    }
+    return this.#isKept
+      ? KEEPS
+      : { isKept: false, handed: this.#handed, stacked: this.#stacked, through: this.#through };
+  }
+
+  #enter(block: number): void {
+    if (block < 0) return;
+    const at = block * 3;
+    const registers = (this.#states[at] as number) | this.#registers;
+    const vectors = (this.#states[at + 1] as number) | this.#vectors;
+    const slots = (this.#states[at + 2] as number) | this.#slots;
+    if (
+      this.#isReached[block] === 1 &&
+      registers === this.#states[at] &&
+      vectors === this.#states[at + 1] &&
+      slots === this.#states[at + 2]
+    )
+      return;
+    this.#isReached[block] = 1;
+    this.#states[at] = registers;
+    this.#states[at + 1] = vectors;
+    this.#states[at + 2] = slots;
+    this.#work.push(block);
+  }
+
+  #passThrough(block: number): void {
+    const body = this.#body as FunctionBody;
+    const frames = this.#framesFor(body);
+    const ins = this.#ins;
+    const end = body.ends[block] as number;
+    for (let address = body.starts[block] as number; address < end;) {
+      const length = body.decode(address, ins);
+      if (length === 0) return;
+      address += length;
+      switch (ins.flow) {
+        case FLOW.NEXT:
+          this.#apply(ins);
+          break;
+        case FLOW.BRANCH:
+          this.#jump(ins);
+          break;
+        case FLOW.JUMP:
+          this.#jump(ins);
+          return;
+        case FLOW.JUMP_INDIRECT: {
+          const targets = body.jumpTargets(ins.address);
+          if (targets === null) this.#handOver(ins);
+          else for (const target of Array.from(targets)) this.#enter(this.#blockAt(target));
+          return;
+        }
+        case FLOW.CALL:
+        case FLOW.CALL_INDIRECT:
+          this.#handOver(ins);
+          this.#meetPads();
+          this.#registers &= ~CALLER_SAVED;
+          this.#vectors = 0;
+          break;
+        case FLOW.RETURN:
+          if ((this.#registers & ((1 << RAX) | (1 << RDX))) !== 0 || (this.#vectors & 3) !== 0)
+            this.#isKept = true;
+          return;
+        case FLOW.TRAP:
+          return;
+        default:
+          if (!frames.harmless.has(ins.address)) {
+            if ((this.#registers & (ARGUMENT_MASK | (1 << R10))) !== 0 || this.#isVisible(ins))
+              this.#isKept = true;
+          }
+          this.#registers &= ~((1 << RAX) | (1 << RCX) | (1 << R11));
+      }
+      if (this.#isKept) return;
+    }
+    const next = this.#blockAt(end);
+    if (next >= 0) this.#enter(next);
+    // What follows is another function.
+    else if ((this.#registers & ARGUMENT_MASK) !== 0 || this.#slots !== 0) this.#isKept = true;
+  }
+
+  /** A jump within the function, or one that is a call without return. */
+  #jump(ins: Instruction): void {
+    const target = this.#blockAt(ins.target);
+    this.#enter(target);
+    if (target < 0 || ins.target === this.#body?.entry) this.#handOver(ins);
+  }
+
+  /** Whether what a call is handed leads to a slot that holds a tainted value: objects extend upwards from their address. */
+  #isVisible({ address }: Instruction): boolean {
+    if (this.#slots === 0) return false;
+    const lowest = this.#frames?.lowest.get(address) ?? NO_FRAME;
+    return this.#someSlot((offset) => offset >= lowest);
+  }
+
+  #someSlot(test: (offset: number) => boolean): boolean {
+    for (let slot = 0; slot < this.#offsets.length; slot++) {
+      if (((this.#slots >>> slot) & 1) === 1 && test(this.#offsets[slot] as number)) return true;
+    }
+    return false;
+  }
+
+  #handOver(ins: Instruction): void {
+    if (this.#isVisible(ins)) this.#isKept = true;
+    if (this.#slots !== 0) {
+      const top = this.#frames?.tops.get(ins.address) ?? NO_FRAME;
+      // A jump leaves the return address on top.
+      const first = ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT ? top : top + 8;
+      if (top === NO_FRAME) this.#isKept = true;
+      else if (this.#someSlot((offset) => offset >= first && offset < first + STACK_ARGUMENTS))
+        this.#stacked.add(ins.address);
+    }
+    if (ins.flow === FLOW.CALL_INDIRECT || ins.flow === FLOW.JUMP_INDIRECT) {
+      const isThrough = ins.sourceKind === OPERAND.REGISTER ? this.#has(ins.sourceRegister) : this.#load(ins);
+      if (isThrough) this.#through.add(ins.address);
+    }
+    const registers = this.#registers & ARGUMENT_MASK;
+    if (registers !== 0) this.#handed.set(ins.address, (this.#handed.get(ins.address) ?? 0) | registers);
+    // Vector registers carry arguments too, but no pointers.
+  }
+
+  #meetPads(): void {
+    const registers = this.#registers & ~CALLER_SAVED;
+    if ((registers & ~this.#padRegisters) === 0 && (this.#slots & ~this.#padSlots) === 0) return;
+    this.#padRegisters |= registers;
+    this.#padSlots |= this.#slots;
+    const body = this.#body as FunctionBody;
+    const [all, vectors, slots] = [this.#registers, this.#vectors, this.#slots];
+    this.#registers = this.#padRegisters;
+    this.#vectors = 0;
+    this.#slots = this.#padSlots;
+    for (let block = 0; block < body.count; block++) if (body.isEnteredFromOutside(block)) this.#enter(block);
+    this.#registers = all;
+    this.#vectors = vectors;
+    this.#slots = slots;
+  }
+
+  #apply(ins: Instruction): void {
+    if ((this.#registers | this.#vectors | this.#slots) === 0 && !this.#sources.places.has(ins.address))
+      return;
+    switch (ins.operation) {
+      case OP.NOP:
+      case OP.CMP:
+      case OP.TEST:
+      case OP.SCAS:
+      case OP.CMPS:
+        return;
+      case OP.SETCC:
+        this.#put(ins, false);
+        return;
+      case OP.MOV:
+        this.#put(ins, this.#source(ins));
+        return;
+      case OP.MOVZX:
+      case OP.MOVSX:
+      case OP.MOVSXD:
+        // A table of numbers is no table of pointers.
+        this.#put(ins, ins.sourceKind === OPERAND.REGISTER && this.#has(ins.sourceRegister));
+        return;
+      case OP.LEA:
+        this.#put(ins, this.#isAddressTainted(ins) || this.#sources.places.has(ins.address));
+        return;
+      case OP.XOR:
+      case OP.SUB:
+        if (ins.sourceKind === OPERAND.REGISTER && ins.sourceRegister === ins.destinationRegister) {
+          this.#put(ins, false);
+          return;
+        }
+        this.#combine(ins);
+        return;
+      case OP.PUSH: {
+        const isTainted = this.#source(ins);
+        this.#putSlot(this.#frames?.operands.get(ins.address) ?? NO_FRAME, ins.size, isTainted);
+        return;
+      }
+      case OP.POP:
+        this.#put(ins, this.#slotHas(this.#frames?.operands.get(ins.address) ?? NO_FRAME, 8));
+        return;
+      case OP.LEAVE:
+        this.#set(RBP, this.#slotHas(this.#frames?.operands.get(ins.address) ?? NO_FRAME, 8));
+        return;
+      case OP.XCHG:
+      case OP.XADD:
+      case OP.CMPXCHG:
+        this.#exchange(ins);
+        return;
+      case OP.MOVS:
+        if (this.#has(RSI) || (this.#slots !== 0 && this.#frames?.operands.has(ins.address) === true))
+          this.#isKept = true;
+        return;
+      case OP.LODS:
+        this.#set(RAX, this.#has(RSI));
+        return;
+      case OP.STOS:
+        if (this.#has(RAX)) this.#isKept = true;
+        return;
+      case OP.OTHER:
+        this.#other(ins);
+        return;
+      default:
+        if (ins.operation >= OP.VECTOR_MOVE) this.#vector(ins);
+        else this.#combine(ins);
+    }
+  }
+
+  #has(register: number): boolean {
+    return register >= 0 && ((this.#registers >>> register) & 1) === 1;
+  }
+
+  #set(register: number, isTainted: boolean): void {
+    if (isTainted) this.#registers |= 1 << register;
+    else this.#registers &= ~(1 << register);
+  }
+
+  #isAddressTainted(ins: Instruction): boolean {
+    return ins.hasMemory === 1 && (this.#has(ins.memoryBase) || this.#has(ins.memoryIndex));
+  }
+
+  /** Whether the source operand may be tainted; what is loaded through a tainted pointer is. */
+  #source(ins: Instruction): boolean {
+    if (this.#sources.places.has(ins.address)) return true;
+    if (ins.sourceKind === OPERAND.REGISTER || ins.sourceKind === OPERAND.REGISTER_HIGH)
+      return this.#has(ins.sourceRegister);
+    return ins.sourceKind === OPERAND.MEMORY && this.#load(ins);
+  }
+
+  #load(ins: Instruction): boolean {
+    const offset = this.#frames?.operands.get(ins.address);
+    if (offset !== undefined) return this.#slotHas(offset, ins.size);
+    return ins.size >= 8 && this.#isAddressTainted(ins);
+  }
+
+  #put(ins: Instruction, isTainted: boolean): void {
+    if (ins.destinationKind === OPERAND.REGISTER) {
+      // A part of a register leaves the rest as it was.
+      if (ins.size >= 4 || isTainted) this.#set(ins.destinationRegister, isTainted);
+    } else if (ins.destinationKind === OPERAND.MEMORY) {
+      const offset = this.#frames?.operands.get(ins.address);
+      if (offset !== undefined) this.#putSlot(offset, ins.size, isTainted);
+      else if (isTainted) this.#isKept = true;
+    }
+  }
+
+  #putSlot(offset: number, size: number, isTainted: boolean): void {
+    if (offset === NO_FRAME) {
+      if (isTainted) this.#isKept = true;
+      return;
+    }
+    for (let slot = 0; slot < this.#offsets.length; slot++) {
+      const at = this.#offsets[slot] as number;
+      if (!isTainted && at >= offset && at + 8 <= offset + size) this.#slots &= ~(1 << slot);
+    }
+    if (!isTainted) return;
+    let slot = this.#offsets.indexOf(offset);
+    if (slot < 0) {
+      slot = this.#offsets.push(offset) - 1;
+      if (slot >= SLOT_LIMIT) this.#isKept = true;
+    }
+    this.#slots |= 1 << slot;
+  }
+
+  #slotHas(offset: number, size: number): boolean {
+    // Where in the stack is not known: it may be any slot.
+    if (offset === NO_FRAME) return this.#slots !== 0;
+    return this.#slots !== 0 && this.#someSlot((at) => at < offset + size && at + 8 > offset);
+  }
+
+  /** The result is tainted if an input is. */
+  #combine(ins: Instruction): void {
+    const isTainted =
+      this.#source(ins) || (ins.thirdKind === OPERAND.REGISTER && this.#has(ins.thirdRegister));
+    if (ins.destinationKind === OPERAND.MEMORY) {
+      if (isTainted) this.#put(ins, true);
+      return;
+    }
+    if (ins.destinationKind === OPERAND.NONE) {
+      if ((this.#registers & ins.reads) !== 0) this.#registers |= ins.writes;
+      return;
+    }
+    if (isTainted) this.#put(ins, true);
+  }
+
+  #exchange(ins: Instruction): void {
+    const isTainted = ((ins.reads & this.#registers) !== 0 && !this.#isOnlyAddress(ins)) || this.#load(ins);
+    if (ins.destinationKind === OPERAND.MEMORY || ins.sourceKind === OPERAND.MEMORY) {
+      const offset = this.#frames?.operands.get(ins.address);
+      if (isTainted && offset === undefined) this.#isKept = true;
+      else if (isTainted) this.#putSlot(offset as number, 8, true);
+    }
+    if (isTainted) this.#registers |= ins.writes;
+  }
+
+  /** Whether all tainted registers that an instruction reads are only part of its address. */
+  #isOnlyAddress(ins: Instruction): boolean {
+    let address = 0;
+    if (ins.hasMemory === 1 && ins.memoryBase >= 0) address |= 1 << ins.memoryBase;
+    if (ins.hasMemory === 1 && ins.memoryIndex >= 0 && ins.memoryIndex < 16) address |= 1 << ins.memoryIndex;
+    const isOperand =
+      (ins.sourceKind === OPERAND.REGISTER && this.#has(ins.sourceRegister)) ||
+      (ins.destinationKind === OPERAND.REGISTER && this.#has(ins.destinationRegister));
+    return (ins.reads & this.#registers & ~address) === 0 && !isOperand;
+  }
+
+  #vector(ins: Instruction): void {
+    let isTainted = this.#sources.places.has(ins.address);
+    if (ins.sourceKind === OPERAND.REGISTER) isTainted ||= this.#has(ins.sourceRegister);
+    else if (ins.sourceKind === OPERAND.VECTOR) isTainted ||= this.#hasVector(ins.sourceRegister);
+    else if (ins.sourceKind === OPERAND.MEMORY) isTainted ||= this.#load(ins);
+    if (ins.thirdKind === OPERAND.VECTOR) isTainted ||= this.#hasVector(ins.thirdRegister);
+    if (ins.operation !== OP.VECTOR_MOVE && ins.destinationKind === OPERAND.VECTOR) {
+      const isCleared = ins.operation === OP.VECTOR_XOR && ins.sourceRegister === ins.destinationRegister;
+      isTainted = !isCleared && (isTainted || this.#hasVector(ins.destinationRegister));
+    }
+    if (ins.destinationKind === OPERAND.VECTOR) {
+      const bit = 1 << (ins.destinationRegister & 31);
+      this.#vectors = isTainted ? this.#vectors | bit : this.#vectors & ~bit;
+    } else if (ins.destinationKind === OPERAND.REGISTER) this.#set(ins.destinationRegister, isTainted);
+    else if (ins.destinationKind === OPERAND.MEMORY) {
+      const offset = this.#frames?.operands.get(ins.address);
+      if (offset === undefined) {
+        if (isTainted) this.#isKept = true;
+      } else if (isTainted) for (let at = 0; at < ins.size; at += 8) this.#putSlot(offset + at, 8, true);
+      else this.#putSlot(offset, ins.size, false);
+    }
+  }
+
+  #hasVector(register: number): boolean {
+    return register >= 0 && ((this.#vectors >>> (register & 31)) & 1) === 1;
+  }
+
+  /** What has no name: what it writes is tainted if anything that it reads is. */
+  #other(ins: Instruction): void {
+    const isOperand = (ins.reads & this.#registers) !== 0 && !this.#isOnlyAddress(ins);
+    const isLoaded = ins.readsMemory === 1 && (this.#load(ins) || this.#sources.places.has(ins.address));
+    const isVector = this.#vectors !== 0 && ins.vectorWrites !== 0;
+    if (!isOperand && !isLoaded && !isVector && this.#vectors === 0) return;
+    if (ins.writesMemory === 1) this.#isKept ||= isOperand || this.#vectors !== 0;
+    if (isOperand || isLoaded || isVector) {
+      this.#registers |= ins.writes & ~(1 << RSP);
+      this.#vectors |= ins.vectorWrites;
+    }
+  }
+
+  #blockAt(address: number): number {
+    const body = this.#body as FunctionBody;
+    let lowest = 0;
+    let highest = body.count;
+    while (lowest < highest) {
+      const middle = (lowest + highest) >>> 1;
+      if ((body.starts[middle] as number) < address) lowest = middle + 1;
+      else highest = middle;
+    }
+    return lowest < body.count && body.starts[lowest] === address ? lowest : -1;
+  }
+}

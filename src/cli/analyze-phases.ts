@@ -1,0 +1,49 @@
+import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
+import { waitCategory } from '../abi/waiting-calls.ts';
+import { syscallNumber } from '../abi/syscalls.ts';
+import { UsageError } from '../base/errors.ts';
+import type { Profile } from '../profile/model.ts';
+import { escapeText } from '../report/escape.ts';
+import { parseTriggers } from '../trace/trigger.ts';
+import type { AnalyzeArguments } from './analyze-command.ts';
+import { readProfile } from './profile-input.ts';
+
+/**
+ * How the options want the phases to be found; null for one phase.
+ *
+ * @throws UsageError if they contradict each other, or a trace does not say where its main phase begins
+ */
+export async function phaseSplit(
+  args: Pick<AnalyzeArguments, 'phases' | 'mainFunction' | 'phasesFrom' | 'fromMain'>,
+): Promise<PhaseSplit | null> {
+  if (args.mainFunction !== undefined && args.phasesFrom !== undefined)
+    throw new UsageError('analyze: --main-function and --phases-from both say where the main phase begins');
+  if (args.mainFunction !== undefined) return { kind: 'function', name: args.mainFunction };
+  if (args.phasesFrom !== undefined) return splitOf(await readProfile(args.phasesFrom), args.phasesFrom);
+  return args.phases === 'none' || args.fromMain ? null : { kind: args.phases };
+}
+
+/** Where a trace says that the last phase begins: its function, or else the call in which the steady state waits longest. */
+export function splitOf({ phases, processes }: Profile, file: string): PhaseSplit {
+  const last = phases.length - 1;
+  const trigger = phases[last]?.trigger ?? null;
+  const parsed = trigger === null ? [] : parseTriggers(trigger);
+  const symbol = parsed.find((trigger) => trigger.kind === 'symbol');
+  if (symbol?.kind === 'symbol') return { kind: 'function', name: symbol.name };
+  const named = parsed.flatMap((trigger) => {
+    const nr = trigger.kind === 'syscall' ? syscallNumber('x86_64', trigger.name) : null;
+    return nr !== null && waitCategory('x86_64', nr) === 'event' ? [nr] : [];
+  });
+  if (named.length > 0) return { kind: 'waits', numbers: named };
+  let longest = { nr: -1, total: 0 };
+  for (const { calls } of processes) {
+    for (const { arch, nr, phases: used, waits } of calls) {
+      const isEvent = arch === 'x86_64' && waitCategory(arch, nr) === 'event' && used.includes(last);
+      if (isEvent && waits !== undefined && waits.total > longest.total) longest = { nr, total: waits.total };
+    }
+  }
+  if (longest.nr >= 0) return { kind: 'waits', numbers: [longest.nr] };
+  throw new UsageError(
+    `analyze: ${escapeText(file)} has no phase that begins at a function, and no call in which the program waits`,
+  );
+}
