@@ -83,7 +83,15 @@ export function storeKernelFields(place: CachePlace, fields: KernelFields): void
     writeFileSync(temporary, encode(fields, place.kernel), { flag: 'wx', mode: 0o600 });
     renameSync(temporary, path);
   } catch {
-    rmSync(temporary, { force: true });
+    discard(temporary);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Of a directory that may not even be looked into.
   }
 }
 
