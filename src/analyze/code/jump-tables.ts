@@ -32,8 +32,8 @@ export class JumpResolver {
   readonly #addresses: AddressRegisters;
   readonly #clobbers: ClobberedRegisters;
   readonly #opened = new Set<number>();
-  /** Where instructions begin, by start of the frame. */
-  readonly #boundaries = new Map<number, Set<number>>();
+  /** 1 for each place of a frame where an instruction begins, by start of the frame. */
+  readonly #boundaries = new Map<number, Uint8Array>();
   /** Addresses to which entries of tables are relative. */
   readonly #bases = new Set<number>();
   /** Jumps of each function, and its last run when they were looked at. */
@@ -389,15 +389,15 @@ export class JumpResolver {
   #isBoundary(frame: FrameRange, target: number): boolean {
     let boundaries = this.#boundaries.get(frame.start);
     if (boundaries === undefined) {
-      boundaries = new Set();
-      const ins = new Instruction();
-      for (let at = frame.start; at < frame.end;) {
-        boundaries.add(at);
-        at += this.#explorer.view.scan(at, ins) || 1;
+      boundaries = new Uint8Array(Math.min(frame.end, this.#explorer.view.high) - frame.start);
+      const ins = this.#ins;
+      for (let at = 0; at < boundaries.length;) {
+        boundaries[at] = 1;
+        at += this.#explorer.view.scan(frame.start + at, ins) || 1;
       }
       this.#boundaries.set(frame.start, boundaries);
     }
-    return boundaries.has(target);
+    return boundaries[target - frame.start] === 1;
   }
 
   #readUnbounded(
