@@ -51,11 +51,7 @@ export class AddressRegisters {
    * @param jumps Targets of indirect jumps by vaddr, as far as they are known.
    * @param changedByCall One bit for each register that a called function may change.
    */
-  constructor(
-    explorer: Explorer,
-    jumps: ReadonlyMap<number, readonly number[]>,
-    changedByCall: number,
-  ) {
+  constructor(explorer: Explorer, jumps: ReadonlyMap<number, readonly number[]>, changedByCall: number) {
     this.#explorer = explorer;
     this.#jumps = jumps;
     this.#changedByCall = changedByCall;
@@ -70,7 +66,10 @@ export class AddressRegisters {
    * Where straight-line code to a place begins, and what is known of registers there, whatever way control came; null where it is not
    * known to come.
    */
-  before(index: number, vaddr: number): { readonly start: number; readonly registers: KnownRegister[] } | null {
+  before(
+    index: number,
+    vaddr: number,
+  ): { readonly start: number; readonly registers: KnownRegister[] } | null {
     const { starts, ends, states } = this.#of(index);
     const { flags, low } = this.#explorer;
     let block = lastAtMost(starts, starts.length, vaddr);

@@ -34,20 +34,20 @@ export class Explorer {
   readonly flags: Uint8Array;
   /** Index of the function that owns the instruction at vaddr - low, plus 1; 0 for none. Memory that is never written costs nothing. */
   readonly owners: Int32Array;
-  readonly functionStarts: IntList = new IntList(4096);
-  readonly origins: IntList = new IntList(4096);
-  readonly returns: IntList = new IntList(4096);
-  readonly runStarts: IntList = new IntList(16384);
-  readonly runEnds: IntList = new IntList(16384);
-  readonly runOwners: IntList = new IntList(16384);
+  readonly functionStarts: IntList = new IntList(512);
+  readonly origins: IntList = new IntList(512);
+  readonly returns: IntList = new IntList(512);
+  readonly runStarts: IntList = new IntList(2048);
+  readonly runEnds: IntList = new IntList(2048);
+  readonly runOwners: IntList = new IntList(2048);
   /** Previous run of the same function, -1 for none; by run. */
-  readonly runLinks: IntList = new IntList(16384);
+  readonly runLinks: IntList = new IntList(2048);
   /** Last run of each function. */
-  readonly lastRuns: IntList = new IntList(4096);
-  readonly factKinds: IntList = new IntList(16384);
-  readonly factOwners: IntList = new IntList(16384);
-  readonly factPlaces: IntList = new IntList(16384);
-  readonly factTargets: IntList = new IntList(16384);
+  readonly lastRuns: IntList = new IntList(512);
+  readonly factKinds: IntList = new IntList(2048);
+  readonly factOwners: IntList = new IntList(2048);
+  readonly factPlaces: IntList = new IntList(2048);
+  readonly factTargets: IntList = new IntList(2048);
   /** Jumps into the middle of code that another function owns: function and target. */
   readonly crossings: IntList = new IntList();
   /** Labels in the middle of functions whose address is taken: function and vaddr. */
@@ -57,11 +57,11 @@ export class Explorer {
   readonly #functions = new Map<number, number>();
   readonly #frames: readonly FrameRange[];
   readonly #frameStarts: Int32Array;
-  readonly #work = new IntList(4096);
-  readonly #waiterHeads = new IntList(4096);
-  readonly #waiterLinks = new IntList(4096);
-  readonly #waiterFunctions = new IntList(4096);
-  readonly #waiterPlaces = new IntList(4096);
+  readonly #work = new IntList(512);
+  readonly #waiterHeads = new IntList(512);
+  readonly #waiterLinks = new IntList(512);
+  readonly #waiterFunctions = new IntList(512);
+  readonly #waiterPlaces = new IntList(512);
   readonly #noreturnWords: ReadonlySet<number>;
   readonly #ins = new Instruction();
   readonly #probe = new Instruction();
@@ -84,6 +84,8 @@ export class Explorer {
 
   /** Index of the function that begins at a vaddr, -1 for none. */
   functionAt(vaddr: number): number {
+    const flag = this.flags[vaddr - this.low];
+    if (flag === undefined || (flag & CODE.FUNCTION) === 0) return -1;
     return this.#functions.get(vaddr) ?? -1;
   }
 
@@ -95,8 +97,8 @@ export class Explorer {
 
   /** The function that begins at a vaddr of code, made if need be, or of which it is in the middle. */
   addFunction(vaddr: number, origin: number): number {
-    const known = this.#functions.get(vaddr);
-    if (known !== undefined) {
+    const known = this.functionAt(vaddr);
+    if (known >= 0) {
       this.origins.items[known] = this.origins.at(known) | origin;
       return known;
     }

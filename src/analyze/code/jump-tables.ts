@@ -39,8 +39,11 @@ export class JumpResolver {
   /** Jumps of each function, and its last run when they were looked at. */
   readonly #jumps = new Map<number, Set<number>>();
   readonly #seenRuns = new Map<number, number>();
-  /** Jumps of each function that were settled by what registers hold in the code that was known, and its last run when that was checked. */
-  readonly #assumed = new Map<number, { last: number; readonly places: Set<number> }>();
+  /**
+   * Jumps of each function that were settled without its values, from the code that was known, with the start of their runs, and its last run
+   * when that was checked.
+   */
+  readonly #assumed = new Map<number, { last: number; readonly starts: Map<number, number> }>();
   /** Functions with jumps that were not looked at yet. */
   readonly #fresh = new Set<number>();
   readonly #rounds = new Map<number, number>();
@@ -121,23 +124,22 @@ export class JumpResolver {
       run = explorer.runLinks.at(run);
     if (run < 0) return false;
     const start = explorer.runStarts.at(run);
-    if (this.#settleFrom(index, at, start, [], false)) return true;
-    const registers = this.#values(this.#addresses.setOnce(index));
-    return (
-      (registers.length > 0 && this.#settleFrom(index, at, start, registers, false)) ||
-      this.#settleByAddresses(index, at)
-    );
+    if (!this.#settleByAddresses(index, at, start)) return false;
+    // More code may jump to between the table's address and the jump, or put another address into the register.
+    if (this.#tails.has(at)) return true;
+    const assumed = this.#assumed.get(index);
+    if (assumed === undefined) this.#assumed.set(index, { last: UNKNOWN, starts: new Map([[at, start]]) });
+    else assumed.starts.set(at, start);
+    return true;
   }
 
-  /** Settles a jump by the addresses that registers hold on all ways to it that are known; it is checked once more are. */
-  #settleByAddresses(index: number, at: number): boolean {
+  /** Settles a jump by straight-line code and what registers hold in the code that is known. `start` is where its run begins. */
+  #settleByAddresses(index: number, at: number, start: number): boolean {
+    if (this.#settleFrom(index, at, start, [], false)) return true;
+    const once = this.#values(this.#addresses.setOnce(index));
+    if (once.length > 0 && this.#settleFrom(index, at, start, once, false)) return true;
     const known = this.#addresses.before(index, at);
-    if (known === null) return false;
-    if (!this.#settleFrom(index, at, known.start, this.#values(known.registers), true)) return false;
-    const assumed = this.#assumed.get(index);
-    if (assumed === undefined) this.#assumed.set(index, { last: UNKNOWN, places: new Set([at]) });
-    else assumed.places.add(at);
-    return true;
+    return known !== null && this.#settleFrom(index, at, known.start, this.#values(known.registers), true);
   }
 
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
@@ -146,9 +148,9 @@ export class JumpResolver {
       const last = this.#explorer.lastRuns.at(index);
       if (assumed.last === last) continue;
       assumed.last = last;
-      for (const at of assumed.places) {
-        if (this.#settleByAddresses(index, at)) continue;
-        assumed.places.delete(at);
+      for (const [at, start] of assumed.starts) {
+        if (this.#settleByAddresses(index, at, start)) continue;
+        assumed.starts.delete(at);
         this.#addJump(index, at);
       }
     }
