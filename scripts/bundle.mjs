@@ -51,11 +51,16 @@ const loader = {
     onResolve({ filter: /^\.\/main\.js$/ }, () => ({ path: 'command', namespace: 'bundle' }));
     onResolve({ filter: /^bundle:/ }, ({ path }) => ({ path: path.slice(7), namespace: 'bundle' }));
     onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path }) => ({
-      contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}').exports;`,
+      contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}'${cacheOf(path)}).exports;`,
       resolveDir: root,
     }));
   },
 };
+
+/** The analysis has code of its own stored, several times as much as other commands need. */
+function cacheOf(name) {
+  return name === 'command' ? ", process.argv[2] === 'analyze' ? 'analyze' : 'command'" : '';
+}
 
 await build({
   ...options,
@@ -71,7 +76,7 @@ await build({
   entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
   plugins: [loader],
 });
-for (const name of ['command', 'tracing', 'analyzing']) storeCode(name);
+for (const name of ['command', 'analyze', 'tracing', 'analyzing']) storeCode(name);
 
 /** Stores the code of a bundle as it is after a first use, which takes a process of its own: what was used before is all that counts. */
 function storeCode(name) {

@@ -1,6 +1,6 @@
-// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|tracing|analyzing
+// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|tracing|analyzing
 // A function that was not used is stored as source, and compiled when it is called. So what is used here is a trace by each
-// method; where the machine that builds cannot do one, that costs time later and nothing else.
+// method, and for the command's code under the name of `analyze` an analysis; where the machine that builds cannot do one, that costs time later and nothing else.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import { loadBundle } from './bundle-loader.cjs';
 
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];
-const { exports, script } = loadBundle(bundle, name);
+const { exports, script } = loadBundle(bundle, name === 'analyze' ? 'command' : name);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-build-'));
 
 // A command line ends the process when it is done.
@@ -22,6 +22,10 @@ process.on('exit', () => {
 if (name === 'command') {
   const options = ['-q', '--phases', 'none', '--method', 'seccomp', '-o', join(scratch, 'profile')];
   await exports.main(['node', 'callgate', 'trace', ...options, '--', 'true'], null);
+} else if (name === 'analyze') {
+  // Any program will do: most of what the analysis does is for libc.
+  const options = ['-q', '--no-cache', '-o', join(scratch, 'profile')];
+  await exports.main(['node', 'callgate', 'analyze', ...options, '/bin/sh'], null);
 } else if (name === 'tracing') {
   for (const method of ['seccomp', 'adaptive', 'ebpf']) trace(method);
 }

@@ -113,6 +113,17 @@ const TRAITS: readonly Trait[] = [
     calls: [39, 102, 104],
   },
   {
+    name: 'a jump through a table whose register is used for something else later',
+    source: `void begin(void);
+      __asm__(".text\\n.type begin, @function\\nbegin: lea table(%rip), %rbx\\n"
+        "again: mov input(%rip), %eax\\n cmp $1, %eax\\n ja leave\\n"
+        " movslq (%rbx,%rax,4), %rax\\n add %rbx, %rax\\n jmp *%rax\\n"
+        "1: mov $39, %eax\\n syscall\\n jmp again\\n"
+        "2: mov $102, %eax\\n syscall\\n mov %eax, %ebx\\n mov %ebx, input(%rip)\\n jmp leave\\n"
+        ".size begin, . - begin\\n.section .rodata\\ntable: .long 1b - table, 2b - table\\n.text\\n");`,
+    calls: [39, 102],
+  },
+  {
     name: 'a table of functions that code reads',
     source: `NOINLINE void one(void) { call(39, 0, 0, 0); } NOINLINE void two(void) { call(102, 0, 0, 0); }
       void (*const table[])(void) = {one, two};

@@ -9,32 +9,39 @@ const STARTS_BLOCK = CODE.LEADER | CODE.AFTER_BRANCH;
 
 /** The runs of one function so far, in blocks by ascending address. */
 export function exploredBlocks(explorer: Explorer, index: number, starts: IntList, ends: IntList): void {
+  const { runStarts, runLinks } = explorer;
   const runs: number[] = [];
-  for (let run = explorer.lastRuns.at(index); run >= 0; run = explorer.runLinks.at(run)) runs.push(run);
-  runs.sort((a, b) => explorer.runStarts.at(a) - explorer.runStarts.at(b));
-  appendBlocks(explorer, runs, starts, ends);
+  for (let run = explorer.lastRuns.at(index); run >= 0; run = runLinks.items[run] as number) runs.push(run);
+  runs.sort((a, b) => (runStarts.items[a] as number) - (runStarts.items[b] as number));
+  appendBlocks(explorer, runs, 0, runs.length, starts, ends);
 }
 
-/** Splits runs, which are given by ascending start, at leaders, and joins those between which there is none. */
+/** Splits the runs from `from` up to `to`, which are given by ascending start, at leaders, and joins those between which there is none. */
 export function appendBlocks(
   explorer: Explorer,
-  runs: readonly number[],
+  runs: ArrayLike<number>,
+  from: number,
+  to: number,
   starts: IntList,
   ends: IntList,
 ): void {
+  const { flags, low } = explorer;
+  const runStarts = explorer.runStarts.items;
+  const runEnds = explorer.runEnds.items;
   const first = starts.length;
-  for (const run of runs) {
-    const end = explorer.runEnds.at(run);
-    let start = explorer.runStarts.at(run);
-    const isLeader = ((explorer.flags[start - explorer.low] as number) & STARTS_BLOCK) !== 0;
+  for (let place = from; place < to; place++) {
+    const run = runs[place] as number;
+    const end = runEnds[run] as number;
+    let start = runStarts[run] as number;
+    const isLeader = ((flags[start - low] as number) & STARTS_BLOCK) !== 0;
+    let at = start + 1;
     if (!isLeader && starts.length > first && ends.at(ends.length - 1) === start) {
-      start = starts.at(starts.length - 1);
-      starts.pop();
+      start = starts.pop();
       ends.pop();
     }
-    for (let at = explorer.runStarts.at(run) + 1; at < end; at++) {
-      const flag = explorer.flags[at - explorer.low] as number;
-      if ((flag & CODE.INSTRUCTION) === 0 || (flag & STARTS_BLOCK) === 0) continue;
+    for (; at < end; at++) {
+      const flag = flags[at - low] as number;
+      if ((flag & STARTS_BLOCK) === 0 || (flag & CODE.INSTRUCTION) === 0) continue;
       starts.push(start);
       ends.push(at);
       start = at;

@@ -98,13 +98,13 @@ function divide(bounds: Int32Array, pointers: Int32Array, view: ObjectView): Dat
 
 /** vaddrs of the words of an object that hold pointers in data, ascending. */
 export function pointerWords(view: ObjectView): Int32Array {
+  if (!view.isFixed) return Int32Array.from(view.pointers());
   const places: number[] = [];
   for (let place = Math.ceil(view.low / 8) * 8; place < view.high; place += 8) {
     const word = view.wordAt(place);
     if (word === WORD.POINTER) places.push(place);
     // Without relocations any word that could be an address may be one.
-    else if (view.isFixed && word === WORD.NONE && !view.isCode(place) && view.pointerAt(place) !== 0)
-      places.push(place);
+    else if (word === WORD.NONE && !view.isCode(place) && view.pointerAt(place) !== 0) places.push(place);
   }
   return Int32Array.from(places);
 }

@@ -32,22 +32,22 @@ export class Explorer {
   readonly view: ObjectView;
   readonly low: number;
   readonly flags: Uint8Array;
-  /** Index of the function that owns the instruction at vaddr - low, -1 for none. */
+  /** Index of the function that owns the instruction at vaddr - low, plus 1; 0 for none. Memory that is never written costs nothing. */
   readonly owners: Int32Array;
-  readonly functionStarts: IntList = new IntList(4096);
-  readonly origins: IntList = new IntList(4096);
-  readonly returns: IntList = new IntList(4096);
-  readonly runStarts: IntList = new IntList(16384);
-  readonly runEnds: IntList = new IntList(16384);
-  readonly runOwners: IntList = new IntList(16384);
+  readonly functionStarts: IntList = new IntList(512);
+  readonly origins: IntList = new IntList(512);
+  readonly returns: IntList = new IntList(512);
+  readonly runStarts: IntList = new IntList(2048);
+  readonly runEnds: IntList = new IntList(2048);
+  readonly runOwners: IntList = new IntList(2048);
   /** Previous run of the same function, -1 for none; by run. */
-  readonly runLinks: IntList = new IntList(16384);
+  readonly runLinks: IntList = new IntList(2048);
   /** Last run of each function. */
-  readonly lastRuns: IntList = new IntList(4096);
-  readonly factKinds: IntList = new IntList(16384);
-  readonly factOwners: IntList = new IntList(16384);
-  readonly factPlaces: IntList = new IntList(16384);
-  readonly factTargets: IntList = new IntList(16384);
+  readonly lastRuns: IntList = new IntList(512);
+  readonly factKinds: IntList = new IntList(2048);
+  readonly factOwners: IntList = new IntList(2048);
+  readonly factPlaces: IntList = new IntList(2048);
+  readonly factTargets: IntList = new IntList(2048);
   /** Jumps into the middle of code that another function owns: function and target. */
   readonly crossings: IntList = new IntList();
   /** Labels in the middle of functions whose address is taken: function and vaddr. */
@@ -57,11 +57,11 @@ export class Explorer {
   readonly #functions = new Map<number, number>();
   readonly #frames: readonly FrameRange[];
   readonly #frameStarts: Int32Array;
-  readonly #work = new IntList(4096);
-  readonly #waiterHeads = new IntList(4096);
-  readonly #waiterLinks = new IntList(4096);
-  readonly #waiterFunctions = new IntList(4096);
-  readonly #waiterPlaces = new IntList(4096);
+  readonly #work = new IntList(512);
+  readonly #waiterHeads = new IntList(512);
+  readonly #waiterLinks = new IntList(512);
+  readonly #waiterFunctions = new IntList(512);
+  readonly #waiterPlaces = new IntList(512);
   readonly #noreturnWords: ReadonlySet<number>;
   readonly #ins = new Instruction();
   readonly #probe = new Instruction();
@@ -71,7 +71,7 @@ export class Explorer {
     this.low = view.codeLow;
     const size = Math.max(0, view.codeHigh - view.codeLow) + 16;
     this.flags = new Uint8Array(size);
-    this.owners = new Int32Array(size).fill(-1);
+    this.owners = new Int32Array(size);
     this.#frames = known.frames;
     this.#frameStarts = Int32Array.from(known.frames, ({ start }) => start);
     this.#noreturnWords = noreturnWords;
@@ -84,19 +84,21 @@ export class Explorer {
 
   /** Index of the function that begins at a vaddr, -1 for none. */
   functionAt(vaddr: number): number {
+    const flag = this.flags[vaddr - this.low];
+    if (flag === undefined || (flag & CODE.FUNCTION) === 0) return -1;
     return this.#functions.get(vaddr) ?? -1;
   }
 
   /** Index of the function that begins at a vaddr, or that came to it first; -1 for none. */
   ownerOf(vaddr: number): number {
     const known = this.functionAt(vaddr);
-    return known >= 0 || !this.view.isCode(vaddr) ? known : (this.owners[vaddr - this.low] as number);
+    return known >= 0 || !this.view.isCode(vaddr) ? known : (this.owners[vaddr - this.low] as number) - 1;
   }
 
   /** The function that begins at a vaddr of code, made if need be, or of which it is in the middle. */
   addFunction(vaddr: number, origin: number): number {
-    const known = this.#functions.get(vaddr);
-    if (known !== undefined) {
+    const known = this.functionAt(vaddr);
+    if (known >= 0) {
       this.origins.items[known] = this.origins.at(known) | origin;
       return known;
     }
@@ -241,7 +243,7 @@ export class Explorer {
           return;
         }
       }
-      const owner = this.owners[target - this.low] as number;
+      const owner = (this.owners[target - this.low] as number) - 1;
       if (owner < 0 && !this.looksLikeCode(target)) {
         if (index >= 0) this.fact(index, FACT.TAKE_DATA, at, target);
         return;
@@ -296,7 +298,7 @@ export class Explorer {
   }
 
   #cross(index: number, at: number, target: number): void {
-    const owner = this.owners[target - this.low] as number;
+    const owner = (this.owners[target - this.low] as number) - 1;
     if (owner === index || owner < 0) return;
     this.crossings.push(index);
     this.crossings.push(target);
@@ -328,7 +330,7 @@ export class Explorer {
       // Compilers let nothing run into other code but a call that does not return, and padding.
       if (wasCall && this.#isOtherStart(index, at, flag)) break;
       if ((flag & CODE.INSTRUCTION) !== 0) {
-        if (at === start && owners[at - low] === index) return;
+        if (at === start && owners[at - low] === index + 1) return;
         flags[at - low] = flag | CODE.LEADER;
         this.#cross(index, at, at);
         break;
@@ -340,7 +342,7 @@ export class Explorer {
       const length = view.scan(at, ins);
       if (length === 0) break;
       flags[at - low] = flag | CODE.INSTRUCTION;
-      owners[at - low] = index;
+      owners[at - low] = index + 1;
       const next = at + length;
       const flow = ins.flow;
       if (flow === FLOW.NEXT) {

@@ -100,7 +100,7 @@ function markCrossings(explorer: Explorer, roots: Int32Array): void {
   const { crossings, owners, flags, low } = explorer;
   for (let at = 0; at < crossings.length; at += 2) {
     const place = crossings.at(at + 1) - low;
-    const owner = owners[place] as number;
+    const owner = (owners[place] as number) - 1;
     flags[place] = (flags[place] as number) | CODE.LEADER;
     if (owner >= 0 && roots[owner] !== roots[crossings.at(at)])
       flags[place] = (flags[place] as number) | CODE.OUTSIDE;
@@ -113,43 +113,66 @@ type Blocks = Pick<
 >;
 
 function sortBlocks(explorer: Explorer, numbers: Int32Array, count: number, outside: number[]): Blocks {
+  const { runOwners } = explorer;
   const runCount = explorer.runStarts.length;
-  const runsOf: number[][] = Array.from({ length: count }, () => []);
-  for (let run = 0; run < runCount; run++) runsOf[numbers[explorer.runOwners.at(run)] as number]?.push(run);
+  const order = sortedOrder(explorer.runStarts.items, runCount);
+  // By function, and in each by ascending start.
+  const offsets = new Int32Array(count + 1);
+  for (let run = 0; run < runCount; run++) {
+    const number = (numbers[runOwners.items[run] as number] as number) + 1;
+    offsets[number] = (offsets[number] as number) + 1;
+  }
+  for (let number = 0; number < count; number++)
+    offsets[number + 1] = (offsets[number + 1] as number) + (offsets[number] as number);
+  const runs = new Int32Array(runCount);
+  const next = offsets.slice();
+  for (let at = 0; at < runCount; at++) {
+    const run = order[at] as number;
+    const number = numbers[runOwners.items[run] as number] as number;
+    const place = next[number] as number;
+    next[number] = place + 1;
+    runs[place] = run;
+  }
   const starts = new IntList(runCount * 2);
   const ends = new IntList(runCount * 2);
-  const owners = new IntList(runCount * 2);
   const blockOffsets = new Int32Array(count + 1);
   for (let number = 0; number < count; number++) {
-    const runs = runsOf[number] as number[];
-    runs.sort((a, b) => explorer.runStarts.at(a) - explorer.runStarts.at(b));
-    appendBlocks(explorer, runs, starts, ends);
-    while (owners.length < starts.length) owners.push(number);
+    appendBlocks(explorer, runs, offsets[number] as number, offsets[number + 1] as number, starts, ends);
     blockOffsets[number + 1] = starts.length;
   }
   const blockStarts = starts.toArray();
   const blockEnds = ends.toArray();
+  const blockOwners = new Int32Array(blockStarts.length);
+  for (let number = 0; number < count; number++)
+    blockOwners.fill(number, blockOffsets[number], blockOffsets[number + 1]);
   for (const start of blockStarts) {
     if (((explorer.flags[start - explorer.low] as number) & CODE.OUTSIDE) !== 0) outside.push(start);
   }
-  const order = sortedOrder(blockStarts);
+  const blocks = sortedOrder(blockStarts, blockStarts.length);
   return {
     blockOffsets,
     blockStarts,
     blockEnds,
-    ownerStarts: order.map((block) => blockStarts[block] as number),
-    ownerEnds: order.map((block) => blockEnds[block] as number),
-    owners: order.map((block) => owners.at(block)),
+    ownerStarts: permuted(blockStarts, blocks),
+    ownerEnds: permuted(blockEnds, blocks),
+    owners: permuted(blockOwners, blocks),
   };
 }
 
+function permuted(items: Int32Array, order: Int32Array): Int32Array {
+  const result = new Int32Array(order.length);
+  for (let at = 0; at < order.length; at++) result[at] = items[order[at] as number] as number;
+  return result;
+}
+
 /** The permutation that sorts integers: by keys and indexes in one double, which sort without a comparison function. */
-function sortedOrder(keys: Int32Array): Int32Array {
-  const packed = new Float64Array(keys.length);
-  for (let index = 0; index < keys.length; index++)
-    packed[index] = (keys[index] as number) * 0x40_0000 + index;
+function sortedOrder(keys: Int32Array, count: number): Int32Array {
+  const packed = new Float64Array(count);
+  for (let index = 0; index < count; index++) packed[index] = (keys[index] as number) * 0x40_0000 + index;
   packed.sort();
-  return Int32Array.from(packed, (value) => value % 0x40_0000);
+  const order = new Int32Array(count);
+  for (let at = 0; at < count; at++) order[at] = (packed[at] as number) % 0x40_0000;
+  return order;
 }
 
 type Facts = Pick<ObjectCode, 'factOffsets' | 'factKinds' | 'factPlaces' | 'factTargets'>;

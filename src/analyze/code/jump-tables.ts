@@ -3,6 +3,7 @@ import type { FlowAnalysis } from '../value/flow.ts';
 import { VALUE } from '../value/value.ts';
 import type { Transfer } from '../value/transfer.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import { AddressRegisters, type KnownRegister, SMALL } from './address-registers.ts';
 import { ExploredBody } from './body.ts';
 import { ClobberedRegisters } from './clobbered-registers.ts';
 import { CODE, type Explorer } from './explorer.ts';
@@ -17,8 +18,8 @@ const ROUND_LIMIT = 12;
 
 const RSP = 4;
 
-/** rbx, rbp, r12 to r15: registers that keep a table's address over calls. */
-const CALLEE_SAVED = [3, 5, 12, 13, 14, 15];
+/** No run has this number. */
+const UNKNOWN = -2;
 
 /** Understands the indirect jumps of an object: tables, tail calls through pointers, and what is left open. */
 export class JumpResolver {
@@ -28,20 +29,21 @@ export class JumpResolver {
   readonly #flow: FlowAnalysis;
   readonly #transfer: Transfer;
   readonly #ins = new Instruction();
-  /** What #constantRegisters found when the function had this last run. */
-  readonly #constants = new Map<
-    number,
-    { last: number; registers: readonly (readonly [number, number])[] }
-  >();
+  readonly #addresses: AddressRegisters;
   readonly #clobbers: ClobberedRegisters;
   readonly #opened = new Set<number>();
-  /** Where instructions begin, by start of the frame. */
-  readonly #boundaries = new Map<number, Set<number>>();
+  /** 1 for each place of a frame where an instruction begins, by start of the frame. */
+  readonly #boundaries = new Map<number, Uint8Array>();
   /** Addresses to which entries of tables are relative. */
   readonly #bases = new Set<number>();
   /** Jumps of each function, and its last run when they were looked at. */
   readonly #jumps = new Map<number, Set<number>>();
   readonly #seenRuns = new Map<number, number>();
+  /**
+   * Jumps of each function that were settled without its values, from the code that was known, with the start of their runs, and its last run
+   * when that was checked.
+   */
+  readonly #assumed = new Map<number, { last: number; readonly starts: Map<number, number> }>();
   /** Functions with jumps that were not looked at yet. */
   readonly #fresh = new Set<number>();
   readonly #rounds = new Map<number, number>();
@@ -58,6 +60,7 @@ export class JumpResolver {
     this.#flow = flow;
     this.#transfer = transfer;
     this.#clobbers = new ClobberedRegisters(explorer);
+    this.#addresses = new AddressRegisters(explorer, this.targets, transfer.callerSaved);
   }
 
   /** Explores until no indirect jump is left to be understood. */
@@ -77,6 +80,8 @@ export class JumpResolver {
       } else if (this.#explorer.labels.length > 0) this.#enterLabels();
       else {
         // What values there are may depend on code that only the jump leads to, so it is looked at again once that is known.
+        this.#checkAssumed();
+        if (this.#explorer.hasWork || this.#fresh.size > 0) continue;
         const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
         if (grown.length === 0) return;
         for (const index of grown) this.#look(index);
@@ -96,11 +101,16 @@ export class JumpResolver {
       const at = pendingJumps.pop();
       const index = pendingJumps.pop();
       if (this.#settleLocally(index, at)) continue;
-      const places = this.#jumps.get(index);
-      if (places === undefined) this.#jumps.set(index, new Set([at]));
-      else places.add(at);
-      this.#fresh.add(index);
+      this.#addJump(index, at);
     }
+  }
+
+  /** Notes that a jump is to be looked at with all values. */
+  #addJump(index: number, at: number): void {
+    const places = this.#jumps.get(index);
+    if (places === undefined) this.#jumps.set(index, new Set([at]));
+    else places.add(at);
+    this.#fresh.add(index);
   }
 
   /**
@@ -114,16 +124,57 @@ export class JumpResolver {
       run = explorer.runLinks.at(run);
     if (run < 0) return false;
     const start = explorer.runStarts.at(run);
-    if (this.#settleFrom(index, at, start, [])) return true;
-    const registers = this.#constantRegisters(index);
-    return registers.length > 0 && this.#settleFrom(index, at, start, registers);
+    if (!this.#settleByAddresses(index, at, start)) return false;
+    // More code may jump to between the table's address and the jump, or put another address into the register.
+    if (this.#tails.has(at)) return true;
+    const assumed = this.#assumed.get(index);
+    if (assumed === undefined) this.#assumed.set(index, { last: UNKNOWN, starts: new Map([[at, start]]) });
+    else assumed.starts.set(at, start);
+    return true;
   }
 
+  /** Settles a jump by straight-line code and what registers hold in the code that is known. `start` is where its run begins. */
+  #settleByAddresses(index: number, at: number, start: number): boolean {
+    if (this.#settleFrom(index, at, start, [], false)) return true;
+    const once = this.#values(this.#addresses.setOnce(index));
+    if (once.length > 0 && this.#settleFrom(index, at, start, once, false)) return true;
+    const known = this.#addresses.before(index, at);
+    return known !== null && this.#settleFrom(index, at, known.start, this.#values(known.registers), true);
+  }
+
+  /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
+  #checkAssumed(): void {
+    for (const [index, assumed] of this.#assumed) {
+      const last = this.#explorer.lastRuns.at(index);
+      if (assumed.last === last) continue;
+      assumed.last = last;
+      for (const [at, start] of assumed.starts) {
+        if (this.#settleByAddresses(index, at, start)) continue;
+        assumed.starts.delete(at);
+        this.#addJump(index, at);
+      }
+    }
+  }
+
+  #values(registers: readonly KnownRegister[]): (readonly [number, number])[] {
+    const { pool } = this.#transfer;
+    return registers.map(([register, content]) => [
+      register,
+      content === SMALL ? pool.of(VALUE.RANGE, 0xff) : pool.address(content),
+    ]);
+  }
+
+  /**
+   * Settles a jump by straight-line code alone, with what some registers hold all the time; false when that does not say it.
+   *
+   * @param isBounded A table counts only with a bound.
+   */
   #settleFrom(
     index: number,
     at: number,
     start: number,
     registers: readonly (readonly [number, number])[],
+    isBounded: boolean,
   ): boolean {
     const { view } = this.#explorer;
     const state = this.#flow.straight(view, start, at, registers, (address) => this.#isEntered(address));
@@ -136,6 +187,7 @@ export class JumpResolver {
     const kind = pool.kind(value);
     if (kind === VALUE.SUM4) {
       const { table, count, base } = pool.sum(value);
+      if (isBounded && isWidth(count)) return false;
       this.#bases.add(base);
       // A bound further up is not looked for: the table ends where its entries do.
       if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
@@ -146,45 +198,13 @@ export class JumpResolver {
       this.#setTargets(index, at, this.#entries8(pool.payload(value), pool.extra(value)));
       return true;
     }
+    if (isBounded) return false;
     // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
     // data or code holds are followed wherever they are taken.
     const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
     if (!isPointer || (kind !== VALUE.TOP && kind !== VALUE.CONST && kind !== VALUE.WORD)) return false;
     this.#leave(index, at);
     return true;
-  }
-
-  /** Registers that one instruction of the function alone sets, to an address; restoring them at the end does not count. */
-  #constantRegisters(index: number): readonly (readonly [number, number])[] {
-    const explorer = this.#explorer;
-    const last = explorer.lastRuns.at(index);
-    const known = this.#constants.get(index);
-    if (known !== undefined && known.last === last) return known.registers;
-    // -1: not set; -2: set to something else, or to more than one address.
-    const targets = new Int32Array(16).fill(-1);
-    const ins = this.#ins;
-    for (let run = last; run >= 0; run = explorer.runLinks.at(run)) {
-      const end = explorer.runEnds.at(run);
-      for (let at = explorer.runStarts.at(run); at < end;) {
-        const length = explorer.view.decode(at, ins);
-        if (length === 0) break;
-        at += length;
-        if (ins.operation === OP.POP) continue;
-        const isAddress = ins.operation === OP.LEA && ins.ripTarget >= 0 && ins.size === 8;
-        for (let register = 0, mask = ins.writes; mask !== 0; register++, mask >>>= 1) {
-          if ((mask & 1) === 0) continue;
-          const old = targets[register] as number;
-          targets[register] = isAddress && (old === -1 || old === ins.ripTarget) ? ins.ripTarget : -2;
-        }
-      }
-    }
-    const registers: (readonly [number, number])[] = [];
-    for (const register of CALLEE_SAVED) {
-      const target = targets[register] as number;
-      if (target >= 0) registers.push([register, this.#transfer.pool.address(target)]);
-    }
-    this.#constants.set(index, { last, registers });
-    return registers;
   }
 
   /** Whether the last that straight-line code does to a register is to load it from memory, not indexed. */
@@ -323,6 +343,9 @@ export class JumpResolver {
     this.targets.set(at, [...distinct]);
     // The new edge may bring values to code that is known already.
     this.#seenRuns.delete(index);
+    this.#addresses.forget(index);
+    const assumed = this.#assumed.get(index);
+    if (assumed !== undefined) assumed.last = UNKNOWN;
     for (const target of distinct) if (!known.includes(target)) this.#explorer.jump(index, at, target);
   }
 
@@ -368,15 +391,15 @@ export class JumpResolver {
   #isBoundary(frame: FrameRange, target: number): boolean {
     let boundaries = this.#boundaries.get(frame.start);
     if (boundaries === undefined) {
-      boundaries = new Set();
-      const ins = new Instruction();
-      for (let at = frame.start; at < frame.end;) {
-        boundaries.add(at);
-        at += this.#explorer.view.scan(at, ins) || 1;
+      boundaries = new Uint8Array(Math.min(frame.end, this.#explorer.view.high) - frame.start);
+      const ins = this.#ins;
+      for (let at = 0; at < boundaries.length;) {
+        boundaries[at] = 1;
+        at += this.#explorer.view.scan(frame.start + at, ins) || 1;
       }
       this.#boundaries.set(frame.start, boundaries);
     }
-    return boundaries.has(target);
+    return boundaries[target - frame.start] === 1;
   }
 
   #readUnbounded(

@@ -92,7 +92,8 @@ export class ObjectView implements ValueMemory {
   }
 
   isCode(vaddr: number): boolean {
-    return inRanges(this.#code, vaddr);
+    if (vaddr < this.codeLow || vaddr >= this.codeHigh) return false;
+    return this.#code.length === 2 || inRanges(this.#code, vaddr);
   }
 
   /** Whether a procedure linkage table begins there. */
@@ -107,6 +108,18 @@ export class ObjectView implements ValueMemory {
   /** WORD.* of the aligned word at or around a vaddr. */
   wordAt(vaddr: number): number {
     return this.contains(vaddr) ? (this.#words[(vaddr - this.low) >>> 3] as number) : WORD.NONE;
+  }
+
+  /** vaddrs of the words that are pointers in data, ascending. */
+  pointers(): number[] {
+    const places: number[] = [];
+    let word = this.#words.indexOf(WORD.POINTER);
+    for (; word >= 0; word = this.#words.indexOf(WORD.POINTER, word + 1)) {
+      const place = this.low + word * 8;
+      if (place >= this.high) break;
+      places.push(place);
+    }
+    return places;
   }
 
   isConstantWord(vaddr: number): boolean {

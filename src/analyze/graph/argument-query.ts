@@ -1,5 +1,5 @@
 import { FACT } from '../code/object-code.ts';
-import { VALUE } from '../value/value.ts';
+import { TOP, VALUE } from '../value/value.ts';
 import { CallValues } from './call-values.ts';
 import { Escape } from './escape.ts';
 import type { ProgramGraph } from './program-graph.ts';
@@ -65,6 +65,8 @@ export class ArgumentQuery {
 
   /** What a register may hold before the instruction at an address of a node. */
   registerAt(node: number, address: number, register: number): PossibleValues {
+    const constant = this.#values.straight(node, address, register);
+    if (constant !== TOP) return this.#resolve(node, address, constant, 0);
     const found = this.#values.at(node, address);
     if (found === null) return { numbers: new Map(), unknown: [] };
     return this.#resolve(node, address, found.state[register] as number, 0);
@@ -175,6 +177,8 @@ export class ArgumentQuery {
   }
 
   #atCall(caller: number, address: number, place: number, depth: number): PossibleValues {
+    const constant = place < STACK_PLACES ? this.#values.straight(caller, address, place) : TOP;
+    if (constant !== TOP) return this.#resolve(caller, address, constant, depth);
     const found = this.#values.at(caller, address);
     // The analysis of values is sharper than that of edges: it may know that the call is never reached.
     if (found === null) {

@@ -1,4 +1,6 @@
+import { lastAtMost } from '../code/int-list.ts';
 import { STATE_SIZE, type StackSlots } from '../value/state.ts';
+import { TOP, VALUE } from '../value/value.ts';
 import { FLOW } from '../x86/instruction.ts';
 import type { ProgramGraph } from './program-graph.ts';
 
@@ -29,6 +31,23 @@ export class CallValues {
     return state === undefined ? null : { state, slots: known.slots };
   }
 
+  /**
+   * A register before the instruction at an address of a function, if the straight-line code before it alone gives it one number or address;
+   * TOP otherwise. Most calls are such, and the function need not be analysed for them.
+   */
+  straight(node: number, address: number, register: number): number {
+    const object = this.#graph.objectOf(node);
+    const { flow, transfer, base } = object;
+    if (this.#nodes.has(node)) return this.at(node, address)?.state[register] ?? TOP;
+    const body = this.#graph.bodyOf(node);
+    const block = lastAtMost(body.starts, body.count, address - base);
+    if (block < 0) return TOP;
+    const state = flow.straight(body, body.starts[block] as number, address - base, [], isNever);
+    const value = state?.[register] ?? TOP;
+    const kind = transfer.pool.kind(value);
+    return kind === VALUE.CONST || kind === VALUE.ADDRESS || kind === VALUE.WORD ? value : TOP;
+  }
+
   #analyze(node: number): NodeStates {
     const { flow, transfer } = this.#graph.objectOf(node);
     const body = this.#graph.bodyOf(node);
@@ -46,4 +65,9 @@ export class CallValues {
     this.#count += states.size;
     return fresh;
   }
+}
+
+/** A block has no place in it where control comes from elsewhere. */
+function isNever(): boolean {
+  return false;
 }

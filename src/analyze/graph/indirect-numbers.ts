@@ -1,5 +1,5 @@
 import { FACT } from '../code/object-code.ts';
-import { VALUE } from '../value/value.ts';
+import { TOP, VALUE } from '../value/value.ts';
 import type { CallPlace, UnknownValue } from './argument-query.ts';
 import type { CallValues } from './call-values.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
@@ -112,6 +112,7 @@ export class IndirectNumbers {
   }
 
   #hasUnknownNumber(node: number, address: number): boolean {
+    if (this.#values.straight(node, address, RAX) !== TOP) return false;
     const value = this.#values.at(node, address)?.state[RAX] ?? 0;
     return this.#graph.objectOf(node).transfer.pool.kind(value) === VALUE.TOP;
   }

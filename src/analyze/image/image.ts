@@ -164,8 +164,8 @@ export class Image extends Memory {
     return vaddr === null ? null : target.base + vaddr;
   }
 
-  #namesOf({ index, file }: ImageObject): ObjectNames {
-    return (this.#names[index] ??= new ObjectNames(file, this.loadSet.root));
+  #namesOf({ index, file, symbols }: ImageObject): ObjectNames {
+    return (this.#names[index] ??= new ObjectNames(file, this.loadSet.root, symbols));
   }
 
   #add(file: LoadObject, base: number): void {

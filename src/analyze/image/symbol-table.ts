@@ -74,6 +74,12 @@ export class SymbolTable {
     return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start).toString('utf8');
   }
 
+  /** Whether the name is not empty. */
+  hasName(index: number): boolean {
+    const start = this.#name[index] ?? 0;
+    return start < this.#namesEnd && this.#bytes[start] !== 0;
+  }
+
   /** Such as `GLIBC_2.34`; null when there is none, or the object has no such version. */
   version(index: number): string | null {
     const entry = this.versym[index];

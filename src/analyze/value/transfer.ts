@@ -45,13 +45,14 @@ export class Transfer {
   readonly pool: ValuePool;
   readonly slots: StackSlots;
   readonly #memory: ValueMemory;
-  readonly #callerSaved: number;
+  /** One bit for each register that a called function may change by the calling convention. */
+  readonly callerSaved: number;
 
   constructor(pool: ValuePool, memory: ValueMemory, isGo: boolean) {
     this.pool = pool;
     this.slots = new StackSlots(pool);
     this.#memory = memory;
-    this.#callerSaved = isGo ? GO_CALLER_SAVED : CALLER_SAVED;
+    this.callerSaved = isGo ? GO_CALLER_SAVED : CALLER_SAVED;
   }
 
   /** Changes the state as the instruction does. */
@@ -130,9 +131,9 @@ export class Transfer {
 
   /** What a call leaves of a state once it has returned; `clobbers` is what the callee may change, -1 for what the convention says. */
   applyCall(state: Int32Array, clobbers: number): void {
-    const lost = clobbers < 0 ? this.#callerSaved : clobbers & this.#callerSaved;
+    const lost = clobbers < 0 ? this.callerSaved : clobbers & this.callerSaved;
     for (let register = 0; register < 16; register++) {
-      if (((this.#callerSaved >>> register) & 1) === 0) continue;
+      if (((this.callerSaved >>> register) & 1) === 0) continue;
       if (this.pool.kind(state[register] as number) === VALUE.FRAME) state[STATE.ESCAPED] = 1;
       if (((lost >>> register) & 1) === 1) this.#setRegister(state, register, TOP);
     }

@@ -1,0 +1,244 @@
+import { FLOW, Instruction, OP } from '../x86/instruction.ts';
+import { exploredBlocks } from './body.ts';
+import type { Explorer } from './explorer.ts';
+import { CODE } from './explorer.ts';
+import { IntList, lastAtMost } from './int-list.ts';
+
+/** A register and what it holds: a vaddr, or `SMALL` for a zero-extended byte. */
+export type KnownRegister = readonly [register: number, content: number];
+
+/** In place of a vaddr: a byte, zero-extended. */
+export const SMALL = -3;
+
+const REGISTERS = 16;
+
+/** No instruction, or no way, was seen yet. */
+const NONE = -1;
+/** Something else than one address. */
+const OTHER = -2;
+
+/** rbx, rbp, r12 to r15: registers that keep a table's address over calls. */
+const CALLEE_SAVED = 0xf028;
+
+/** What a system call changes: rax, rcx, r11. */
+const CHANGED_BY_SYSCALL = 0x0803;
+
+/** What is known of the registers of one function. */
+interface Registers {
+  /** Last run of the function when it was read. */
+  readonly last: number;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  /** For each block 16 values at its start: an address, SMALL, NONE where nothing comes to it, else OTHER. */
+  readonly states: Int32Array;
+  /** Registers that instructions of one address alone set. */
+  readonly only: readonly KnownRegister[];
+}
+
+/**
+ * Finds registers that hold the address of a table: one that `lea` puts into them somewhere before, on every way to a place.
+ *
+ * It is the value analysis for this one question, at a fraction of its time. Not followed are addresses in stack slots.
+ */
+export class AddressRegisters {
+  readonly #explorer: Explorer;
+  readonly #jumps: ReadonlyMap<number, readonly number[]>;
+  readonly #changedByCall: number;
+  readonly #known = new Map<number, Registers>();
+  readonly #ins = new Instruction();
+
+  /**
+   * @param jumps Targets of indirect jumps by vaddr, as far as they are known.
+   * @param changedByCall One bit for each register that a called function may change.
+   */
+  constructor(explorer: Explorer, jumps: ReadonlyMap<number, readonly number[]>, changedByCall: number) {
+    this.#explorer = explorer;
+    this.#jumps = jumps;
+    this.#changedByCall = changedByCall;
+  }
+
+  /** Registers that are set to one address alone in the whole function, and that calls keep; restoring them at the end does not count. */
+  setOnce(index: number): readonly KnownRegister[] {
+    return this.#of(index).only;
+  }
+
+  /**
+   * Where straight-line code to a place begins, and what is known of registers there, whatever way control came; null where it is not
+   * known to come.
+   */
+  before(
+    index: number,
+    vaddr: number,
+  ): { readonly start: number; readonly registers: KnownRegister[] } | null {
+    const { starts, ends, states } = this.#of(index);
+    const { flags, low } = this.#explorer;
+    let block = lastAtMost(starts, starts.length, vaddr);
+    if (block < 0 || vaddr >= (ends[block] as number)) return null;
+    const isEntered = (at: number): boolean =>
+      ((flags[(starts[at] as number) - low] as number) & (CODE.LEADER | CODE.OUTSIDE)) !== 0;
+    while (block > 0 && !isEntered(block) && ends[block - 1] === starts[block]) block--;
+    const registers: KnownRegister[] = [];
+    for (let register = 0; register < REGISTERS; register++) {
+      const value = states[block * REGISTERS + register] as number;
+      if (value === NONE) return null;
+      if (value !== OTHER) registers.push([register, value]);
+    }
+    return { start: starts[block] as number, registers };
+  }
+
+  /** A jump of a function has got more targets. */
+  forget(index: number): void {
+    this.#known.delete(index);
+  }
+
+  #of(index: number): Registers {
+    const last = this.#explorer.lastRuns.at(index);
+    const known = this.#known.get(index);
+    if (known?.last === last) return known;
+    const fresh = this.#read(index, last);
+    this.#known.set(index, fresh);
+    return fresh;
+  }
+
+  #read(index: number, last: number): Registers {
+    const startList = new IntList(64);
+    const endList = new IntList(64);
+    exploredBlocks(this.#explorer, index, startList, endList);
+    const starts = startList.toArray();
+    const ends = endList.toArray();
+    const count = starts.length;
+    const effects = new Int32Array(count * REGISTERS).fill(NONE);
+    const once = new Int32Array(REGISTERS).fill(NONE);
+    // Of each block: where it jumps to (-1: nowhere), whether it goes on to the next, and the vaddr of an indirect jump (-1: none).
+    const targets = new Int32Array(count).fill(-1);
+    const goesOn = new Uint8Array(count);
+    const indirect = new Int32Array(count).fill(-1);
+    for (let block = 0; block < count; block++)
+      this.#readBlock(block, starts, ends, effects, once, targets, goesOn, indirect);
+    const only: KnownRegister[] = [];
+    for (let register = 0; register < REGISTERS; register++) {
+      const value = once[register] as number;
+      if (value >= 0 && ((CALLEE_SAVED >>> register) & 1) === 1) only.push([register, value]);
+    }
+    const states = this.#propagate(index, starts, ends, effects, targets, goesOn, indirect);
+    return { last, starts, ends, states, only };
+  }
+
+  #readBlock(
+    block: number,
+    starts: Int32Array,
+    ends: Int32Array,
+    effects: Int32Array,
+    once: Int32Array,
+    targets: Int32Array,
+    goesOn: Uint8Array,
+    indirect: Int32Array,
+  ): void {
+    const { view } = this.#explorer;
+    const ins = this.#ins;
+    const end = ends[block] as number;
+    const first = block * REGISTERS;
+    goesOn[block] = 1;
+    for (let at = starts[block] as number; at < end;) {
+      const length = view.decode(at, ins);
+      if (length === 0) {
+        goesOn[block] = 0;
+        return;
+      }
+      at += length;
+      const isAddress = ins.operation === OP.LEA && ins.ripTarget >= 0 && ins.size === 8;
+      const isByte = ins.operation === OP.MOVZX && ins.sourceSize === 1 && ins.size >= 4;
+      const content = isAddress ? ins.ripTarget : isByte ? SMALL : OTHER;
+      const isPop = ins.operation === OP.POP;
+      let changed = 0;
+      switch (ins.flow) {
+        case FLOW.JUMP:
+          targets[block] = ins.target;
+          goesOn[block] = 0;
+          break;
+        case FLOW.BRANCH:
+          targets[block] = ins.target;
+          break;
+        case FLOW.JUMP_INDIRECT:
+          indirect[block] = ins.address;
+          goesOn[block] = 0;
+          break;
+        case FLOW.RETURN:
+        case FLOW.TRAP:
+          goesOn[block] = 0;
+          break;
+        case FLOW.CALL:
+        case FLOW.CALL_INDIRECT:
+          changed = this.#changedByCall;
+          break;
+        case FLOW.NEXT:
+          break;
+        default:
+          changed = CHANGED_BY_SYSCALL;
+      }
+      let mask = ins.writes | changed;
+      for (let register = 0; mask !== 0; register++, mask >>>= 1) {
+        if ((mask & 1) === 0) continue;
+        effects[first + register] = content;
+        if (isPop || ((ins.writes >>> register) & 1) === 0) continue;
+        const old = once[register] as number;
+        once[register] = isAddress && (old === NONE || old === content) ? content : OTHER;
+      }
+    }
+  }
+
+  #propagate(
+    index: number,
+    starts: Int32Array,
+    ends: Int32Array,
+    effects: Int32Array,
+    targets: Int32Array,
+    goesOn: Uint8Array,
+    indirect: Int32Array,
+  ): Int32Array {
+    const { flags, low, functionStarts } = this.#explorer;
+    const count = starts.length;
+    const states = new Int32Array(count * REGISTERS).fill(NONE);
+    const isNoted = new Uint8Array(count);
+    const work: number[] = [];
+    const blockAt = (vaddr: number): number => {
+      const block = lastAtMost(starts, count, vaddr);
+      return block >= 0 && starts[block] === vaddr ? block : -1;
+    };
+    const note = (block: number): void => {
+      if (isNoted[block] === 1) return;
+      isNoted[block] = 1;
+      work.push(block);
+    };
+    const entry = functionStarts.at(index);
+    for (let block = 0; block < count; block++) {
+      const start = starts[block] as number;
+      if (start !== entry && ((flags[start - low] as number) & CODE.OUTSIDE) === 0) continue;
+      states.fill(OTHER, block * REGISTERS, (block + 1) * REGISTERS);
+      note(block);
+    }
+    const enter = (block: number, from: number): void => {
+      if (block < 0) return;
+      let hasChanged = false;
+      for (let register = 0; register < REGISTERS; register++) {
+        const effect = effects[from * REGISTERS + register] as number;
+        const value = effect === NONE ? (states[from * REGISTERS + register] as number) : effect;
+        const at = block * REGISTERS + register;
+        const old = states[at] as number;
+        if (old === value || old === OTHER) continue;
+        states[at] = old === NONE ? value : OTHER;
+        hasChanged = true;
+      }
+      if (hasChanged) note(block);
+    };
+    for (let block = work.pop(); block !== undefined; block = work.pop()) {
+      isNoted[block] = 0;
+      const target = targets[block] as number;
+      if (target >= 0) enter(blockAt(target), block);
+      if (goesOn[block] === 1) enter(blockAt(ends[block] as number), block);
+      const jump = indirect[block] as number;
+      if (jump >= 0) for (const each of this.#jumps.get(jump) ?? []) enter(blockAt(each), block);
+    }
+    return states;
+  }
+}
