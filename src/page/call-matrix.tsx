@@ -14,7 +14,7 @@ import {
   type SortKey,
   type Sorting,
 } from './matrix.ts';
-import { CallLink, counted } from './words.tsx';
+import { CallLink, counted, grouped } from './words.tsx';
 
 /** A choice of calls that was made elsewhere, such as those of a process. */
 export interface Narrowing {
@@ -200,7 +200,7 @@ function Table(props: {
             </td>
           ))}
           {documents.length > 1 && <td class="number">{row.documents}</td>}
-          {isCounted && <td class="number muted">{row.count === 0 ? '' : row.count.toLocaleString('en')}</td>}
+          {isCounted && <td class="number muted">{row.count === 0 ? '' : grouped(row.count)}</td>}
           <td class="number muted">{row.nr}</td>
         </tr>
       )),

@@ -8,7 +8,7 @@ import { isDangerous } from '../policy/dangerous.ts';
 import { escapeText, shorten } from '../report/escape.ts';
 import { callLabel, type NamedCall } from '../report/call-names.ts';
 import type { DocumentView } from './documents.ts';
-import { CallLink, commandText, counted, percent } from './words.tsx';
+import { CallLink, commandText, counted, grouped, percent } from './words.tsx';
 
 /** What matters most, in numbers: for one document as figures, for several as a table. */
 export function Overview({ documents }: { readonly documents: readonly DocumentView[] }): VNode {
@@ -65,14 +65,14 @@ function Figures({ facts }: { readonly facts: Facts }): VNode {
       {processes !== null && (
         <Figure
           name={processes === 1 ? 'process' : 'processes'}
-          value={processes.toLocaleString('en')}
+          value={grouped(processes)}
           note={counted(threads ?? 0, 'further thread')}
         />
       )}
       {made !== null && (
         <Figure
           name="calls made"
-          value={made.toLocaleString('en')}
+          value={grouped(made)}
           note={duration === null ? '' : `in ${formatDuration(duration)}`}
         />
       )}
