@@ -39,3 +39,18 @@ it('measures a real command', () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+it('a command finds the same descriptors closed as without it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'callgate-cost-'));
+  try {
+    const file = join(folder, 'cost');
+    const [command = '', ...args] = measured(file);
+    // GNU time would open its own file as the descriptor that is free.
+    const words = ['-c', '"$@" >&-', 'sh', command, ...args, 'ls', '/proc/self/fd'];
+    const { status, stderr } = spawnSync('sh', words, { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('write error') });
+    expect(readCosts([file])).not.toBe(null);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
