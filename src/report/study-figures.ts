@@ -34,7 +34,7 @@ function drawSets(data: StudyData, { results, references }: StudyResults): Study
             program: result.program,
             method: titleOf(data, result),
             allowed: result.allowed,
-            needed: references.get(result.program) ?? 0,
+            needed: references.get(result.program)?.size ?? 0,
           },
         ],
   );
@@ -70,7 +70,7 @@ function drawSets(data: StudyData, { results, references }: StudyResults): Study
           fill: INK,
         }),
         Plot.ruleX(
-          [...references].map(([program, needed]) => ({ program, needed })),
+          [...references].map(([program, needed]) => ({ program, needed: needed.size })),
           { x: 'needed', fy: 'program', stroke: SECOND, strokeWidth: 2 },
         ),
       ],

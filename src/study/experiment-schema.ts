@@ -1,7 +1,10 @@
 import type { JsonSchema } from '../profile/schema.ts';
 
-const NAME = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' };
-const TEXT = { type: 'string', minLength: 1, maxLength: 4000 };
+/** A name in an experiment. */
+export const NAME: JsonSchema = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' };
+
+/** A text in an experiment. */
+export const TEXT: JsonSchema = { type: 'string', minLength: 1, maxLength: 4000 };
 const TEXTS = { type: 'array', items: TEXT, maxItems: 100 };
 const CASES = { enum: ['benchmark', 'explore', 'all'] };
 const SIDE = {
@@ -46,6 +49,7 @@ export function experimentSchema(): JsonSchema {
           maxItems: 100,
         },
         reference: NAME,
+        others: TEXT,
         comparisons: {
           type: 'array',
           items: object(
@@ -64,11 +68,11 @@ export function experimentSchema(): JsonSchema {
               programs: { type: 'array', items: NAME },
               remark: TEXT,
             },
-            ['programs'],
+            ['programs', 'published'],
           ),
         },
       },
-      ['repetitions', 'comparisons', 'description'],
+      ['repetitions', 'comparisons', 'description', 'others'],
     ),
   };
 }
@@ -84,7 +88,8 @@ function methodOf(
   return { if: { not: isKind }, else: demands };
 }
 
-function object(
+/** An object with these fields and no others. */
+export function object(
   properties: Readonly<Record<string, JsonSchema>>,
   optional: readonly string[] = [],
 ): JsonSchema {

@@ -1,3 +1,4 @@
+import type { OtherGroup } from './others.ts';
 import type { CaseKind } from './workload/model.ts';
 
 /** An experiment: which methods are tried on which programs, how often, and what is to be read off. docs/study-format.md describes it. */
@@ -12,6 +13,8 @@ export interface Experiment {
   /** Name of the method whose observed calls, all repetitions together, are taken for what the program needs. */
   readonly reference: string;
   readonly comparisons: readonly PublishedComparison[];
+  /** What other tools say of the same programs. */
+  readonly others: readonly OtherGroup[];
 }
 
 export interface StudiedProgram {
@@ -64,7 +67,8 @@ export interface PublishedComparison {
   /** What was found, in words. */
   readonly claim: string;
   readonly source: string;
-  readonly published: number;
+  /** Null if no figure was given, only a ranking. */
+  readonly published: number | null;
   readonly unit: string;
   readonly measure: Measure;
   readonly left: ComparedSide;
