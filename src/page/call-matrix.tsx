@@ -166,6 +166,14 @@ function Table(props: {
   const isPhased = columns.length > documents.length;
   const isCounted = documents.some(({ kind }) => kind === 'profile');
   const rowSpan = isPhased ? 2 : 1;
+  // A document of one phase has no setup: its marks have the colour of what is used at all.
+  const colours = useMemo(
+    () =>
+      columns.map(({ document, phase }) =>
+        columns.some((other) => other.document === document && other.phase > 0) ? phase % 6 : 1,
+      ),
+    [columns],
+  );
   const body = useMemo(
     () =>
       rows.map((row) => (
@@ -193,7 +201,7 @@ function Table(props: {
             <td key={index} class={isFirstOf(columns, index) ? 'mark-cell is-first' : 'mark-cell'}>
               {mark !== null && (
                 <>
-                  <i class={`cell is-${mark} phase-${isPhased ? (columns[index]?.phase ?? 0) % 6 : 1}`} />
+                  <i class={`cell is-${mark} phase-${colours[index] ?? 1}`} />
                   <span class="hidden">{MARKS[mark]}</span>
                 </>
               )}
@@ -204,7 +212,7 @@ function Table(props: {
           <td class="number muted">{row.nr}</td>
         </tr>
       )),
-    [rows, columns, documents, isDescribed, isPhased, isCounted],
+    [rows, columns, colours, documents, isDescribed, isCounted],
   );
   const head = (key: SortKey, text: string, className = ''): VNode => (
     <SortHead

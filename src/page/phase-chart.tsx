@@ -59,6 +59,7 @@ export function PhaseChart(props: {
       ) : (
         <>
           <SplitSummary
+            hasLaunch={calls.some(({ launch }) => launch)}
             split={split}
             outcome={outcome}
             picker={
@@ -114,11 +115,13 @@ export function PhaseChart(props: {
 }
 
 function SplitSummary(props: {
+  /** Whether there is a call that nothing but the start of the program makes. */
+  readonly hasLaunch: boolean;
   readonly split: Split | null;
   readonly outcome: SplitOutcome;
   readonly picker: ComponentChildren;
 }): VNode {
-  const { split, outcome, picker } = props;
+  const { hasLaunch, split, outcome, picker } = props;
   const { setup, main, blocked, at, processes } = outcome;
   const figure = (id: string, name: string, value: number, className: string): VNode => (
     <div class={`figure ${className}`}>
@@ -148,6 +151,9 @@ function SplitSummary(props: {
             ? 'Drag the handle, or choose a split, to see what the main phase would block.'
             : `${counted(processes, 'process', 'processes')} ${processes === 1 ? 'switches' : 'switch'}${processes === 0 ? '' : `, the first at ${formatDuration(at)}`}.`}
           {split?.reason != null && ` ${escapeText(split.reason)}.`}
+          {hasLaunch && (
+            <span class="muted"> The execve by which the program is started is not counted here.</span>
+          )}
         </p>
         {split !== null && triggerOf(split) !== null && (
           <p class="muted">

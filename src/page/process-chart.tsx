@@ -130,7 +130,8 @@ export function ProcessChart(props: {
           <span role="columnheader" class="number">
             Lasts
           </span>
-          <span role="columnheader" class="track" aria-label="Time">
+          <span role="columnheader" class="track">
+            <span class="hidden">Time</span>
             <ScaleAxis scale={scale} />
           </span>
         </div>

@@ -41,7 +41,7 @@ function groupTable({ tools }: OtherGroup, data: StudyData, summary: StudyResult
         peak: found.peak?.median ?? null,
       });
     });
-    return cells.every((cell) => cell === '') ? [] : [[`**callgate: ${method.title}**`, ...cells]];
+    return cells.every((cell) => cell === '') ? [] : [[`**here: ${method.title}**`, ...cells]];
   });
   return markdownTable(['', ...programs.map(({ name }) => name)], [...theirs, ...ours]);
 }

@@ -17,7 +17,7 @@ export function formatStudyPage(
   { figures, folder, host }: { figures: readonly StudyFigure[]; folder: string; host: Host },
 ): string {
   const { experiment, isComplete } = data;
-  const { repetitions, reference } = experiment;
+  const { reference } = experiment;
   const picture = (name: string): string =>
     figures
       .filter(({ file }) => file === name)
@@ -30,14 +30,14 @@ export function formatStudyPage(
     isComplete
       ? ''
       : '> This study was stopped before its end: what follows is what it had measured by then.',
-    `${repetitions === 1 ? 'One repetition' : `${repetitions} repetitions`} of each method on each program, in turns; times are medians with the range, sets are the union over the repetitions. Measured on ${machineOf(host)}.`,
+    `${repetitionText(data)}, in turns; times are medians with the range, sets are the union over the repetitions. Measured on ${machineOf(host)}.`,
     ...(summary.comparisons.length === 0 ? [] : ['## In short', summarizeComparisons(summary)]),
     '## What each method finds',
     `Calls that each method allows. Needed is what all runs of ${titleOf(data, reference)} together used; a method misses what it leaves out of that.`,
     setTable(data, summary),
     picture('sets.svg'),
     '## How long it takes',
-    'Seconds from start to end, with every start of the program and of the tool.',
+    'Seconds from start to end, with every start of the program and of the tool. They are to be compared with one another: what else the machine does counts.',
     timeTable(data, summary),
     picture('times.svg'),
     ...(phases === '' ? [] : ['## One phase against several', phases, picture('phases.svg')]),
@@ -57,6 +57,13 @@ export function formatStudyPage(
   ]
     .filter((part) => part !== '')
     .join('\n\n')}\n`;
+}
+
+function repetitionText({ experiment: { repetitions, methods } }: StudyData): string {
+  const often = repetitions === 1 ? 'One repetition' : `${repetitions} repetitions`;
+  const fewer = methods.filter((method) => (method.repetitions ?? repetitions) < repetitions);
+  const but = fewer.map((method) => `${method.repetitions} of ${method.title}`).join(', ');
+  return `${often} of each method on each program${but === '' ? '' : `, ${but}`}`;
 }
 
 function machineOf({ kernel, arch, libc, distribution }: Host): string {

@@ -70,13 +70,18 @@ function sentenceOf({ comparison, ours, values }: ComparisonResult): string {
   const all = values.map(({ value }) => value);
   const [low, high] = [Math.min(...all), Math.max(...all)].map(digits);
   const range = low === high ? '' : ` (${low} to ${high} by program)`;
-  const verdict = verdictOf(as === 'ratio' ? Math.log(ours) : ours);
+  const directionOf = (value: number): number => Math.sign(as === 'ratio' ? Math.log(value) : value);
+  const agreeing = all.filter((value) => directionOf(value) === directionOf(ours)).length;
+  const verdict = verdictOf(
+    directionOf(ours),
+    agreeing === all.length ? '' : ` for ${agreeing} of ${all.length} programs`,
+  );
   return `**${claim}**: ${theirs}; here ${digits(ours)} ${unit}${range}. ${verdict}`;
 }
 
-function verdictOf(direction: number): string {
-  if (direction > 0) return 'Found here too.';
-  return direction === 0 ? 'No difference here.' : 'Not found here: it is the other way round.';
+function verdictOf(direction: number, where: string): string {
+  if (direction > 0) return `Found here too${where}.`;
+  return direction === 0 ? 'No difference here.' : `Not found here: it is the other way round${where}.`;
 }
 
 function methodsWith(

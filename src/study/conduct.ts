@@ -183,10 +183,11 @@ function planRuns(
   build: string,
 ): readonly PlannedRun[] {
   const plan: PlannedRun[] = [];
+  const timesOf = (method: MethodSpec): number => Math.min(repetitions, method.repetitions ?? repetitions);
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const program of programs) {
-      for (const method of methods.filter(({ name }) => !missing.has(name))) {
-        const { title: _title, setup: _setup, needs: _needs, ...what } = method;
+      for (const method of methods.filter((each) => !missing.has(each.name) && repetition < timesOf(each))) {
+        const { title: _title, repetitions: _often, setup: _setup, needs: _needs, ...what } = method;
         const key = runKey(program.name, method.name, repetition, [build, what, program.identity]);
         plan.push({ program, method, repetition, key });
       }

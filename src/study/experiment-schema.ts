@@ -10,8 +10,9 @@ const CASES = { enum: ['benchmark', 'explore', 'all'] };
 const SIDE = {
   anyOf: [NAME, object({ method: NAME, phase: { enum: ['whole', 'last'] } }, ['phase'])],
 };
-const BASE = { name: NAME, title: TEXT, setup: TEXTS, needs: TEXTS };
-const BASE_OPTIONAL = ['title', 'setup', 'needs'];
+const REPETITIONS = { type: 'integer', minimum: 1, maximum: 1000 };
+const BASE = { name: NAME, title: TEXT, repetitions: REPETITIONS, setup: TEXTS, needs: TEXTS };
+const BASE_OPTIONAL = ['title', 'repetitions', 'setup', 'needs'];
 
 /** JSON Schema (draft 2020-12) of an experiment document; docs/study-format.md says what the fields mean. */
 export function experimentSchema(): JsonSchema {
@@ -22,7 +23,7 @@ export function experimentSchema(): JsonSchema {
         name: NAME,
         title: TEXT,
         description: TEXT,
-        repetitions: { type: 'integer', minimum: 1, maximum: 1000 },
+        repetitions: REPETITIONS,
         programs: {
           type: 'array',
           items: { anyOf: [NAME, object({ name: NAME, workload: TEXT })] },

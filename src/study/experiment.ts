@@ -6,7 +6,7 @@ export interface Experiment {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** How often each method is run on each program. */
+  /** How often each method is run on each program, unless it has its own number. */
   readonly repetitions: number;
   readonly programs: readonly StudiedProgram[];
   readonly methods: readonly MethodSpec[];
@@ -45,6 +45,8 @@ export type MethodSpec =
 interface MethodBase {
   readonly name: string;
   readonly title: string;
+  /** How often it is run on each program, if not as often as the others: what takes long. */
+  readonly repetitions?: number;
   /** Commands that somebody types to have the tool, the distribution being there; counted as effort. */
   readonly setup: readonly string[];
   /** Commands that must be found; without one the method is left out, and the tables say so. */

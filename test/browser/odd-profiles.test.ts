@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -101,6 +102,22 @@ describe('a report', () => {
     );
   });
 
+  test('of a trace and of code says what no run has made, and what a policy of the one lacks', async () => {
+    const seen = serverProfile();
+    const program = seen.programs[0]?.path ?? '';
+    const [code] = chainedProfile().programs;
+    if (code === undefined) throw new Error('no program');
+    const read = { ...chainedProfile(), programs: [{ ...code, path: program }] };
+    await withReport(browser, [save('seen.json', seen), save('read.json', read)], async (page) => {
+      const table = page.locator('.suspects tbody tr');
+      expect(await table.count()).toBe(1);
+      expect(await table.first().innerText()).toMatch(/ptrace.*4 steps.*dangerous/s);
+      expect(await page.locator('#changes').textContent()).toMatch(/Opened.*ptrace/s);
+      await table.getByRole('link', { name: 'ptrace' }).click();
+      expect(await page.locator('.chains details[open] li').count()).toBe(4);
+    });
+  });
+
   test('of 500 processes with 350 calls each opens at once, draws what is seen, and stays smooth', async () => {
     const file = save('large.json', largeProfile(500, 350));
     let cost: PageCost | undefined;
@@ -155,6 +172,10 @@ describe('a report', () => {
           expect(await page.locator('main, header, nav').count()).toBe(3);
           await page.keyboard.press('Tab');
           expect(await page.locator(':focus').textContent()).toBe('Skip to the report');
+          await page.evaluate(AXE);
+          await page.locator('#calls').getByRole('link', { name: 'ptrace', exact: true }).click();
+          await page.getByRole('complementary').waitFor();
+          expect(await page.evaluate(VIOLATIONS)).toEqual([]);
         },
         { colorScheme },
       );
@@ -195,6 +216,13 @@ const LOW_CONTRASTS = `(() => {
     return contrast < 4.5 ? [element.textContent.slice(0, 40) + ': ' + contrast.toFixed(1)] : [];
   });
 })()`;
+
+/** The rules of WCAG that a program can check, by the library that most use for it. */
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What they say, as `rule: element`. */
+const VIOLATIONS = `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+  violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 120))))`;
 
 /** Controls and pictures without a name. */
 const NAMELESS = `[...document.querySelectorAll('a, button, input, select, summary, [role=slider], [role=img], [role=treegrid], [role=region]')]

@@ -94,7 +94,7 @@ describe('callgate study', () => {
       `- **all allow more**: published 1 calls; here ${all - some} calls. Found here too.`,
     );
     expect(page).toContain('- **absent is hard to have**: published without a figure; here 2 commands.');
-    expect(page).toMatch(/\| elder \| 2; misses \d+; 3 s \|\n\| \*\*callgate: some cases\*\* \| \d+; misses/);
+    expect(page).toMatch(/\| elder \| 2; misses \d+; 3 s \|\n\| \*\*here: some cases\*\* \| \d+; misses/);
     expect(page).toMatch(/- elder, small: without read, /);
     expect(page).toMatch(/\| small \| `\/bin\/true` \| coreutils [0-9.]+\S* \| 1, 2 \| coreutils \|/);
     for (const [, file] of page.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) {
