@@ -31,7 +31,7 @@ done
 [ -n "$closed" ] || exec "$@"
 time=$1 quiet=$2 append=$3 output=$4 file=$5 format=$6 line=$7
 shift 7
-eval 'exec "$time" "$quiet" "$append" "$output" "$file" "$format" "$line" sh -c '"'exec \"\$@\"$closed'"' sh "$@"'"$open"
+eval 'exec "$time" "$quiet" "$append" "$output" "$file" "$format" "$line" sh -c "exec \\"\\$@\\"'"$closed"'" sh "$@"'"$open"
 `;
 
 /** The same runner, with the cost of every start in a file beside the others. */
