@@ -232,7 +232,7 @@ function Table(props: {
             {head('name', 'Call')}
             {head('risk', 'Risk', 'risk-cell')}
             {isDescribed && (
-              <th scope="col" rowSpan={rowSpan}>
+              <th scope="col" class="purpose" rowSpan={rowSpan}>
                 What it does
               </th>
             )}

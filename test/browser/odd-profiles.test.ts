@@ -149,6 +149,26 @@ describe('a report', () => {
     );
   });
 
+  test('of a narrow window has its marks below the headings of their columns', async () => {
+    const files = [save('seen.json', serverProfile()), save('read.json', chainedProfile())];
+    await withReport(
+      browser,
+      files,
+      async (page) => {
+        const leftOf = (selector: string): Promise<number | undefined> =>
+          page
+            .locator(selector)
+            .first()
+            .boundingBox()
+            .then((box) => box?.x);
+        await page.locator('#calls').scrollIntoViewIfNeeded();
+        expect(await leftOf('.matrix .phase-head')).toBe(await leftOf('.matrix tbody .mark-cell'));
+        expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      },
+      { viewport: { width: 420, height: 800 } },
+    );
+  });
+
   test('prints all lines of the tree, and no controls', async () => {
     await withReport(browser, [save('large-print.json', largeProfile(120, 3))], async (page) => {
       await page.emulateMedia({ media: 'print' });
