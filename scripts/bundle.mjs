@@ -25,6 +25,9 @@ const options = {
   define: {
     'import.meta.url': 'importMetaUrl',
     CALLGATE_CODE: JSON.stringify(digestOf(['base', 'abi', 'elf', 'analyze'])),
+    CALLGATE_METHODS: JSON.stringify(
+      digestOf(['base', 'abi', 'elf', 'unwind', 'profile', 'import', 'sys', 'trace', 'analyze']),
+    ),
   },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   // Code that is loaded with its cache cannot import, only require.
@@ -32,7 +35,7 @@ const options = {
   logLevel: 'warning',
 };
 
-/** Digest of what tsc has built of some folders: results of static analysis are kept for that code alone. */
+/** Digest of what tsc has built of some folders: results of static analysis, and of studies, are kept for that code alone. */
 function digestOf(folders) {
   const hash = createHash('sha256');
   for (const folder of folders) {

@@ -49,6 +49,11 @@ try {
     '-o',
     file('three.html'),
   ]);
+  callgate(['policy', file('redis-3.json'), '-o', file('later.yaml')]);
+  callgate(['report', file('redis.yaml'), file('later.yaml'), '-o', file('changes.html')]);
+  callgate(['analyze', '-q', '-o', file('redis.static.json'), '/usr/bin/redis-server']);
+  const all = [...[1, 2, 3, 4].map((run) => `redis-${run}.json`), 'redis.static.json'].map(file);
+  callgate(['report', ...all, '-o', file('suspects.html')]);
   await takePictures();
 } finally {
   rmSync(work, { recursive: true, force: true });
@@ -74,6 +79,8 @@ async function takePictures() {
       hash: '#call=clone',
     });
     await picture(browser, 'runs.html', 'report-growth.png', { height: 420, part: '#growth' });
+    await picture(browser, 'suspects.html', 'report-suspects.png', { height: 640, part: '.suspects' });
+    await picture(browser, 'changes.html', 'report-changes.png', { height: 480, part: '#changes' });
   } finally {
     await browser.close();
   }

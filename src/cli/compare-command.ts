@@ -26,6 +26,7 @@ With --reference, which is usually the union of many runs or the program's test 
   precision  share of the set that the reference has too: how tight it is
   recall     share of the reference that the set has: below 1 it breaks the program, and the missed calls are named
   F1         their harmonic mean
+Calls of arches of which the reference has none are not counted.
 
 BLOCKED counts among all calls of the arch that kernels have. TIME is that of the run in the middle: how long the
 method took.

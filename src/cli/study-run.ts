@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
 import { formatStudyPage } from '../report/study-page.ts';
 import type { drawStudyFigures } from '../report/study-figures.ts';
 import { conductStudy, type StudyProgress } from '../study/conduct.ts';
@@ -10,6 +11,9 @@ import { loadExperiment } from '../study/experiment-load.ts';
 import { summarizeStudy } from '../study/results.ts';
 import { describeHost } from '../trace/host.ts';
 import { say } from './say.ts';
+
+/** What `scripts/bundle.mjs` puts in: a digest of the code that traces and analyses. */
+declare const CALLGATE_METHODS: string | undefined;
 
 /** Root of the package: this file is two folders below it, bundled or not. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -39,6 +43,7 @@ export async function runStudy(
   const data = await conductStudy(experiment, {
     data: resolve(options.data),
     callgate: join(ROOT, 'bin', 'callgate'),
+    build: buildOfMethods(),
     signal: stop.signal,
     ...(options.quiet === true ? {} : { onProgress: report }),
   });
@@ -55,7 +60,7 @@ export async function runStudy(
   if (options.json === true) {
     const { results, comparisons } = summary;
     process.stdout.write(
-      `${JSON.stringify({ references: Object.fromEntries(summary.references), results, comparisons }, null, 2)}\n`,
+      `${JSON.stringify({ references: Object.fromEntries([...summary.references].map(([name, calls]) => [name, calls.size])), results, comparisons }, null, 2)}\n`,
     );
   }
   for (const [method, why] of data.missing) say(`${method} was left out: ${why}`);
@@ -64,6 +69,11 @@ export async function runStudy(
     say('stopped before the end; the same command goes on from here');
     process.exitCode = 130;
   }
+}
+
+/** Version and digest of the code that traces and analyses; without a bundle there is only the version. */
+function buildOfMethods(): string {
+  return typeof CALLGATE_METHODS === 'string' ? `${VERSION} ${CALLGATE_METHODS}` : VERSION;
 }
 
 /** Drawing needs a large library, which is bundled apart. */

@@ -170,6 +170,20 @@ describe('accuracy', () => {
     expect(sets[0]?.accuracy).toMatchObject(want);
   });
 
+  it('counts only calls of the arches that the reference has', () => {
+    const both = (names: readonly string[]): ComparisonInput => {
+      const policy = samplePolicy({ phases: { setup: names } });
+      const [setup, ...rest] = policy.phases;
+      const foreign = (setup?.calls ?? []).map((call) => ({ ...call, arch: 'i386' as const }));
+      const phases = setup === undefined ? [] : [{ ...setup, calls: [...setup.calls, ...foreign] }, ...rest];
+      return inputOf('oci', { ...policy, phases });
+    };
+    const { sets } = compare([both(['read', 'write'])], { references: [observed('truth', ['read'])] });
+    expect(sets[0]?.size).toBe(4);
+    expect(sets[0]?.accuracy).toMatchObject({ hits: 1, precision: 0.5, recall: 1 });
+    expect(sets[0]?.accuracy?.extra.map(({ arch, name }) => [arch, name])).toEqual([['x86_64', 'write']]);
+  });
+
   it('leaves out the execve that only starts the program, whether a set has it or not', () => {
     const references = [inputOf('server', serverProfile())];
     const names = ['brk', 'exit', 'read', 'mprotect', 'listen', 'epoll_wait', 'accept4', 'ioctl', 'write'];

@@ -175,7 +175,11 @@ function shareOf({ source, newest }: ExtractedSource, calls: CallTable, arch: Ar
 
 function measureAccuracy(calls: CallTable, reference: CallTable, arches: readonly Arch[]): Accuracy {
   const isCounted = (key: string): boolean => reference.get(key)?.isLaunch !== true;
-  const own = [...calls].filter(([key, { isLaunch }]) => !isLaunch && isCounted(key));
+  // A policy for several arches is not the less exact for those that the program was not seen to use.
+  const known = new Set([...reference.values()].map(({ arch }) => arch));
+  const own = [...calls].filter(
+    ([key, { isLaunch, arch }]) => !isLaunch && isCounted(key) && (known.size === 0 || known.has(arch)),
+  );
   const wanted = [...reference].filter(([key]) => isCounted(key));
   const has = (key: string): boolean => calls.get(key)?.isLaunch === false;
   const missed = wanted.filter(([key]) => !has(key));

@@ -84,6 +84,15 @@ describe('findSuspects', () => {
     expect(findSuspects({ ...profile, programs: [...known, list] })[0]).toMatchObject({ runs: 0 });
   });
 
+  it('knows a program by its build-id, whatever link it was read by', () => {
+    const profile = profileOf([]);
+    const programs = profile.programs.map((program) => ({ ...program, buildId: `of ${program.path}` }));
+    const link = { path: '/bin/link', buildId: 'of /bin/a', calls: [possible('read'), possible('getpid')] };
+    const [found] = findSuspects({ ...profile, programs: [...programs, link] });
+    expect(found).toMatchObject({ path: '/bin/link', runs: 2, confirmed: 1 });
+    expect(found?.suspects.map(({ name }) => name)).toEqual(['getpid']);
+  });
+
   it('looks at one phase and one program if asked to', () => {
     const profile = profileOf([
       possible('getpid', [chainOf(2, 0, 0), chainOf(7, 0, 1)], [0, 1]),

@@ -94,9 +94,10 @@ function watchedCalls(profile: Profile, isIn: (call: Call) => boolean): readonly
   return [...watched.values()];
 }
 
-/** The same file, as far as is known: another tool's list has no build-id. */
+/** The same file, as far as is known: one file may have many names, and another tool's list has no build-id. */
 function isSame(a: Program, b: Program): boolean {
-  return a.path === b.path && (a.buildId === b.buildId || a.buildId === null || b.buildId === null);
+  if (a.buildId !== null && b.buildId !== null) return a.buildId === b.buildId;
+  return a.path === b.path;
 }
 
 function isNamed(path: string, wanted: string): boolean {

@@ -22,13 +22,14 @@ const LAST_STAGE = 3;
 
 /** The whole page. */
 export function App({ data }: { readonly data: PageData }): VNode {
-  const { documents, diff, completeness, live } = usePageData(data);
+  const { documents, diff, completeness, suspects, live } = usePageData(data);
   const profiles = documents.filter((view) => view.kind === 'profile');
   const [chosen, setChosen] = useState(0);
   const [narrowing, setNarrowing] = useState<Narrowing | null>(null);
   const shown = profiles[Math.min(chosen, profiles.length - 1)];
   const call = useAddressedCall();
   const stage = useStage();
+  const changes = diff === null ? [] : [{ id: 'changes', title: 'Changes' }];
   const parts = [
     { id: 'overview', title: 'Overview' },
     ...(shown === undefined
@@ -37,9 +38,9 @@ export function App({ data }: { readonly data: PageData }): VNode {
           { id: 'processes', title: 'Processes' },
           { id: 'phases', title: 'Phases' },
         ]),
+    ...(shown === undefined ? changes : []),
     { id: 'calls', title: 'Calls' },
-    ...(shown === undefined ? [] : [{ id: 'growth', title: 'Completeness' }]),
-    ...(diff === null ? [] : [{ id: 'changes', title: 'Changes' }]),
+    ...(shown === undefined ? [] : [{ id: 'growth', title: 'Completeness' }, ...changes]),
   ];
   useTitle(documents);
   return (
@@ -64,6 +65,8 @@ export function App({ data }: { readonly data: PageData }): VNode {
             hasPhases={stage > 0}
           />
         )}
+        {/* Whoever gives nothing but two policies asks for what has changed. */}
+        {stage > 1 && shown === undefined && diff !== null && <PolicyDiff diff={diff} />}
         {stage > 1 && (
           <CallMatrix
             documents={documents}
@@ -75,9 +78,14 @@ export function App({ data }: { readonly data: PageData }): VNode {
         {stage === LAST_STAGE && (
           <>
             {shown !== undefined && (
-              <Growth completeness={completeness} view={shown} isSeveral={profiles.length > 1} />
+              <Growth
+                completeness={completeness}
+                suspects={suspects}
+                view={shown}
+                isSeveral={profiles.length > 1}
+              />
             )}
-            {diff !== null && <PolicyDiff diff={diff} />}
+            {shown !== undefined && diff !== null && <PolicyDiff diff={diff} />}
           </>
         )}
       </main>

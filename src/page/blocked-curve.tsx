@@ -48,7 +48,7 @@ export function BlockedCurve(props: {
 
 function blockedPoints(calls: readonly CallUses[], scale: TimeScale): readonly Point[] {
   const over = calls
-    .filter(({ uses, launch }) => !launch && uses.every(({ call }) => call.last !== null))
+    .filter(({ isTimed, launch }) => !launch && isTimed)
     .map(({ last }) => last ?? 0)
     .sort((a, b) => a - b);
   const points = over

@@ -10,10 +10,10 @@ import { argumentWords, errnoWords } from '../report/argument-text.ts';
 import { callLabel } from '../report/call-names.ts';
 import { escapeText } from '../report/escape.ts';
 import { leaveCall } from './call-address.ts';
-import type { CallUses, Use } from './call-uses.ts';
+import { usesOf, type CallUses, type Use } from './call-uses.ts';
 import { ChainList } from './chain-list.tsx';
 import type { DocumentView, PolicyView, ProfileView } from './documents.ts';
-import { counted, lastPart, programName } from './words.tsx';
+import { counted, grouped, lastPart, programName } from './words.tsx';
 
 /** Users of a call that are listed. */
 const USER_CAP = 100;
@@ -132,15 +132,16 @@ function Risk({ name }: { readonly name: string | null }): VNode | null {
 
 function InProfile({ view, call }: { readonly view: ProfileView; readonly call: CallUses }): VNode {
   const { profile } = view;
-  const calls = call.uses.map((use) => use.call);
+  const uses = usesOf(profile, call);
+  const calls = uses.map((use) => use.call);
   const args = uniteArguments(calls) ?? [];
   const errnos = uniteErrnos(calls);
-  const observed = call.uses.filter(({ process }) => process !== null);
-  const possible = call.uses.filter(({ process }) => process === null);
+  const observed = uses.filter(({ process }) => process !== null);
+  const possible = uses.filter(({ process }) => process === null);
   const phases = profile.phases
     .filter((_, index) => call.phases.has(index))
     .map(({ name }) => escapeText(name));
-  const chains = call.uses.flatMap((use) => use.call.chains ?? []);
+  const chains = uses.flatMap((use) => use.call.chains ?? []);
   return (
     <>
       <p>
@@ -220,7 +221,7 @@ function Users({ view, uses }: { readonly view: ProfileView; readonly uses: read
                 {call.phases.map((phase) => escapeText(profile.phases[phase]?.name ?? `${phase}`)).join(', ')}
               </td>
             )}
-            <td class="number">{call.count === null ? '–' : call.count.toLocaleString('en')}</td>
+            <td class="number">{call.count === null ? '–' : grouped(call.count)}</td>
             <td class="number">{call.first === null ? '–' : formatDuration(call.first)}</td>
             <td class="number">{call.last === null ? '–' : formatDuration(call.last)}</td>
           </tr>

@@ -14,7 +14,7 @@ import {
   type SortKey,
   type Sorting,
 } from './matrix.ts';
-import { CallLink, counted } from './words.tsx';
+import { CallLink, counted, grouped } from './words.tsx';
 
 /** A choice of calls that was made elsewhere, such as those of a process. */
 export interface Narrowing {
@@ -166,6 +166,14 @@ function Table(props: {
   const isPhased = columns.length > documents.length;
   const isCounted = documents.some(({ kind }) => kind === 'profile');
   const rowSpan = isPhased ? 2 : 1;
+  // A document of one phase has no setup: its marks have the colour of what is used at all.
+  const colours = useMemo(
+    () =>
+      columns.map(({ document, phase }) =>
+        columns.some((other) => other.document === document && other.phase > 0) ? phase % 6 : 1,
+      ),
+    [columns],
+  );
   const body = useMemo(
     () =>
       rows.map((row) => (
@@ -193,18 +201,18 @@ function Table(props: {
             <td key={index} class={isFirstOf(columns, index) ? 'mark-cell is-first' : 'mark-cell'}>
               {mark !== null && (
                 <>
-                  <i class={`cell is-${mark} phase-${isPhased ? (columns[index]?.phase ?? 0) % 6 : 1}`} />
+                  <i class={`cell is-${mark} phase-${colours[index] ?? 1}`} />
                   <span class="hidden">{MARKS[mark]}</span>
                 </>
               )}
             </td>
           ))}
           {documents.length > 1 && <td class="number">{row.documents}</td>}
-          {isCounted && <td class="number muted">{row.count === 0 ? '' : row.count.toLocaleString('en')}</td>}
+          {isCounted && <td class="number muted">{row.count === 0 ? '' : grouped(row.count)}</td>}
           <td class="number muted">{row.nr}</td>
         </tr>
       )),
-    [rows, columns, documents, isDescribed, isPhased, isCounted],
+    [rows, columns, colours, documents, isDescribed, isCounted],
   );
   const head = (key: SortKey, text: string, className = ''): VNode => (
     <SortHead
@@ -224,7 +232,7 @@ function Table(props: {
             {head('name', 'Call')}
             {head('risk', 'Risk', 'risk-cell')}
             {isDescribed && (
-              <th scope="col" rowSpan={rowSpan}>
+              <th scope="col" class="purpose" rowSpan={rowSpan}>
                 What it does
               </th>
             )}

@@ -5,6 +5,7 @@ import { nativeArch } from '../report/call-names.ts';
 import type { PackedSplit, PageDocument, PagePolicy } from '../report/html/page-data.ts';
 import { unpackProfile } from '../report/html/packed-profile.ts';
 import { collectUses, type CallUses } from './call-uses.ts';
+import { columnsOf, columnsOfPacked, type UseColumns } from './use-columns.ts';
 
 /** A profile as the views have it. */
 export interface ProfileView {
@@ -12,6 +13,8 @@ export interface ProfileView {
   readonly label: string;
   readonly profile: Profile;
   readonly native: Arch;
+  /** All uses, and the calls that are in them. */
+  readonly uses: UseColumns;
   readonly calls: readonly CallUses[];
   /** Ways to cut it in two: what the profile itself records, then what `callgate phases` lists. */
   readonly splits: readonly Split[];
@@ -32,11 +35,17 @@ export function toView(document: PageDocument): DocumentView {
     const { label, policy } = document;
     return { kind: 'policy', label, policy, native: policy.arches[0]?.arch ?? 'x86_64' };
   }
-  return toProfileView(document.label, unpackProfile(document.profile), document.splits);
+  const { label, profile, splits } = document;
+  return toProfileView(label, unpackProfile(profile), splits, columnsOfPacked(profile));
 }
 
 /** The view of a profile; `splits` as `callgate phases` lists them. */
-export function toProfileView(label: string, profile: Profile, splits: readonly PackedSplit[]): ProfileView {
+export function toProfileView(
+  label: string,
+  profile: Profile,
+  splits: readonly PackedSplit[],
+  uses: UseColumns = columnsOf(profile),
+): ProfileView {
   const native = nativeArch(profile);
   const listed = splits.map((split): Split => ({ ...split, times: new Map(split.times) }));
   const recorded = recordedSplits(profile).filter(
@@ -47,7 +56,8 @@ export function toProfileView(label: string, profile: Profile, splits: readonly 
     label,
     profile,
     native,
-    calls: collectUses(profile, native),
+    uses,
+    calls: collectUses(uses, native),
     splits: [...recorded, ...listed],
   };
 }

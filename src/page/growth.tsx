@@ -4,8 +4,10 @@ import type { VNode } from 'preact';
 import { formatDuration } from '../base/duration.ts';
 import type { Completeness } from '../profile/completeness.ts';
 import { callLabel } from '../report/call-names.ts';
+import type { PageSuspects } from '../report/html/page-data.ts';
 import type { ProfileView } from './documents.ts';
 import { PlotFigure } from './plot-figure.tsx';
+import { Suspects } from './suspects.tsx';
 import { timeScale } from './time-scale.ts';
 import { CallLink, counted } from './words.tsx';
 
@@ -15,10 +17,11 @@ const HEIGHT = 240;
 export function Growth(props: {
   /** Of all profiles together. */
   readonly completeness: Completeness | null;
+  readonly suspects: readonly PageSuspects[];
   readonly view: ProfileView;
   readonly isSeveral: boolean;
 }): VNode {
-  const { completeness, view, isSeveral } = props;
+  const { completeness, suspects, view, isSeveral } = props;
   return (
     <section id="growth" aria-labelledby="growth-title">
       <div class="section-head">
@@ -29,6 +32,9 @@ export function Growth(props: {
       ) : (
         <OverRuns completeness={completeness} native={view.native} isSeveral={isSeveral} />
       )}
+      {suspects.map((program, index) => (
+        <Suspects key={index} program={program} native={view.native} />
+      ))}
     </section>
   );
 }

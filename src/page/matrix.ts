@@ -1,7 +1,7 @@
 import type { Arch } from '../abi/arch.ts';
 import { exposureOf, isDangerous } from '../policy/dangerous.ts';
 import { callLabel, sortByLabel, type NamedCall } from '../report/call-names.ts';
-import { callNumber } from './call-uses.ts';
+import { callNumber } from './use-columns.ts';
 import type { DocumentView } from './documents.ts';
 
 /** A phase of a document. */

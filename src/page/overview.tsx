@@ -8,7 +8,10 @@ import { isDangerous } from '../policy/dangerous.ts';
 import { escapeText, shorten } from '../report/escape.ts';
 import { callLabel, type NamedCall } from '../report/call-names.ts';
 import type { DocumentView } from './documents.ts';
-import { CallLink, commandText, counted, percent } from './words.tsx';
+import { CallLink, commandText, counted, grouped, percent } from './words.tsx';
+
+/** Notes that are listed. */
+const NOTE_CAP = 12;
 
 /** What matters most, in numbers: for one document as figures, for several as a table. */
 export function Overview({ documents }: { readonly documents: readonly DocumentView[] }): VNode {
@@ -48,7 +51,7 @@ interface Facts {
 function Figures({ facts }: { readonly facts: Facts }): VNode {
   const { view, calls, total, phases, dangerous, cves, processes, threads, made, duration } = facts;
   const known = knownCves().length;
-  const verb = view.kind === 'policy' ? 'allowed' : 'used';
+  const verb = verbOf(view);
   return (
     <dl class="figures">
       <Figure name={`system calls ${verb}`} value={`${calls}`} note={`of ${total} on ${view.native}`} />
@@ -65,14 +68,14 @@ function Figures({ facts }: { readonly facts: Facts }): VNode {
       {processes !== null && (
         <Figure
           name={processes === 1 ? 'process' : 'processes'}
-          value={processes.toLocaleString('en')}
+          value={grouped(processes)}
           note={counted(threads ?? 0, 'further thread')}
         />
       )}
       {made !== null && (
         <Figure
           name="calls made"
-          value={made.toLocaleString('en')}
+          value={grouped(made)}
           note={duration === null ? '' : `in ${formatDuration(duration)}`}
         />
       )}
@@ -131,12 +134,12 @@ function FactsTable({ facts }: { readonly facts: readonly Facts[] }): VNode {
           {facts.map(({ view, calls, total, blocked, phases, dangerous, cves, processes }, index) => (
             <tr key={index}>
               <th scope="row">{view.label}</th>
-              <td class="muted">{describe(view)}</td>
+              <td class="muted what">{describe(view)}</td>
               <td class="size">
                 <span class="amount">{calls}</span>
                 <span class="meter" aria-hidden="true" style={{ width: `${(100 * calls) / most}%` }} />
               </td>
-              <td>
+              <td class="by-phase">
                 {phases.length < 2
                   ? '–'
                   : phases.map(({ name, size }) => `${escapeText(name)} ${size}`).join(', ')}
@@ -156,30 +159,13 @@ function FactsTable({ facts }: { readonly facts: readonly Facts[] }): VNode {
 /** What a reader must know before trusting the numbers. */
 function Notes({ facts, isSeveral }: { readonly facts: Facts; readonly isSeveral: boolean }): VNode | null {
   const { view, dangerous } = facts;
-  const notes: string[] = [];
-  if (view.kind === 'profile') {
-    const { runs, programs } = view.profile;
-    for (const run of runs) {
-      for (const reason of run.incomplete) notes.push(`Not complete: ${escapeText(reason)}`);
-      for (const warning of run.warnings) notes.push(`Warning: ${escapeText(warning)}`);
-      if (run.lost > 0) notes.push(`${counted(run.lost, 'event')} lost`);
-    }
-    for (const { path, analysis } of programs) {
-      if (analysis === undefined) continue;
-      if (analysis.unresolved.length > 0) {
-        notes.push(
-          `${escapeText(path)}: ${counted(analysis.unresolved.length, 'place')} could not be bounded`,
-        );
-      }
-      for (const assumption of analysis.assumptions) notes.push(`Assumed: ${escapeText(assumption)}`);
-    }
-  }
-  const shown = [...new Set(notes)];
-  if (shown.length === 0 && (dangerous.length === 0 || isSeveral)) return null;
+  const { notes, assumptions } = notesOf(view);
+  const hasDangers = dangerous.length > 0 && !isSeveral;
+  if (notes.length === 0 && assumptions.length === 0 && !hasDangers) return null;
   return (
     <div class="notes">
       {isSeveral && <h3>{view.label}</h3>}
-      {!isSeveral && dangerous.length > 0 && (
+      {hasDangers && (
         <p>
           Dangerous whatever the arguments:{' '}
           {dangerous.map((label, index) => (
@@ -190,16 +176,49 @@ function Notes({ facts, isSeveral }: { readonly facts: Facts; readonly isSeveral
           ))}
         </p>
       )}
-      {shown.length > 0 && (
+      {notes.length > 0 && (
         <ul>
-          {shown.slice(0, 12).map((note) => (
+          {notes.slice(0, NOTE_CAP).map((note) => (
             <li key={note}>{shorten(note, 240)}</li>
           ))}
-          {shown.length > 12 && <li>and {shown.length - 12} more</li>}
+          {notes.length > NOTE_CAP && <li>and {notes.length - NOTE_CAP} more</li>}
         </ul>
+      )}
+      {assumptions.length > 0 && (
+        <details>
+          <summary>Complete under {counted(assumptions.length, 'assumption')}</summary>
+          <ul>
+            {assumptions.map((assumption) => (
+              <li key={assumption}>{shorten(assumption, 240)}</li>
+            ))}
+          </ul>
+        </details>
       )}
     </div>
   );
+}
+
+/** What is wrong with a document, and what it takes for granted; each once. */
+function notesOf(view: DocumentView): {
+  readonly notes: readonly string[];
+  readonly assumptions: readonly string[];
+} {
+  if (view.kind === 'policy') return { notes: [], assumptions: [] };
+  const { runs, programs } = view.profile;
+  const notes = [
+    ...runs.flatMap(({ incomplete, warnings, lost }) => [
+      ...incomplete.map((reason) => `Not complete: ${escapeText(reason)}`),
+      ...warnings.map((warning) => `Warning: ${escapeText(warning)}`),
+      ...(lost > 0 ? [`${counted(lost, 'event')} lost`] : []),
+    ]),
+    ...programs.flatMap(({ path, analysis }) =>
+      analysis === undefined || analysis.unresolved.length === 0
+        ? []
+        : [`${escapeText(path)}: ${counted(analysis.unresolved.length, 'place')} could not be bounded`],
+    ),
+  ];
+  const assumptions = programs.flatMap(({ analysis }) => analysis?.assumptions.map(escapeText) ?? []);
+  return { notes: [...new Set(notes)], assumptions: [...new Set(assumptions)] };
 }
 
 function factsOf(view: DocumentView): Facts {
@@ -240,6 +259,14 @@ function factsOf(view: DocumentView): Facts {
     made: counts.includes(null) ? null : counts.reduce<number>((sum, count) => sum + (count ?? 0), 0),
     duration: runs.reduce((sum, run) => sum + run.duration, 0),
   };
+}
+
+/** What the calls of a document are: a trace has used them, code may only be able to. */
+function verbOf(view: DocumentView): string {
+  if (view.kind === 'policy') return 'allowed';
+  const origins = new Set(view.calls.flatMap((call) => call.origins));
+  if (!origins.has('observed') && origins.size > 0) return 'possible';
+  return origins.size > 1 ? 'used or possible' : 'used';
 }
 
 function unite(sets: readonly (readonly NamedCall[])[]): readonly NamedCall[] {

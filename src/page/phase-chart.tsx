@@ -11,7 +11,7 @@ import { ScaleAxis, ScaleChoice, ScaleLines } from './scale-axis.tsx';
 import { SplitHandle } from './split-handle.tsx';
 import { splitter, type SplitOutcome } from './split-outcome.ts';
 import { timeScale, type ScaleKind, type TimeScale } from './time-scale.ts';
-import { CallLink, counted } from './words.tsx';
+import { CallLink, counted, grouped } from './words.tsx';
 
 type Order = 'last' | 'first' | 'name';
 
@@ -25,9 +25,9 @@ export function PhaseChart(props: {
   readonly picker: ComponentChildren;
 }): VNode {
   const { view, split, onSplit, scaleKind, onScale, picker } = props;
-  const { profile, calls, splits } = view;
+  const { profile, uses, calls, splits } = view;
   const [order, setOrder] = useState<Order>('last');
-  const evaluate = useMemo(() => splitter(profile, calls), [profile, calls]);
+  const evaluate = useMemo(() => splitter(profile, uses, calls), [profile, uses, calls]);
   const outcome = useMemo(() => evaluate(split?.times ?? new Map()), [evaluate, split]);
   const duration = longestRun(profile);
   const scale = useMemo(() => timeScale(scaleKind, duration), [scaleKind, duration]);
@@ -59,6 +59,7 @@ export function PhaseChart(props: {
       ) : (
         <>
           <SplitSummary
+            hasLaunch={calls.some(({ launch }) => launch)}
             split={split}
             outcome={outcome}
             picker={
@@ -114,11 +115,13 @@ export function PhaseChart(props: {
 }
 
 function SplitSummary(props: {
+  /** Whether there is a call that nothing but the start of the program makes. */
+  readonly hasLaunch: boolean;
   readonly split: Split | null;
   readonly outcome: SplitOutcome;
   readonly picker: ComponentChildren;
 }): VNode {
-  const { split, outcome, picker } = props;
+  const { hasLaunch, split, outcome, picker } = props;
   const { setup, main, blocked, at, processes } = outcome;
   const figure = (id: string, name: string, value: number, className: string): VNode => (
     <div class={`figure ${className}`}>
@@ -148,6 +151,9 @@ function SplitSummary(props: {
             ? 'Drag the handle, or choose a split, to see what the main phase would block.'
             : `${counted(processes, 'process', 'processes')} ${processes === 1 ? 'switches' : 'switch'}${processes === 0 ? '' : `, the first at ${formatDuration(at)}`}.`}
           {split?.reason != null && ` ${escapeText(split.reason)}.`}
+          {hasLaunch && (
+            <span class="muted"> The execve by which the program is started is not counted here.</span>
+          )}
         </p>
         {split !== null && triggerOf(split) !== null && (
           <p class="muted">
@@ -159,6 +165,15 @@ function SplitSummary(props: {
   );
 }
 
+/** Lines that share a picture, and are skipped together while they are not seen. */
+const GROUP = 25;
+
+/** Height of a line, as in the style. */
+const ROW_HEIGHT = 18;
+
+/** Half the height of a bar, in lines. */
+const REACH = 4 / ROW_HEIGHT;
+
 /** Lines of calls; kept apart so that a drag draws only those anew that change sides. */
 function SpanRows(props: {
   readonly calls: readonly CallUses[];
@@ -168,45 +183,60 @@ function SpanRows(props: {
 }): VNode {
   const { calls, shown, scale, outcome } = props;
   const places = useMemo(() => new Map(calls.map((call, id) => [call, id])), [calls]);
+  const groups = useMemo(
+    () =>
+      Array.from({ length: Math.ceil(shown.length / GROUP) }, (_, group) =>
+        shown.slice(group * GROUP, (group + 1) * GROUP),
+      ),
+    [shown],
+  );
   const isSplit = Number.isFinite(outcome.at);
   const at = isSplit ? scale.place(outcome.at) : 0;
   return (
-    <div class="spans-body" role="list" style={{ '--split': `${100 * at}%` }}>
+    <div class="spans-body" role="list">
       <div class="behind" aria-hidden="true">
         <ScaleLines scale={scale} />
-        {isSplit && <i class="split-line" />}
+        {isSplit && <i class="split-line" style={{ left: `${100 * at}%` }} />}
       </div>
-      {shown.map((call) => {
-        const id = places.get(call) ?? 0;
-        return (
-          <SpanRow
-            key={call.label}
-            call={call}
-            scale={scale}
-            inSetup={outcome.inSetup[id] === 1}
-            inMain={!isSplit || outcome.inMain[id] === 1}
-          />
-        );
-      })}
+      {groups.map((group, index) => (
+        <div
+          key={index}
+          class="span-group"
+          role="presentation"
+          style={{ containIntrinsicHeight: `auto ${group.length * ROW_HEIGHT}px` }}
+        >
+          {group.map((call) => {
+            const id = places.get(call) ?? 0;
+            return (
+              <SpanRow
+                key={call.label}
+                call={call}
+                inSetup={outcome.inSetup[id] === 1}
+                inMain={!isSplit || outcome.inMain[id] === 1}
+              />
+            );
+          })}
+          <SpanBars calls={group} scale={scale} at={at} />
+        </div>
+      ))}
     </div>
   );
 }
 
 interface SpanRowProps {
   readonly call: CallUses;
-  readonly scale: TimeScale;
   readonly inSetup: boolean;
   readonly inMain: boolean;
 }
 
 class SpanRow extends Component<SpanRowProps> {
   override shouldComponentUpdate(next: SpanRowProps): boolean {
-    const { call, scale, inSetup, inMain } = this.props;
-    return next.call !== call || next.scale !== scale || next.inSetup !== inSetup || next.inMain !== inMain;
+    const { call, inSetup, inMain } = this.props;
+    return next.call !== call || next.inSetup !== inSetup || next.inMain !== inMain;
   }
 
   override render(): VNode {
-    const { call, scale, inSetup, inMain } = this.props;
+    const { call, inSetup, inMain } = this.props;
     const { label, count, first, last } = call;
     const isBlocked = inSetup && !inMain;
     const words = isBlocked
@@ -216,8 +246,6 @@ class SpanRow extends Component<SpanRowProps> {
         : inMain
           ? 'in main only'
           : 'the launch';
-    const from = scale.place(first ?? 0);
-    const to = scale.place(last ?? scale.end);
     return (
       <div class={`span ${isBlocked ? 'is-blocked' : ''}`} role="listitem">
         <span class="span-name">
@@ -226,19 +254,53 @@ class SpanRow extends Component<SpanRowProps> {
         <span
           class="track"
           title={`${escapeText(label)}: ${words}; first ${formatDuration(first ?? 0)}, last ${formatDuration(last ?? 0)}`}
-        >
-          <i
-            class={first === null ? 'used is-untimed' : 'used'}
-            style={{ '--from': `${100 * from}%`, '--to': `${100 * to}%` }}
-          />
-        </span>
-        <span class="number muted">{count === null ? '' : count.toLocaleString('en')}</span>
+        />
+        <span class="number muted">{count === null ? '' : grouped(count)}</span>
         <span class="hidden">
           {words}, first use {formatDuration(first ?? 0)}, last use {formatDuration(last ?? 0)}
         </span>
       </div>
     );
   }
+}
+
+/**
+ * From first to last use of the calls of a group, all of them before the split and once more all of them after it: moving the
+ * split moves two edges, whatever the number of calls.
+ */
+function SpanBars(props: {
+  readonly calls: readonly CallUses[];
+  readonly scale: TimeScale;
+  /** Place of the split. */
+  readonly at: number;
+}): VNode {
+  const { calls, scale, at } = props;
+  const { bars, starts } = useMemo(() => {
+    const places = calls.map(({ first, last }) => [scale.place(first ?? 0), scale.place(last ?? scale.end)]);
+    return {
+      bars: places.map(([from = 0, to = 0], row) => `M${from} ${row + 0.5}H${to}`).join(''),
+      // However short a use is, it is to be seen.
+      starts: places.map(([from = 0], row) => `M${from} ${row + 0.5 - REACH}v${2 * REACH}`).join(''),
+    };
+  }, [calls, scale]);
+  const half = (phase: 'setup' | 'main', clipPath: string): VNode => (
+    <svg
+      class={`bars is-${phase}`}
+      viewBox={`0 0 1 ${calls.length}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+      style={{ clipPath }}
+    >
+      <path class="bar" d={bars} />
+      <path class="start" d={starts} />
+    </svg>
+  );
+  return (
+    <div class="over">
+      {half('setup', `inset(0 ${100 - 100 * at}% 0 -3px)`)}
+      {half('main', `inset(0 -3px 0 ${at === 0 ? '-3px' : `${100 * at}%`})`)}
+    </div>
+  );
 }
 
 function Blocked({

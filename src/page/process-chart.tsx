@@ -3,7 +3,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import type { Profile } from '../profile/model.ts';
 import { mainTimes, type Split } from '../profile/recut.ts';
 import { escapeText } from '../report/escape.ts';
-import { callNumber } from './call-uses.ts';
+import { callNumber } from './use-columns.ts';
 import type { Narrowing } from './call-matrix.tsx';
 import type { ProfileView } from './documents.ts';
 import { describeRow } from './process-line.tsx';
@@ -130,7 +130,8 @@ export function ProcessChart(props: {
           <span role="columnheader" class="number">
             Lasts
           </span>
-          <span role="columnheader" class="track" aria-label="Time">
+          <span role="columnheader" class="track">
+            <span class="hidden">Time</span>
             <ScaleAxis scale={scale} />
           </span>
         </div>

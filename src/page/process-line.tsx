@@ -3,7 +3,7 @@ import { formatDuration } from '../base/duration.ts';
 import type { Process, Profile } from '../profile/model.ts';
 import { escapeText } from '../report/escape.ts';
 import { describeExit } from '../report/run-text.ts';
-import { callNumber } from './call-uses.ts';
+import { callNumber } from './use-columns.ts';
 import { endOf, stretchesOf, threadsOf, type Life, type ProcessRow } from './process-rows.ts';
 import type { TimeScale } from './time-scale.ts';
 import { commandText, counted, programName } from './words.tsx';

@@ -7,6 +7,7 @@ import { compareSplit } from '../report/split-sets.ts';
 import { serverProfile } from '../report/testing/server-profile.ts';
 import { collectUses } from './call-uses.ts';
 import { splitter } from './split-outcome.ts';
+import { columnsOf } from './use-columns.ts';
 
 const GIVEN = { trigger: 'given', source: 'given', reason: null } as const;
 
@@ -40,8 +41,9 @@ describe('outcome of a split', () => {
 });
 
 function expectSame(profile: Parameters<typeof compareSplit>[0], split: Split): { blocked: number } {
-  const calls = collectUses(profile, nativeArch(profile));
-  const outcome = splitter(profile, calls)(split.times);
+  const columns = columnsOf(profile);
+  const calls = collectUses(columns, nativeArch(profile));
+  const outcome = splitter(profile, columns, calls)(split.times);
   const want = compareSplit(profile, split);
   const keysOf = (set: readonly NamedCall[]): readonly string[] =>
     set.map(({ arch, nr }) => `${arch} ${nr}`).sort();

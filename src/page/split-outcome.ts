@@ -1,6 +1,7 @@
 import type { Profile } from '../profile/model.ts';
-import { mainTimes, sidesOf } from '../profile/recut.ts';
+import { mainTimes } from '../profile/recut.ts';
 import type { CallUses } from './call-uses.ts';
+import type { UseColumns } from './use-columns.ts';
 
 /** What a split does to each call; the same sets as `compareSplit` gives. */
 export interface SplitOutcome {
@@ -26,22 +27,26 @@ export interface SplitOutcome {
  */
 export function splitter(
   profile: Profile,
+  { starts, process, first, last, launch }: UseColumns,
   calls: readonly CallUses[],
 ): (times: ReadonlyMap<number, number>) => SplitOutcome {
-  const uses = calls.map((call) => call.uses.filter((use) => use.call.launch !== true));
   return (times) => {
     const switches = mainTimes(profile, times);
     const inSetup = new Uint8Array(calls.length);
     const inMain = new Uint8Array(calls.length);
-    for (const [id, ofCall] of uses.entries()) {
-      for (const { call, process } of ofCall) {
-        if (inSetup[id] === 1 && inMain[id] === 1) break;
-        // What a program may do by its code is in both.
-        const sides =
-          process === null ? { setup: true, main: true } : sidesOf(call, switches[process] ?? Infinity);
-        if (sides.setup) inSetup[id] = 1;
-        if (sides.main) inMain[id] = 1;
+    for (const [place, { id }] of calls.entries()) {
+      let [setup, main] = [0, 0];
+      for (let use = starts[id] as number; use < (starts[id + 1] as number); use++) {
+        if (launch[use] === 1) continue;
+        const owner = process[use] as number;
+        const time = switches[owner] ?? Infinity;
+        // As `sidesOf` has it; what a program may do by its code is in both.
+        if (owner < 0 || time > (first[use] as number)) setup = 1;
+        if (owner < 0 || (time <= (last[use] as number) && time !== Infinity)) main = 1;
+        if (setup === 1 && main === 1) break;
       }
+      inSetup[place] = setup;
+      inMain[place] = main;
     }
     return {
       at: [...times.values()].reduce((earliest, time) => Math.min(earliest, time), Infinity),

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Completeness } from '../profile/completeness.ts';
-import type { PageData, PageDiff } from '../report/html/page-data.ts';
+import type { PageData, PageDiff, PageSuspects } from '../report/html/page-data.ts';
 import { toView, type DocumentView } from './documents.ts';
 import { followTrace, type LiveView } from './live-feed.ts';
 
@@ -9,6 +9,7 @@ export interface ShownData {
   readonly documents: readonly DocumentView[];
   readonly diff: PageDiff | null;
   readonly completeness: Completeness | null;
+  readonly suspects: readonly PageSuspects[];
   /** Null unless the page is about a trace that goes on, or has gone on. */
   readonly live: LiveView['state'] | null;
 }
@@ -26,5 +27,5 @@ export function usePageData(data: PageData): ShownData {
       if (view.completeness !== null) setCompleteness(view.completeness);
     });
   }, [data]);
-  return { documents, diff: data.diff, completeness, live };
+  return { documents, diff: data.diff, completeness, suspects: data.suspects, live };
 }

@@ -34,7 +34,12 @@ export function commandText(words: readonly string[], width: number): string {
 
 /** `1 process`, `2 processes`. */
 export function counted(count: number, one: string, many: string = `${one}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
+/** `1,234,567`; by hand, since the browser's own way loads its tables of all languages. */
+export function grouped(count: number): string {
+  return `${count}`.replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** `27 %` of a whole; `0 %` of nothing. */

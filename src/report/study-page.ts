@@ -1,10 +1,11 @@
+import type { Host } from '../profile/model.ts';
 import type { StudyData } from '../study/conduct.ts';
 import type { MethodSpec } from '../study/experiment.ts';
-import type { ComparisonResult, MethodResult, Spread, StudyResults } from '../study/results.ts';
-import type { Host } from '../profile/model.ts';
-import { syscallName } from '../abi/syscalls.ts';
-import type { Arch } from '../abi/arch.ts';
+import type { ComparisonResult, MethodResult, StudyResults } from '../study/results.ts';
 import type { StudyFigure } from './study-figures.ts';
+import { callNames, digits, markdownTable, oneCell, spreadText } from './study-markdown.ts';
+import { formatOthers } from './study-others.ts';
+import { phaseTable, setTable, summarizeComparisons, timeTable } from './study-summary.ts';
 
 /** Missed calls that a cell lists by name. */
 const LISTED = 12;
@@ -16,18 +17,41 @@ export function formatStudyPage(
   { figures, folder, host }: { figures: readonly StudyFigure[]; folder: string; host: Host },
 ): string {
   const { experiment, isComplete } = data;
+  const { reference } = experiment;
+  const picture = (name: string): string =>
+    figures
+      .filter(({ file }) => file === name)
+      .map(({ file, caption }) => `![${caption}](${folder}/${file})\n\n*${caption}*`)
+      .join('');
+  const phases = phaseTable(data, summary);
   return `${[
     `# ${experiment.title}`,
     experiment.description.trim(),
     isComplete
       ? ''
       : '> This study was stopped before its end: what follows is what it had measured by then.',
-    `${experiment.repetitions} repetitions of each method on each program, in turns; times are medians with the range, sets are the union over the repetitions. Measured on ${machineOf(host)}.`,
-    ...figures.map(({ file, caption }) => `![${caption}](${folder}/${file})\n\n*${caption}*`),
-    '## Published figures, and ours',
-    comparisonTable(summary.comparisons),
-    ...summary.comparisons.map(remarkOf),
-    ...experiment.programs.flatMap(({ name }) => [`## ${name}`, programTable(name, data, summary)]),
+    `${repetitionText(data)}, in turns; times are medians with the range, sets are the union over the repetitions. Measured on ${machineOf(host)}.`,
+    ...(summary.comparisons.length === 0 ? [] : ['## In short', summarizeComparisons(summary)]),
+    '## What each method finds',
+    `Calls that each method allows. Needed is what all runs of ${titleOf(data, reference)} together used; a method misses what it leaves out of that.`,
+    setTable(data, summary),
+    picture('sets.svg'),
+    '## How long it takes',
+    'Seconds from start to end, with every start of the program and of the tool. They are to be compared with one another: what else the machine does counts.',
+    timeTable(data, summary),
+    picture('times.svg'),
+    ...(phases === '' ? [] : ['## One phase against several', phases, picture('phases.svg')]),
+    ...(summary.comparisons.length === 0
+      ? []
+      : [
+          '## Published figures, and ours',
+          comparisonTable(summary.comparisons),
+          ...summary.comparisons.map(remarkOf),
+        ]),
+    ...formatOthers(data, summary),
+    '## Program by program',
+    programList(data),
+    ...experiment.programs.flatMap(({ name }) => [`### ${name}`, programTable(name, data, summary)]),
     '## What the methods are, and what it takes to have them',
     methodTable(data),
   ]
@@ -35,28 +59,54 @@ export function formatStudyPage(
     .join('\n\n')}\n`;
 }
 
+function repetitionText({ experiment: { repetitions, methods } }: StudyData): string {
+  const often = repetitions === 1 ? 'One repetition' : `${repetitions} repetitions`;
+  const fewer = methods.filter((method) => (method.repetitions ?? repetitions) < repetitions);
+  const but = fewer.map((method) => `${method.repetitions} of ${method.title}`).join(', ');
+  return `${often} of each method on each program${but === '' ? '' : `, ${but}`}`;
+}
+
 function machineOf({ kernel, arch, libc, distribution }: Host): string {
   return [distribution, `kernel ${kernel}`, arch, libc].filter((part) => part !== null).join(', ');
 }
 
 function comparisonTable(comparisons: readonly ComparisonResult[]): string {
-  if (comparisons.length === 0) return 'None was asked for.';
-  return table(
+  return markdownTable(
     ['what', 'published', 'ours', 'by program'],
     comparisons.map(({ comparison, ours, values }) => [
       comparison.claim,
-      `${number(comparison.published)} ${comparison.unit}`,
-      ours === null ? 'not measured' : `${number(ours)} ${comparison.unit}`,
-      values.map(({ program, value }) => `${program} ${number(value)}`).join(', '),
+      comparison.published === null ? 'a ranking' : `${digits(comparison.published)} ${comparison.unit}`,
+      ours === null ? 'not measured' : `${digits(ours)} ${comparison.unit}`,
+      byProgram(values),
     ]),
   );
 }
 
-function remarkOf({ comparison }: ComparisonResult): string {
-  return `**${comparison.claim}** (${comparison.source}). ${comparison.remark}`;
+/** One value if it is the same for all programs. */
+function byProgram(values: ComparisonResult['values']): string {
+  const distinct = new Set(values.map(({ value }) => digits(value)));
+  if (distinct.size === 1 && values.length > 1) return `all ${[...distinct].join('')}`;
+  return values.map(({ program, value }) => `${program} ${digits(value)}`).join(', ');
 }
 
-function programTable(program: string, data: StudyData, { results, references }: StudyResults): string {
+function remarkOf({ comparison }: ComparisonResult): string {
+  return `**${comparison.claim}** (${comparison.source}). ${comparison.remark.trim()}`;
+}
+
+function programList({ programs }: StudyData): string {
+  return markdownTable(
+    ['program', 'file', 'version', 'cases (benchmark, all)', 'packages of the workload'],
+    programs.map(({ name, path, version, packages, cases }) => [
+      name,
+      `\`${path}\``,
+      version ?? 'of no package',
+      `${cases.benchmark}, ${cases.all}`,
+      packages.join(' '),
+    ]),
+  );
+}
+
+function programTable(program: string, data: StudyData, { results }: StudyResults): string {
   const own = results.filter((result) => result.program === program);
   const rows = own.map((result) => [
     titleOf(data, result.method),
@@ -66,16 +116,15 @@ function programTable(program: string, data: StudyData, { results, references }:
     missedText(result),
     result.precision === null ? '' : result.precision.toFixed(2),
     result.unresolved === null ? '' : `${result.unresolved}`,
-    spread(result.wall, 2),
-    spread(result.cpu, 2),
-    spread(result.peak, 0),
+    spreadText(result.wall, 2),
+    spreadText(result.cpu, 2),
+    spreadText(result.peak, 0),
   ]);
   const failures = own.flatMap(({ method, failures: list }) =>
-    list.map((failure) => `- ${titleOf(data, method)}: ${cell(failure)}`),
+    list.map((failure) => `- ${titleOf(data, method)}: ${oneCell(failure)}`),
   );
   return [
-    `${references.get(program) ?? 0} calls were seen in all runs of ${titleOf(data, data.experiment.reference)} together: what is missed is missed of these.`,
-    table(
+    markdownTable(
       [
         'method',
         'allowed',
@@ -96,14 +145,11 @@ function programTable(program: string, data: StudyData, { results, references }:
 
 function missedText({ allowed, missed }: MethodResult): string {
   if (allowed === null) return '';
-  if (missed.length === 0) return '0';
-  const names = missed.slice(0, LISTED).map(nameOf);
-  const more = missed.length > LISTED ? ', ...' : '';
-  return `${missed.length}: ${names.join(', ')}${more}`;
+  return missed.length === 0 ? '0' : `${missed.length}: ${callNames(missed, LISTED)}`;
 }
 
 function methodTable({ experiment, missing }: StudyData): string {
-  return table(
+  return markdownTable(
     ['method', 'what is run', 'commands to set it up', ''],
     experiment.methods.map((method) => [
       method.title,
@@ -111,7 +157,7 @@ function methodTable({ experiment, missing }: StudyData): string {
       method.setup.length === 0
         ? '0'
         : `${method.setup.length}: ${method.setup.map((each) => `\`${each}\``).join(', ')}`,
-      missing.get(method.name) ?? '',
+      missing.has(method.name) ? `not run here: ${missing.get(method.name)}` : '',
     ]),
   );
 }
@@ -133,31 +179,4 @@ function commandOf(method: MethodSpec): string {
 
 function titleOf({ experiment }: StudyData, name: string): string {
   return experiment.methods.find((method) => method.name === name)?.title ?? name;
-}
-
-function nameOf(key: string): string {
-  const [arch = '', nr = ''] = key.split(' ');
-  return syscallName(arch as Arch, Number(nr)) ?? key;
-}
-
-function spread(value: Spread | null, digits: number): string {
-  if (value === null) return '';
-  const { median, min, max } = value;
-  return min === max
-    ? median.toFixed(digits)
-    : `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
-}
-
-function number(value: number): string {
-  return `${Number(value.toPrecision(3))}`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-/** Text that stays in its cell. */
-function cell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replace(/\s+/g, ' ');
 }

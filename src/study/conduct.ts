@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { CallgateError } from '../base/errors.ts';
-import { VERSION } from '../base/version.ts';
 import { buildId } from '../elf/note.ts';
 import { parseElf } from '../elf/header.ts';
 import type { Experiment, MethodSpec, StudiedProgram } from './experiment.ts';
@@ -21,6 +21,8 @@ export interface ConductOptions {
   readonly data: string;
   /** Path of the `callgate` command. */
   readonly callgate: string;
+  /** What tells this build of callgate from others: with another one everything is run again. */
+  readonly build: string;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: StudyProgress) => void;
 }
@@ -36,9 +38,22 @@ export interface StudyProgress {
   readonly total: number;
 }
 
+/** What is studied, for readers who want to have the same. */
+export interface ProgramFacts {
+  readonly name: string;
+  readonly path: string;
+  /** Debian package and version of the file; null where it comes from none. */
+  readonly version: string | null;
+  /** Debian packages that the workload needs. */
+  readonly packages: readonly string[];
+  /** Cases of the workload: those that everybody runs, and all. */
+  readonly cases: { readonly benchmark: number; readonly all: number };
+}
+
 /** All that a study knows, from now or earlier. */
 export interface StudyData {
   readonly experiment: Experiment;
+  readonly programs: readonly ProgramFacts[];
   readonly runs: readonly StudyRun[];
   /** Methods that were left out, and why. */
   readonly missing: ReadonlyMap<string, string>;
@@ -61,7 +76,12 @@ export async function conductStudy(experiment: Experiment, options: ConductOptio
     const absent = needs.filter((command) => !isInstalled(command));
     if (absent.length > 0) missing.set(name, `not installed: ${absent.join(', ')}`);
   }
-  const plan = planRuns(experiment, programs, missing);
+  for (const method of experiment.methods) {
+    if (method.kind !== 'analyze' && method.kind !== 'trace') continue;
+    const unknown = unknownOptions(options.callgate, method.kind, method.options);
+    if (unknown.length > 0) missing.set(method.name, `callgate ${method.kind} has no ${unknown.join(', ')}`);
+  }
+  const plan = planRuns(experiment, programs, missing, options.build);
   const runs: StudyRun[] = [];
   for (const [done, { program, method, repetition, key }] of plan.entries()) {
     const known = ledger.get(key);
@@ -94,7 +114,13 @@ export async function conductStudy(experiment: Experiment, options: ConductOptio
     ledger.add(run);
     runs.push(run);
   }
-  return { experiment, runs, missing, isComplete: runs.length === plan.length };
+  return {
+    experiment,
+    programs: programs.map(describeProgram),
+    runs,
+    missing,
+    isComplete: runs.length === plan.length,
+  };
 }
 
 interface PreparedProgram {
@@ -121,6 +147,23 @@ function prepare({ name, workload: file }: StudiedProgram): PreparedProgram {
   return { name, workload, identity: [programIdentity(workload.program), workload] };
 }
 
+function describeProgram({ name, workload }: PreparedProgram): ProgramFacts {
+  const { program: path, packages, cases } = workload;
+  const benchmark = cases.filter(({ kind }) => kind === 'benchmark').length;
+  return { name, path, version: packageVersion(path), packages, cases: { benchmark, all: cases.length } };
+}
+
+/** `coreutils 9.1-1`; null if dpkg is not there or does not know the file. */
+function packageVersion(path: string): string | null {
+  for (const file of [path, realpathSync(path)]) {
+    const owner = spawnSync('dpkg-query', ['-S', file], { encoding: 'utf8' }).stdout;
+    const name = /^([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9]+)?: /.exec(owner ?? '')?.[1];
+    if (name === undefined) continue;
+    return spawnSync('dpkg-query', ['-W', '-f=${Package} ${Version}', name], { encoding: 'utf8' }).stdout;
+  }
+  return null;
+}
+
 /** The build-id, or size and time of a file that has none. */
 function programIdentity(path: string): unknown {
   try {
@@ -137,18 +180,29 @@ function planRuns(
   { repetitions, methods }: Experiment,
   programs: readonly PreparedProgram[],
   missing: ReadonlyMap<string, string>,
+  build: string,
 ): readonly PlannedRun[] {
   const plan: PlannedRun[] = [];
+  const timesOf = (method: MethodSpec): number => Math.min(repetitions, method.repetitions ?? repetitions);
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const program of programs) {
-      for (const method of methods.filter(({ name }) => !missing.has(name))) {
-        const { title: _title, setup: _setup, needs: _needs, ...what } = method;
-        const key = runKey(program.name, method.name, repetition, [VERSION, what, program.identity]);
+      for (const method of methods.filter((each) => !missing.has(each.name) && repetition < timesOf(each))) {
+        const { title: _title, repetitions: _often, setup: _setup, needs: _needs, ...what } = method;
+        const key = runKey(program.name, method.name, repetition, [build, what, program.identity]);
         plan.push({ program, method, repetition, key });
       }
     }
   }
   return plan;
+}
+
+/** Options that a command of callgate does not list in its help: an experiment may be younger than what it is run with. */
+function unknownOptions(callgate: string, command: string, words: readonly string[]): readonly string[] {
+  const wanted = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? []);
+  if (wanted.length === 0) return [];
+  const { stdout } = spawnSync(callgate, [command, '--help'], { encoding: 'utf8' });
+  const known = new Set(stdout.match(/--[a-z][a-z-]*/g) ?? []);
+  return wanted.filter((option) => !known.has(option));
 }
 
 function isInstalled(command: string): boolean {

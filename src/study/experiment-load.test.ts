@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DocumentError } from '../base/errors.ts';
-import { parseExperiment } from './experiment-load.ts';
+import { loadExperiment, parseExperiment } from './experiment-load.ts';
 
 const options = { source: '/here/e.yaml', workloads: '/workloads' };
 
@@ -43,15 +43,15 @@ describe('parseExperiment', () => {
   });
 
   it('takes the experiment that ships', () => {
-    const file = new URL('../../experiments/published.yaml', import.meta.url);
-    expect(parseExperiment(readFileSync(file, 'utf8'), options).programs.map(({ name }) => name)).toEqual([
-      'ls',
-      'sqlite3',
-      'redis-server',
-      'nginx',
-      'memcached',
-      'lighttpd',
-    ]);
+    const file = fileURLToPath(new URL('../../experiments/published.yaml', import.meta.url));
+    const { programs, others } = loadExperiment(file, '/workloads');
+    const names = programs.map(({ name }) => name);
+    expect(names).toEqual(['ls', 'sqlite3', 'redis-server', 'nginx', 'memcached', 'lighttpd']);
+    const tools = others.flatMap((group) => group.tools);
+    expect(tools.length).toBeGreaterThan(5);
+    for (const { results } of tools) {
+      expect([...results.keys()].filter((name) => !names.includes(name))).toEqual([]);
+    }
   });
 
   it.each([

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
-import { DocumentError, type Problem } from '../base/errors.ts';
-import { printable, toProblem } from '../policy/problems.ts';
+import type { Problem } from '../base/errors.ts';
+import { toProblem } from '../policy/problems.ts';
 import { readText } from '../policy/read-text.ts';
 import type {
   ComparedSide,
@@ -12,6 +12,8 @@ import type {
   StudiedProgram,
 } from './experiment.ts';
 import { experimentSchema } from './experiment-schema.ts';
+import { malformed } from './malformed.ts';
+import { loadOthers } from './others.ts';
 import { workloadFile } from './workload/load.ts';
 
 /**
@@ -38,22 +40,24 @@ export function parseExperiment(
   const validate = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false }).compile(
     experimentSchema(),
   );
-  if (!validate(value)) throw malformed(source, (validate.errors ?? []).flatMap(toProblem));
+  if (!validate(value)) throw malformed(source, 'experiment', (validate.errors ?? []).flatMap(toProblem));
   const experiment = fromDocument(value as ExperimentDocument, dirname(source), workloads);
   const problems = checkMeaning(experiment);
-  if (problems.length > 0) throw malformed(source, problems);
+  if (problems.length > 0) throw malformed(source, 'experiment', problems);
   return experiment;
 }
 
 interface ExperimentDocument extends Omit<
   Experiment,
-  'description' | 'repetitions' | 'programs' | 'methods' | 'comparisons'
+  'description' | 'repetitions' | 'programs' | 'methods' | 'comparisons' | 'others'
 > {
   readonly description?: string;
   readonly repetitions?: number;
   readonly programs: readonly (string | StudiedProgram)[];
   readonly methods: readonly (Partial<MethodSpec> & Pick<MethodSpec, 'name' | 'kind'>)[];
-  readonly comparisons?: readonly (Omit<PublishedComparison, 'left' | 'right' | 'programs'> & {
+  readonly others?: string;
+  readonly comparisons?: readonly (Omit<PublishedComparison, 'left' | 'right' | 'programs' | 'published'> & {
+    readonly published?: number;
     readonly left: string | (Partial<ComparedSide> & Pick<ComparedSide, 'method'>);
     readonly right: string | (Partial<ComparedSide> & Pick<ComparedSide, 'method'>);
     readonly programs?: readonly string[];
@@ -95,8 +99,13 @@ function fromDocument(document: ExperimentDocument, folder: string, workloads: s
       ...comparison,
       left: toSide(comparison.left),
       right: toSide(comparison.right),
+      published: comparison.published ?? null,
       programs: comparison.programs ?? [],
     })),
+    others:
+      document.others === undefined
+        ? []
+        : loadOthers(isAbsolute(document.others) ? document.others : join(folder, document.others)),
   };
 }
 
@@ -134,12 +143,4 @@ function repeated(names: readonly string[], path: string, what: string): readonl
       ? [{ path: `${path}/${index}/name`, message: `name of two ${what}s, ${JSON.stringify(name)}` }]
       : [],
   );
-}
-
-function malformed(source: string, problems: readonly Problem[]): DocumentError {
-  const lines = problems
-    .slice(0, 20)
-    .map(({ path, message }) => `  ${path === '' ? 'document' : printable(path)}: ${message}`);
-  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  return new DocumentError(`${source}: not a valid experiment, ${count}\n${lines.join('\n')}`, problems);
 }

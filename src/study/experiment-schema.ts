@@ -1,14 +1,18 @@
 import type { JsonSchema } from '../profile/schema.ts';
 
-const NAME = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' };
-const TEXT = { type: 'string', minLength: 1, maxLength: 4000 };
+/** A name in an experiment. */
+export const NAME: JsonSchema = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$' };
+
+/** A text in an experiment. */
+export const TEXT: JsonSchema = { type: 'string', minLength: 1, maxLength: 4000 };
 const TEXTS = { type: 'array', items: TEXT, maxItems: 100 };
 const CASES = { enum: ['benchmark', 'explore', 'all'] };
 const SIDE = {
   anyOf: [NAME, object({ method: NAME, phase: { enum: ['whole', 'last'] } }, ['phase'])],
 };
-const BASE = { name: NAME, title: TEXT, setup: TEXTS, needs: TEXTS };
-const BASE_OPTIONAL = ['title', 'setup', 'needs'];
+const REPETITIONS = { type: 'integer', minimum: 1, maximum: 1000 };
+const BASE = { name: NAME, title: TEXT, repetitions: REPETITIONS, setup: TEXTS, needs: TEXTS };
+const BASE_OPTIONAL = ['title', 'repetitions', 'setup', 'needs'];
 
 /** JSON Schema (draft 2020-12) of an experiment document; docs/study-format.md says what the fields mean. */
 export function experimentSchema(): JsonSchema {
@@ -19,7 +23,7 @@ export function experimentSchema(): JsonSchema {
         name: NAME,
         title: TEXT,
         description: TEXT,
-        repetitions: { type: 'integer', minimum: 1, maximum: 1000 },
+        repetitions: REPETITIONS,
         programs: {
           type: 'array',
           items: { anyOf: [NAME, object({ name: NAME, workload: TEXT })] },
@@ -46,6 +50,7 @@ export function experimentSchema(): JsonSchema {
           maxItems: 100,
         },
         reference: NAME,
+        others: TEXT,
         comparisons: {
           type: 'array',
           items: object(
@@ -64,11 +69,11 @@ export function experimentSchema(): JsonSchema {
               programs: { type: 'array', items: NAME },
               remark: TEXT,
             },
-            ['programs'],
+            ['programs', 'published'],
           ),
         },
       },
-      ['repetitions', 'comparisons', 'description'],
+      ['repetitions', 'comparisons', 'description', 'others'],
     ),
   };
 }
@@ -84,7 +89,8 @@ function methodOf(
   return { if: { not: isKind }, else: demands };
 }
 
-function object(
+/** An object with these fields and no others. */
+export function object(
   properties: Readonly<Record<string, JsonSchema>>,
   optional: readonly string[] = [],
 ): JsonSchema {

@@ -1,3 +1,4 @@
+import type { OtherGroup } from './others.ts';
 import type { CaseKind } from './workload/model.ts';
 
 /** An experiment: which methods are tried on which programs, how often, and what is to be read off. docs/study-format.md describes it. */
@@ -5,13 +6,15 @@ export interface Experiment {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** How often each method is run on each program. */
+  /** How often each method is run on each program, unless it has its own number. */
   readonly repetitions: number;
   readonly programs: readonly StudiedProgram[];
   readonly methods: readonly MethodSpec[];
   /** Name of the method whose observed calls, all repetitions together, are taken for what the program needs. */
   readonly reference: string;
   readonly comparisons: readonly PublishedComparison[];
+  /** What other tools say of the same programs. */
+  readonly others: readonly OtherGroup[];
 }
 
 export interface StudiedProgram {
@@ -42,6 +45,8 @@ export type MethodSpec =
 interface MethodBase {
   readonly name: string;
   readonly title: string;
+  /** How often it is run on each program, if not as often as the others: what takes long. */
+  readonly repetitions?: number;
   /** Commands that somebody types to have the tool, the distribution being there; counted as effort. */
   readonly setup: readonly string[];
   /** Commands that must be found; without one the method is left out, and the tables say so. */
@@ -64,7 +69,8 @@ export interface PublishedComparison {
   /** What was found, in words. */
   readonly claim: string;
   readonly source: string;
-  readonly published: number;
+  /** Null if no figure was given, only a ranking. */
+  readonly published: number | null;
   readonly unit: string;
   readonly measure: Measure;
   readonly left: ComparedSide;

@@ -39,3 +39,20 @@ it('measures a real command', () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+it('a command finds the same descriptors closed as without it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'callgate-cost-'));
+  try {
+    const file = join(folder, 'cost');
+    const [command = '', ...args] = measured(file);
+    // GNU time would open its own file as the descriptor that is free.
+    const look =
+      'for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] || echo "closed $fd" >&2; done; echo "$1" >&2; exit 3';
+    const words = ['-c', '"$@" >&-', 'sh', command, ...args, 'sh', '-c', look, 'sh', 'two "words"'];
+    const { status, stderr } = spawnSync('sh', words, { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 3, stderr: 'closed 1\ntwo "words"\n' });
+    expect(readCosts([file])).not.toBe(null);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

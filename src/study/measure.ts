@@ -16,8 +16,23 @@ export const TIME = '/usr/bin/time';
 
 /** Words to put before a command so that its cost is in `file` afterwards. */
 export function measured(file: string): readonly string[] {
-  return [TIME, '-q', '-a', '-o', file, '-f', '%e %U %S %M'];
+  return ['/bin/sh', '-c', KEEP_CLOSED, 'sh', TIME, '-q', '-a', '-o', file, '-f', '%e %U %S %M'];
 }
+
+/**
+ * Becomes the command; descriptors 0 to 2 that are closed are so for what GNU time starts too, which would take the first of
+ * them for its own file.
+ */
+const KEEP_CLOSED = `
+open= closed=
+for fd in 0 1 2; do
+  [ -e /proc/$$/fd/$fd ] || { open="$open $fd>/dev/null" closed="$closed $fd>&-"; }
+done
+[ -n "$closed" ] || exec "$@"
+time=$1 quiet=$2 append=$3 output=$4 file=$5 format=$6 line=$7
+shift 7
+eval 'exec "$time" "$quiet" "$append" "$output" "$file" "$format" "$line" sh -c "exec \\"\\$@\\"'"$closed"'" sh "$@"'"$open"
+`;
 
 /** The same runner, with the cost of every start in a file beside the others. */
 export function measuredRunner(runner: Runner): Runner {

@@ -53,7 +53,9 @@ function study(runs: readonly StudyRun[], comparisons: readonly PublishedCompari
       ],
       reference: 'full',
       comparisons,
+      others: [],
     },
+    programs: [],
     runs,
     missing: new Map(),
     isComplete: true,
@@ -80,7 +82,7 @@ describe('summarizeStudy', () => {
         run({ method: 'full', sets: [whole(0, 1, 2, 3)] }),
       ]),
     );
-    expect(references.get('ls')).toBe(4);
+    expect(references.get('ls')?.size).toBe(4);
     expect(results[0]).toMatchObject({
       method: 'trace',
       runs: 2,

@@ -46,8 +46,8 @@ export interface ComparisonResult {
 /** All that tables and figures show. */
 export interface StudyResults {
   readonly results: readonly MethodResult[];
-  /** Size of the reference by program. */
-  readonly references: ReadonlyMap<string, number>;
+  /** The reference by program, `arch nr`. */
+  readonly references: ReadonlyMap<string, ReadonlySet<string>>;
   readonly comparisons: readonly ComparisonResult[];
 }
 
@@ -72,7 +72,7 @@ export function summarizeStudy({ experiment, runs }: StudyData): StudyResults {
   const setup = new Map(experiment.methods.map((method) => [method.name, method.setup.length]));
   return {
     results,
-    references: new Map([...references].map(([name, set]) => [name, set.size])),
+    references,
     comparisons: experiment.comparisons.map((comparison) => {
       const over =
         comparison.programs.length > 0 ? comparison.programs : experiment.programs.map(({ name }) => name);
@@ -166,6 +166,8 @@ function valueOf(
   results: readonly MethodResult[],
   setup: ReadonlyMap<string, number>,
 ): number | null {
+  // What it takes to have a method is known of those too that were left out.
+  if (measure === 'setup') return setup.get(method) ?? null;
   const result = results.find((each) => each.program === program && each.method === method);
   if (result === undefined) return null;
   switch (measure) {
@@ -182,8 +184,6 @@ function valueOf(
     case 'recall':
     case 'precision':
       return result[measure];
-    case 'setup':
-      return setup.get(method) ?? null;
   }
 }
 

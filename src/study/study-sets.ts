@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { callKey } from '../profile/call-union.ts';
 import type { Profile } from '../profile/model.ts';
 import { callSet } from '../profile/sets.ts';
@@ -10,8 +11,11 @@ import type { StudySet } from './ledger.ts';
  * other tools write, stands for all that the profile holds.
  */
 export function setsOf(profile: Profile, program: string): readonly StudySet[] {
-  const isNamed = profile.programs.some(({ path }) => path === program);
-  const filter = isNamed ? { program } : {};
+  // A tracer names the file that is executed, which `program` may be a link to.
+  const named = [program, existsSync(program) ? realpathSync(program) : program].find((path) =>
+    profile.programs.some((known) => known.path === path),
+  );
+  const filter = named === undefined ? {} : { program: named };
   const list = (phase: string | null): StudySet => ({
     phase,
     calls: callSet(profile, phase === null ? filter : { ...filter, phase })

@@ -30,13 +30,19 @@ export interface WatchedPage {
   readonly complaints: readonly string[];
 }
 
+/** How a page is opened; `prepare` is called before. */
+export type PageSettings = Parameters<Browser['newPage']>[0] & {
+  readonly prepare?: (page: Page) => Promise<void>;
+};
+
 /** Opens an address and waits until the page is built to its end. */
 export async function openPage(
   browser: Browser,
   url: string,
-  settings: Parameters<Browser['newPage']>[0] = {},
+  { prepare, ...settings }: PageSettings = {},
 ): Promise<WatchedPage> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...settings });
+  await prepare?.(page);
   const complaints: string[] = [];
   page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
@@ -54,7 +60,7 @@ export async function withReport(
   browser: Browser,
   files: readonly string[],
   look: (page: Page) => Promise<void>,
-  settings: Parameters<Browser['newPage']>[0] & { readonly hash?: string } = {},
+  settings: PageSettings & { readonly hash?: string } = {},
 ): Promise<void> {
   using directory = temporaryDirectory();
   const file = join(directory.path, 'report.html');

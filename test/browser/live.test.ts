@@ -122,7 +122,7 @@ interface Live extends AsyncDisposable {
 /** Traces a shell that waits for files, and gives the address that callgate prints. */
 async function startLive(directory: string): Promise<Live> {
   const profile = join(directory, 'live.json');
-  const wait = (name: string): string => `while ! test -e ${join(directory, name)}; do sleep 0.05; done`;
+  const wait = (name: string): string => `while ! test -e ${join(directory, name)}; do sleep 0.5; done`;
   const script = `${wait('second')}; ln -s x ${join(directory, 'link')}; ${wait('end')}; exit 3`;
   const child = spawn(CALLGATE, ['trace', '--live', '-q', '-o', profile, '--', 'sh', '-c', script], {
     stdio: ['ignore', 'ignore', 'pipe'],

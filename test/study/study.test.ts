@@ -25,10 +25,22 @@ methods:
   - {name: all, title: all cases, kind: trace}
   - {name: tool, title: a tool, kind: command, command: "echo read >$OUTPUT; echo write >>$OUTPUT", importer: names}
   - {name: broken, kind: command, command: "echo cannot >&2; exit 3", importer: names}
-  - {name: absent, kind: command, command: absent, importer: names, needs: [no-such-command]}
+  - {name: absent, kind: command, command: absent, importer: names, needs: [no-such-command], setup: [one, two]}
+  - {name: younger, kind: analyze, options: [--no-such-option, value]}
 comparisons:
   - {name: c, claim: all allow more, source: nobody, published: 1, unit: calls, measure: allowed,
      left: all, right: some, as: difference, remark: None.}
+  - {name: d, claim: absent is hard to have, source: nobody, unit: commands, measure: setup,
+     left: absent, right: some, as: difference, remark: None.}
+others: others.yaml
+`;
+
+const OTHERS = `
+groups:
+  - title: Other tools
+    note: Nobody has measured these.
+    tools:
+      - {name: elder, results: {small: {calls: write close, seconds: 3}}}
 `;
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -37,6 +49,7 @@ beforeEach(() => {
   directory = temporaryDirectory();
   writeFileSync(at('small.yaml'), WORKLOAD);
   writeFileSync(at('study.yaml'), EXPERIMENT);
+  writeFileSync(at('others.yaml'), OTHERS);
 });
 
 afterEach(() => directory[Symbol.dispose]());
@@ -58,6 +71,7 @@ describe('callgate study', () => {
     const { status, stderr, stdout } = callgate([...words(), '--json']);
     expect(stderr).toContain('callgate: 1 of 10: small, plain, repetition 1\n');
     expect(stderr).toContain('callgate: absent was left out: not installed: no-such-command\n');
+    expect(stderr).toContain('callgate: younger was left out: callgate analyze has no --no-such-option\n');
     expect(status).toBe(0);
     expect(runsOf().map(({ method }) => method)).toEqual(
       Array.from({ length: 2 }, () => ['plain', 'some', 'all', 'tool', 'broken']).flat(),
@@ -76,6 +90,13 @@ describe('callgate study', () => {
     const page = readFileSync(at('out/page.md'), 'utf8');
     expect(page).toContain('# A small study\n');
     expect(page).toContain(`| all allow more | 1 calls | ${all - some} calls | small ${all - some} |`);
+    expect(page).toContain(
+      `- **all allow more**: published 1 calls; here ${all - some} calls. Found here too.`,
+    );
+    expect(page).toContain('- **absent is hard to have**: published without a figure; here 2 commands.');
+    expect(page).toMatch(/\| elder \| 2; misses \d+; 3 s \|\n\| \*\*here: some cases\*\* \| \d+; misses/);
+    expect(page).toMatch(/- elder, small: without read, /);
+    expect(page).toMatch(/\| small \| `\/bin\/true` \| coreutils [0-9.]+\S* \| 1, 2 \| coreutils \|/);
     for (const [, file] of page.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) {
       expect(readFileSync(at(`out/${file}`), 'utf8')).toMatch(/^<\?xml .*\n<svg xmlns=/);
     }

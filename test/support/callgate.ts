@@ -24,7 +24,7 @@ export function run(
 ): Finished {
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 180_000,
     maxBuffer: 64 * 1024 * 1024,
     input: '',
     ...options,

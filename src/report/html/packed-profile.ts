@@ -23,6 +23,8 @@ interface PackedCalls {
    * bytes of 7 bits, lowest first, where the highest bit says that more follow; all in base64. 0 is null, n + 1 is n.
    */
   readonly columns: string;
+  /** How many calls these are. */
+  readonly size: number;
   /** What else a call has, by its place. */
   readonly others: readonly (readonly [place: number, rest: OtherFields])[];
 }
@@ -42,15 +44,52 @@ export function packProfile(profile: Profile): PackedProfile {
   };
 }
 
-/** The profile that was packed. */
+/** The profile that was packed; calls are unpacked when they are asked for, process by process. */
 export function unpackProfile(packed: PackedProfile): Profile {
   const { names, phaseLists, programs, processes, ...rest } = packed;
   const unpack = (calls: PackedCalls): readonly Call[] => unpackCalls(calls, names, phaseLists);
   return {
     ...rest,
-    programs: programs.map((program) => ({ ...program, calls: unpack(program.calls) })),
-    processes: processes.map((process) => ({ ...process, calls: unpack(process.calls) })),
+    programs: programs.map(({ calls, ...program }) => withCalls(program, () => unpack(calls))),
+    processes: processes.map(({ calls, ...process }) => withCalls(process, () => unpack(calls))),
   };
+}
+
+/**
+ * Goes over packed calls without making objects of them; what is null is NaN.
+ *
+ * @param visit gets the index into `names` and that into `phaseLists` beside the numbers
+ */
+export function scanCalls(
+  { columns }: PackedCalls,
+  visit: (name: number, count: number, first: number, last: number, phases: number) => void,
+): void {
+  const bytes = atob(columns);
+  let at = 0;
+  const next = (): number => {
+    let byte = bytes.charCodeAt(at++);
+    if (byte < 0x80) return byte - 1;
+    let value = 0;
+    let factor = 1;
+    for (; byte >= 0x80; byte = bytes.charCodeAt(at++)) {
+      value += (byte - 0x80) * factor;
+      factor *= 0x80;
+    }
+    return value + byte * factor - 1;
+  };
+  while (at < bytes.length) {
+    const name = next();
+    const count = next();
+    const first = next();
+    const lasting = next();
+    visit(
+      name,
+      count < 0 ? NaN : count,
+      first < 0 ? NaN : first,
+      lasting < 0 ? NaN : Math.max(first, 0) + lasting,
+      next(),
+    );
+  }
 }
 
 /** Distinct values, each with the place at which it first came. */
@@ -89,49 +128,49 @@ class Packer {
       const other: OtherFields = origin === 'observed' ? rest : { origin, ...rest };
       if (Object.keys(other).length > 0) others.push([place, other]);
     }
-    return { columns: toBase64(bytes), others };
+    return { columns: toBase64(bytes), size: calls.length, others };
   }
 }
 
 function unpackCalls(
-  { columns, others }: PackedCalls,
+  packed: PackedCalls,
   names: readonly PackedName[],
   phaseLists: readonly (readonly number[])[],
 ): readonly Call[] {
   const calls: Call[] = [];
-  const bytes = atob(columns);
-  let at = 0;
-  const next = (): number | null => {
-    let value = 0;
-    let factor = 1;
-    for (;;) {
-      const byte = bytes.charCodeAt(at++);
-      if (byte < 0x80) {
-        value += byte * factor;
-        return value === 0 ? null : value - 1;
-      }
-      value += (byte - 0x80) * factor;
-      factor *= 0x80;
-    }
-  };
-  while (at < bytes.length) {
-    const [arch, nr, name] = names[next() ?? -1] as PackedName;
-    const count = next();
-    const first = next();
-    const lasting = next();
+  scanCalls(packed, (place, count, first, last, phases) => {
+    const [arch, nr, name] = names[place] as PackedName;
     calls.push({
       arch,
       nr,
       name,
       origin: 'observed',
-      count,
-      first,
-      last: lasting === null ? null : (first ?? 0) + lasting,
-      phases: phaseLists[next() ?? -1] as readonly number[],
+      count: orNull(count),
+      first: orNull(first),
+      last: orNull(last),
+      phases: phaseLists[phases] as readonly number[],
     });
-  }
-  for (const [place, rest] of others) calls[place] = { ...(calls[place] as Call), ...rest };
+  });
+  for (const [place, rest] of packed.others) calls[place] = { ...(calls[place] as Call), ...rest };
   return calls;
+}
+
+/** The object with its calls, which are made at the first look. */
+function withCalls<Owner extends object>(
+  owner: Owner,
+  make: () => readonly Call[],
+): Owner & { readonly calls: readonly Call[] } {
+  let made: readonly Call[] | null = null;
+  return {
+    ...owner,
+    get calls() {
+      return (made ??= make());
+    },
+  };
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }
 
 /** Numbers are below 2^53 and more than 32 bits: no bit operations. */

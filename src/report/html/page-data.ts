@@ -5,6 +5,7 @@ import { formatConstant } from '../../policy/argument-constants.ts';
 import { buildPolicy } from '../../policy/build.ts';
 import { diffPolicies, type PolicyChange } from '../../policy/diff.ts';
 import type { Policy, PolicyArgument, PolicyCall } from '../../policy/model.ts';
+import { findSuspects, type ProgramSuspects, type Suspect } from '../../compare/suspects.ts';
 import { measureCompleteness, type Completeness } from '../../profile/completeness.ts';
 import { mergeProfiles } from '../../profile/merge.ts';
 import type { Profile } from '../../profile/model.ts';
@@ -25,8 +26,15 @@ export interface PageData {
   readonly diff: PageDiff | null;
   /** Of all runs of all profiles together; null if there is no profile, or if it is not known yet. */
   readonly completeness: Completeness | null;
+  /** What code may do and no run did; what code was not read of says nothing. */
+  readonly suspects: readonly PageSuspects[];
   /** Whether the page is served while a trace goes on, and listens for changes. */
   readonly live: boolean;
+}
+
+/** What the code of a program may do and no run did, most suspicious first. */
+export interface PageSuspects extends Pick<ProgramSuspects, 'path' | 'runs' | 'confirmed'> {
+  readonly suspects: readonly Omit<Suspect, 'chain'>[];
 }
 
 export type PageDocument =
@@ -74,6 +82,7 @@ export interface PageDiff {
 
 /** Gathers what a page about these documents shows; they are compared if two are policies, or else two are profiles. */
 export function toPageData(inputs: readonly ReportInput[], live = false): PageData {
+  const union = live ? null : unionOf(inputs);
   return {
     version: VERSION,
     documents: inputs.map((input) =>
@@ -82,7 +91,8 @@ export function toPageData(inputs: readonly ReportInput[], live = false): PageDa
         : { kind: 'policy', label: input.label, policy: toPagePolicy(input.policy) },
     ),
     diff: live ? null : diffOf(inputs),
-    completeness: live ? null : completenessOf(inputs),
+    completeness: union === null ? null : measureCompleteness(union),
+    suspects: union === null ? [] : suspectsOf(union),
     live,
   };
 }
@@ -136,13 +146,28 @@ function diffOf(inputs: readonly ReportInput[]): PageDiff | null {
   }
 }
 
-function completenessOf(inputs: readonly ReportInput[]): Completeness | null {
+/** All profiles as one; null if there is none. */
+function unionOf(inputs: readonly ReportInput[]): Profile | null {
   const profiles = inputs.flatMap((input) => (input.kind === 'profile' ? [input.profile] : []));
   const [only] = profiles;
-  if (only === undefined) return null;
-  return measureCompleteness(profiles.length === 1 ? only : mergeProfiles(profiles));
+  return only === undefined || profiles.length === 1 ? (only ?? null) : mergeProfiles(profiles);
+}
+
+function suspectsOf(profile: Profile): readonly PageSuspects[] {
+  return findSuspects(profile).map(({ path, runs, confirmed, suspects }) => ({
+    path,
+    runs,
+    confirmed,
+    // Chains are with the calls themselves.
+    suspects: suspects.map(({ chain: _chain, ...suspect }) => suspect),
+  }));
 }
 
 function policyOf(input: ReportInput): Policy {
-  return input.kind === 'policy' ? input.policy : buildPolicy([input.profile]).policy;
+  if (input.kind === 'policy') return input.policy;
+  const { profile } = input;
+  const calls = [...profile.programs, ...profile.processes].flatMap((owner) => owner.calls);
+  // Of code that was only read, a policy can allow nothing but what is possible.
+  const isRead = calls.length > 0 && calls.every(({ origin }) => origin === 'possible');
+  return buildPolicy([profile], isRead ? { strict: 'sound', unresolved: 'accept' } : {}).policy;
 }
