@@ -28,10 +28,10 @@ export function splitOf({ phases, processes }: Profile, file: string): PhaseSpli
   const last = phases.length - 1;
   const trigger = phases[last]?.trigger ?? null;
   const parsed = trigger === null ? [] : parseTriggers(trigger);
-  const symbol = parsed.find((trigger) => trigger.kind === 'symbol');
+  const symbol = parsed.find(({ kind }) => kind === 'symbol');
   if (symbol?.kind === 'symbol') return { kind: 'function', name: symbol.name };
-  const named = parsed.flatMap((trigger) => {
-    const nr = trigger.kind === 'syscall' ? syscallNumber('x86_64', trigger.name) : null;
+  const named = parsed.flatMap((one) => {
+    const nr = one.kind === 'syscall' ? syscallNumber('x86_64', one.name) : null;
     return nr !== null && waitCategory('x86_64', nr) === 'event' ? [nr] : [];
   });
   if (named.length > 0) return { kind: 'waits', numbers: named };
