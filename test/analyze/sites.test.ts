@@ -137,6 +137,21 @@ const TRAITS: readonly Trait[] = [
     calls: [39],
   },
   {
+    name: 'a structure of functions that a variable points to',
+    source: `struct ops { void (*run)(void); };
+      NOINLINE void one(void) { call(39, 0, 0, 0); }
+      const struct ops ops = {one}; const struct ops *current = &ops;
+      void begin(void) { current->run(); leave(); }`,
+    calls: [39],
+  },
+  {
+    name: 'a function that a variable holds',
+    source: `NOINLINE void one(void) { call(39, 0, 0, 0); }
+      void (*current)(void) = one;
+      void begin(void) { current(); leave(); }`,
+    calls: [39],
+  },
+  {
     name: 'a callback',
     source: `NOINLINE void apply(void (*what)(void)) { what(); }
       NOINLINE void one(void) { call(39, 0, 0, 0); }
