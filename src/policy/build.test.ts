@@ -470,6 +470,20 @@ describe('strictness', () => {
     ]);
   });
 
+  it('adds the call that starts the program, which its own code need not have', () => {
+    const traced = sampleProfile([{ pid: 1, program: '/bin/static', calls: {} }]);
+    const analysed: Profile = {
+      ...traced,
+      processes: [],
+      programs: traced.programs.map((program) => ({ ...program, calls: [sampleCall(0, 'read')] })),
+    };
+    const { policy } = buildPolicy([analysed], { strict: 'sound' });
+    expect(ownNames(policy, 'setup')).toEqual(['execve', 'read']);
+    expect(whyOf(policy, 'setup', 'execve')).toEqual([
+      'group launch: the program is executed under its own filter',
+    ]);
+  });
+
   it('is refused above observed if nothing says what is possible', () => {
     expect(() => buildPolicy([sampleProfile(REDIS)], { strict: 'sound' })).toThrow(UsageError);
   });
