@@ -4,8 +4,17 @@
 // Traces, profiles and policies stay in DIR (default: soundness/ below the user's cache) and are taken from there next time;
 // --fresh makes them anew. Exit code 1: something was missed or denied.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -132,15 +141,18 @@ function analyzeOther(program, result) {
 
 async function compareExecuted(workload, program, result) {
   const output = place(workload.name, 'callgrind');
-  if (values.fresh || !existsSync(output)) {
-    rmSync(output, { recursive: true, force: true });
-    const run = await runWorkload(workload, callgrindRunner(), { output });
+  if (values.fresh || !existsSync(join(output, 'executed.json'))) {
+    // A server that gives up its privileges writes there as well, which it could not below a home directory.
+    const dumps = mkdtempSync(join(tmpdir(), 'callgate-soundness-'));
+    chmodSync(dumps, 0o755);
+    const run = await runWorkload(workload, callgrindRunner(), { output: join(dumps, 'out') });
     // Under a simulator time runs differently, and valgrind answers some wrong uses itself: how steps end is no matter here.
     result.callgrindFailures = workloadFailures(run).length;
     const executed = new Map();
     for (const path of workloadFiles(run).filter((name) => name.endsWith('.callgrind'))) {
       readCallgrind(readFileSync(path, 'latin1'), executed);
     }
+    rmSync(dumps, { recursive: true, force: true });
     rmSync(output, { recursive: true, force: true });
     mkdirSync(output);
     const plain = Object.fromEntries(

@@ -45,6 +45,9 @@ describe('executed code held against reachable code', () => {
       ['/usr/libexec/valgrind/vgpreload_core-amd64-linux.so', new Set([1])],
     ]);
     const compared = compareCode(executed, new Map([['/usr/lib/b', object(1)]]), (path) => `/usr${path}`);
-    expect(compared).toEqual({ objects: [{ path: '/lib/b', executed: 1, outside: 0, missed: [] }], unknown: ['/lib/c'] });
+    expect(compared).toEqual({
+      objects: [{ path: '/lib/b', executed: 1, outside: 0, missed: [] }],
+      unknown: ['/lib/c'],
+    });
   });
 });
