@@ -20,6 +20,9 @@ const RSP = 4;
 /** rbx, rbp, r12 to r15: registers that keep a table's address over calls. */
 const CALLEE_SAVED = [3, 5, 12, 13, 14, 15];
 
+/** What may be a pointer from memory that is no entry of a table. */
+const POINTERS: ReadonlySet<number> = new Set([VALUE.TOP, VALUE.CONST, VALUE.WORD, VALUE.VARIABLE]);
+
 /** Understands the indirect jumps of an object: tables, tail calls through pointers, and what is left open. */
 export class JumpResolver {
   /** Targets of each jump that goes through a table, by vaddr of the jump. */
@@ -149,7 +152,7 @@ export class JumpResolver {
     // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
     // data or code holds are followed wherever they are taken.
     const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
-    if (!isPointer || (kind !== VALUE.TOP && kind !== VALUE.CONST && kind !== VALUE.WORD)) return false;
+    if (!isPointer || !POINTERS.has(kind)) return false;
     this.#leave(index, at);
     return true;
   }

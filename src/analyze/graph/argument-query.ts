@@ -2,6 +2,7 @@ import { FACT } from '../code/object-code.ts';
 import { VALUE } from '../value/value.ts';
 import { CallValues } from './call-values.ts';
 import { Escape } from './escape.ts';
+import { GoVariables } from './go-variables.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import { type Reach, TAKEN } from './reach.ts';
 import { targetOf } from './word-target.ts';
@@ -55,6 +56,7 @@ export class ArgumentQuery {
   readonly #open = new Set<string>();
   readonly #kept = new Map<number, boolean>();
   readonly #escape: Escape;
+  readonly #variables = new Map<number, GoVariables>();
 
   constructor(graph: ProgramGraph, reach: Reach, values: CallValues = new CallValues(graph)) {
     this.#graph = graph;
@@ -102,6 +104,9 @@ export class ArgumentQuery {
         case VALUE.ARGUMENT_LOW:
           merge(this.#atEntry(node, STACK_PLACES + payload, depth + 1), numbers, unknown);
           break;
+        case VALUE.VARIABLE:
+          merge(this.#inVariable(node, address, payload, depth + 1), numbers, unknown);
+          break;
         default:
           unknown.push({ node, address, reason: 'computed at run time' });
       }
@@ -109,6 +114,33 @@ export class ArgumentQuery {
     if (numbers.size > NUMBER_LIMIT)
       return { numbers: new Map(), unknown: [{ node, address, reason: 'too many values' }] };
     return { numbers, unknown };
+  }
+
+  /** What a variable of Go may hold: what the file has in it, and what reached code puts there. */
+  #inVariable(node: number, address: number, vaddr: number, depth: number): PossibleValues {
+    const object = this.#graph.objectOf(node);
+    const key = `variable ${object.index}:${vaddr}`;
+    const nothing = { numbers: new Map<number, readonly CallPlace[]>(), unknown: [] };
+    if (this.#open.has(key)) return nothing;
+    const contents =
+      depth > DEPTH_LIMIT ? null : this.#variablesOf(object.index, object.firstNode).contents(vaddr);
+    if (contents === null) return { ...nothing, unknown: [{ node, address, reason: 'read from memory' }] };
+    this.#open.add(key);
+    const numbers = new Map<number, readonly CallPlace[]>([[contents.initial, HERE]]);
+    const unknown: UnknownValue[] = [];
+    for (const { node: writer, address: at, values } of contents.writes) {
+      for (const value of values) merge(this.#resolve(writer, at, value, depth), numbers, unknown);
+    }
+    this.#open.delete(key);
+    return { numbers, unknown };
+  }
+
+  #variablesOf(object: number, node: number): GoVariables {
+    const known = this.#variables.get(object);
+    if (known !== undefined) return known;
+    const fresh = new GoVariables(this.#graph, this.#reach, this.#graph.objectOf(node));
+    this.#variables.set(object, fresh);
+    return fresh;
   }
 
   #atEntry(node: number, place: number, depth: number): PossibleValues {

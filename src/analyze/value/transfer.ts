@@ -46,11 +46,13 @@ export class Transfer {
   readonly slots: StackSlots;
   readonly #memory: ValueMemory;
   readonly #callerSaved: number;
+  readonly #isGo: boolean;
 
   constructor(pool: ValuePool, memory: ValueMemory, isGo: boolean) {
     this.pool = pool;
     this.slots = new StackSlots(pool);
     this.#memory = memory;
+    this.#isGo = isGo;
     this.#callerSaved = isGo ? GO_CALLER_SAVED : CALLER_SAVED;
   }
 
@@ -202,7 +204,10 @@ export class Transfer {
   #loadConstant(vaddr: number, size: number): number {
     const memory = this.#memory;
     if (size === 8 && memory.isConstantWord(vaddr)) return this.pool.of(VALUE.WORD, vaddr);
-    if (!memory.isReadOnly(vaddr)) return TOP;
+    if (!memory.isReadOnly(vaddr)) {
+      // Go keeps numbers of system calls in variables; elsewhere nothing asks for what variables hold.
+      return this.#isGo && size === 8 && memory.contains(vaddr) ? this.pool.of(VALUE.VARIABLE, vaddr) : TOP;
+    }
     if (size === 8) {
       const number = memory.i64(vaddr);
       return number === null ? TOP : this.#asAddress(this.pool.constant(number));
