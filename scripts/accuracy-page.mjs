@@ -53,8 +53,8 @@ function programTable({ programs, parts }) {
       ...(phased ? [main?.calls, inMain === undefined ? undefined : missed(inMain)] : []),
       all?.observed,
       all === undefined ? undefined : missed(all),
-      figures?.cold?.toFixed(2),
-      figures?.warm?.toFixed(2),
+      timed(figures)?.cold.toFixed(2),
+      timed(figures)?.warm.toFixed(2),
       figures?.peak?.toFixed(0),
       figures === undefined ? undefined : kinds(figures.unresolved),
     ];
@@ -196,8 +196,8 @@ function callanderTable({ parts }) {
       calls,
       figures?.fromMain,
       seconds.toFixed(1),
-      figures?.cold?.toFixed(2),
-      figures === undefined ? undefined : (figures.cold / figures.objdump).toFixed(2),
+      timed(figures)?.cold.toFixed(2),
+      timed(figures) === undefined ? undefined : (figures.cold / figures.objdump).toFixed(2),
       memory,
       figures?.peak?.toFixed(0),
     ];
@@ -228,7 +228,7 @@ function callanderTable({ parts }) {
 function provenance({ parts, build, machine }) {
   const rows = Object.entries(parts).map(([part, results]) => {
     const all = Object.values(results);
-    const days = all.map(({ measured }) => measured.slice(0, 10)).sort();
+    const days = all.map(({ measured }) => measured.slice(0, 10)).sort(byText);
     const stale = Object.entries(results).filter(([, result]) => result.build !== build);
     return [
       part,
@@ -242,6 +242,15 @@ function provenance({ parts, build, machine }) {
     '',
     ...table(['part', 'results', 'measured', 'of an earlier build of the analysis'], rows),
   ];
+}
+
+/** Times count from three rounds on. */
+function timed(figures) {
+  return figures !== undefined && figures.rounds >= 3 ? figures : undefined;
+}
+
+function byText(a, b) {
+  return a < b ? -1 : Number(a > b);
 }
 
 function missed({ missed: names }) {

@@ -1,5 +1,5 @@
 // How right is callgate analyze? Measures it on this machine and writes docs/accuracy.md.
-//   npm run accuracy [-- --only PART[,PART]] [--programs NAME[,NAME]] [--fresh] [--data DIR]
+//   npm run accuracy [-- --only PART[,PART]] [--programs NAME[,NAME]] [--rounds N] [--fresh] [--data DIR]
 // Parts: figures (sizes, times, memory), calls (traces against the analysis), code (callgrind against the analysis), enforced
 // (workloads under the static policy), suites (tests of sqlite3 and redis, the same), sweep (all executables), page (only write).
 // What was measured is kept in callgate-accuracy/ and not measured again, so that a stopped run goes on where it was; --fresh
@@ -30,7 +30,12 @@ const { loadWorkload, workloadFile, workloadNames } = await import(
 const PARTS = {
   figures: {
     of: programs,
-    command: (name, file) => ['bench-analyze.mjs', programOf(name), '--rounds=3', `--json=${file}`],
+    command: (name, file) => [
+      'bench-analyze.mjs',
+      programOf(name),
+      `--rounds=${values.rounds}`,
+      `--json=${file}`,
+    ],
   },
   calls: { of: programs, command: (name, file) => soundness(name, file) },
   code: { of: programs, command: (name, file) => soundness(name, file, '--code') },
@@ -46,6 +51,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
     programs: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
     fresh: { type: 'boolean', default: false },
     data: { type: 'string', default: join(root, 'callgate-accuracy') },
     output: { type: 'string', short: 'o', default: join(root, 'docs', 'accuracy.md') },
@@ -146,11 +152,15 @@ function buildOf(...folders) {
   const hash = createHash('sha256');
   for (const folder of folders) {
     const files = readdirSync(join(root, 'dist', folder), { recursive: true });
-    for (const file of files.filter((each) => each.endsWith('.js')).sort()) {
+    for (const file of files.filter((each) => each.endsWith('.js')).sort(byText)) {
       hash.update(`${folder}/${file}\0`).update(readFileSync(join(root, 'dist', folder, file)));
     }
   }
   return hash.digest('hex').slice(0, 12);
+}
+
+function byText(a, b) {
+  return a < b ? -1 : Number(a > b);
 }
 
 function say(text) {
