@@ -1,8 +1,10 @@
 // Measures callgate analyze: sizes, time with and without cache, memory, and time against objdump -d over the same objects, in turns.
+//   node scripts/bench-analyze.mjs [PATH]... [--rounds=N] [--json=FILE]
 // --all analyses every executable of /usr/bin and /usr/sbin instead: how many, crashes, unresolved sites by kind, slowest.
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -11,6 +13,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -26,23 +29,32 @@ const PROGRAMS = [
   '/usr/sbin/lighttpd',
 ];
 const rounds = Number(process.argv.find((arg) => arg.startsWith('--rounds='))?.slice(9) ?? 5);
+const paths = process.argv.slice(2).filter((arg) => arg.startsWith('/'));
+const json = process.argv.find((arg) => arg.startsWith('--json='))?.slice(7);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-bench-analyze-'));
 try {
-  if (process.argv.includes('--all')) sweep();
-  else table();
+  const results = process.argv.includes('--all') ? sweep() : table(paths.length === 0 ? PROGRAMS : paths);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-function table() {
+/** Prints a row for each program; gives the same as data, times in seconds and memory in MB. */
+function table(programs) {
+  const results = [];
   console.log('program        whole  from main  cold s  objdump s  ratio  warm s  peak MB');
-  for (const path of PROGRAMS) {
+  for (const path of programs) {
     if (statSync(path, { throwIfNoEntry: false }) === undefined) {
       console.log(`${basename(path).padEnd(14)} is not installed`);
       continue;
     }
     const whole = analyze(path, []);
     const main = analyze(path, ['--from-main']);
+    if (whole.profile === null || main.profile === null) {
+      console.log(`${basename(path).padEnd(14)} ${whole.error ?? main.error}`);
+      results.push({ path, error: whole.error ?? main.error });
+      continue;
+    }
     const objects = whole.profile.programs[0].analysis.objects
       .map((object) => object.path)
       .filter((object) => object.startsWith('/'));
@@ -70,9 +82,24 @@ function table() {
       peak.toFixed(0).padStart(8),
     ];
     console.log(fields.join(' '));
+    results.push({
+      path,
+      error: null,
+      whole: count(whole),
+      fromMain: count(main),
+      phases: whole.profile.phases.map(({ name }, index) => ({ name, calls: count(whole, index) })),
+      unresolved: kindsOf(whole),
+      cold: median(cold),
+      objdump: median(dump),
+      warm: median(warm),
+      rounds,
+      peak,
+    });
   }
+  return results;
 }
 
+/** Analyses all executables; prints and gives what came of it. */
 function sweep() {
   const files = new Set();
   for (const directory of ['/usr/bin', '/usr/sbin']) {
@@ -83,19 +110,26 @@ function sweep() {
     }
   }
   const kinds = new Map();
+  const counts = new Map();
+  const sets = [];
   const times = [];
   const failures = [];
   let open = 0;
   for (const path of [...files].sort(byText)) {
-    const { profile, seconds, error } = analyze(path, []);
+    const result = analyze(path, []);
+    const { profile, seconds, error } = result;
     if (profile === null) {
       failures.push(`${path}: ${error}`);
       continue;
     }
     times.push([seconds, path]);
-    const sites = profile.programs[0].analysis.unresolved;
-    if (sites.length > 0) open++;
-    for (const kind of new Set(sites.map((site) => site.kind))) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    sets.push(count(result));
+    const own = kindsOf(result);
+    if (Object.keys(own).length > 0) open++;
+    for (const [kind, each] of Object.entries(own)) {
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      counts.set(kind, (counts.get(kind) ?? 0) + each);
+    }
   }
   console.log(`${files.size} executables, ${times.length} analysed, ${failures.length} not`);
   for (const failure of failures) console.log(`  ${failure}`);
@@ -107,6 +141,17 @@ function sweep() {
   );
   times.sort((a, b) => b[0] - a[0]);
   for (const [seconds, path] of times.slice(0, 10)) console.log(`  ${seconds.toFixed(2)} s  ${path}`);
+  return {
+    executables: files.size,
+    analysed: times.length,
+    failures,
+    withUnresolved: open,
+    kinds: [...kinds]
+      .sort(([a], [b]) => byText(a, b))
+      .map(([kind, programs]) => ({ kind, programs, sites: counts.get(kind) })),
+    calls: { least: Math.min(...sets), median: median(sets), most: Math.max(...sets) },
+    seconds: { median: median(times.map(([seconds]) => seconds)), slowest: times.slice(0, 10) },
+  };
 }
 
 /** One run of the command under time(1): what it found, seconds of wall time, MB of memory at most. */
@@ -121,13 +166,25 @@ function analyze(path, options) {
     { encoding: 'utf8', env: { ...process.env, XDG_CACHE_HOME: scratch }, timeout: 120_000 },
   );
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
-  if (status !== 0) return { profile: null, seconds, peak: 0, error: stderr.trim() || 'killed' };
+  if (status !== 0 || !existsSync(output)) {
+    return { profile: null, seconds, peak: 0, error: stderr.trim() || 'killed' };
+  }
   const peak = Number(/([0-9]+)\s*$/.exec(readFileSync(usage, 'utf8'))?.[1] ?? 0) / 1024;
   return { profile: JSON.parse(readFileSync(output, 'utf8')), seconds, peak, error: null };
 }
 
-function count({ profile }) {
-  return profile.programs[0].calls.filter(({ arch }) => arch === 'x86_64').length;
+/** Calls of the program's arch, in all or in one phase. */
+function count({ profile }, phase = null) {
+  return profile.programs[0].calls.filter(
+    ({ arch, phases }) => arch === 'x86_64' && (phase === null || phases.includes(phase)),
+  ).length;
+}
+
+/** Unresolved sites by kind. */
+function kindsOf({ profile }) {
+  const kinds = {};
+  for (const { kind } of profile.programs[0].analysis.unresolved) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return kinds;
 }
 
 function isElf(path) {

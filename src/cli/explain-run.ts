@@ -8,6 +8,7 @@ import { escapeJson, escapeText } from '../report/escape.ts';
 import {
   explainInPolicy,
   explainInProfile,
+  type ExplainedStep,
   type Explanation,
   type ExplainFilter,
   formatExplanations,
@@ -33,11 +34,11 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
     ...(phase === undefined ? {} : { phase }),
     ...(program === undefined ? {} : { program }),
   };
-  const { phases, find, unresolved } = await readSource(file, args);
+  const { phases, find, unresolved, buildIds } = await readSource(file, args);
   if (phase !== undefined && !phases.includes(phase)) {
     throw new UsageError(`explain: no phase ${JSON.stringify(phase)} (${phases.join(', ')})`);
   }
-  const found = find(filter);
+  const found = await withSources(find(filter), buildIds, args);
   if (args.json) {
     const text = JSON.stringify(
       { call: { ...call, name: syscallName(call.arch, call.nr) }, explanations: found },
@@ -63,6 +64,8 @@ interface Source {
   readonly find: (filter: ExplainFilter) => Explanation[];
   /** Sites whose number is not known. */
   readonly unresolved: number;
+  /** Build-ids of analysed objects by path; null for objects that have none. */
+  readonly buildIds: ReadonlyMap<string, string | null>;
 }
 
 async function readSource(file: string, args: ExplainArguments): Promise<Source> {
@@ -80,6 +83,7 @@ async function readSource(file: string, args: ExplainArguments): Promise<Source>
     phases: policy.phases.map(({ name }) => name),
     find: (filter) => explainInPolicy(policy, filter),
     unresolved: 0,
+    buildIds: new Map(),
   };
 }
 
@@ -105,7 +109,55 @@ function profileSource(profile: Profile): Source {
     phases: profile.phases.map(({ name }) => name),
     find: (filter) => explainInProfile(profile, filter),
     unresolved: sites.length,
+    buildIds: new Map(
+      profile.programs.flatMap(({ analysis }) =>
+        (analysis?.objects ?? []).map(({ path, buildId }) => [path, buildId] as const),
+      ),
+    ),
   };
+}
+
+/** Names as the source has them, and its lines where debug information says them; only of chains that are shown. */
+async function withSources(
+  found: readonly Explanation[],
+  buildIds: ReadonlyMap<string, string | null>,
+  { all, root }: ExplainArguments,
+): Promise<Explanation[]> {
+  const shown = found.map((each) => ({ ...each, chains: all ? each.chains : each.chains.slice(0, 1) }));
+  const steps = shown.flatMap(({ chains }) => chains.flatMap((chain) => chain.steps));
+  if (steps.length === 0) return [...found];
+  const [{ objectLines }, { RootFileSystem }, { Demangler }] = await Promise.all([
+    import('../analyze/explain/source-lines.ts'),
+    import('../analyze/load/root.ts'),
+    import('../report/demangle.ts'),
+  ]);
+  const files = new RootFileSystem(root);
+  const demangler = new Demangler();
+  const wanted = new Map<string, number[]>();
+  for (const { object, address } of steps) {
+    const own = wanted.get(object) ?? [];
+    own.push(address);
+    wanted.set(object, own);
+  }
+  const lines = new Map(
+    [...wanted].map(([object, own]) => [
+      object,
+      objectLines(files, object, buildIds.get(object) ?? null, own),
+    ]),
+  );
+  const explained = (step: ExplainedStep): ExplainedStep => {
+    const line = lines.get(step.object)?.get(step.address);
+    const title = step.function === null ? null : demangler.demangle(step.function);
+    return {
+      ...step,
+      ...(title === null || title === step.function ? {} : { title }),
+      ...(line === undefined ? {} : { source: `${line.file}:${line.line}` }),
+    };
+  };
+  return shown.map((each) => ({
+    ...each,
+    chains: each.chains.map(({ phase, steps: own }) => ({ phase, steps: own.map(explained) })),
+  }));
 }
 
 /** `openat`, `i386:open`, `257`, `x86_64:257`. */

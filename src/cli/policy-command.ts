@@ -29,8 +29,8 @@ since a filter can only be tightened and children inherit it. Where a tree has s
 narrower set as well.
 
 Groups are added by name, and the comment of each entry says which: always, vdso, threads and memory (what
-a program makes or not by chance), switch (what putting the next filter in place takes), portable, runtime:runc,
-runtime:crun.
+a program makes or not by chance), switch (what putting the next filter in place takes), launch (what starts a program
+of which only the code is known), portable, runtime:runc, runtime:crun.
 
 Examples:
   callgate policy redis.json -o redis.yaml

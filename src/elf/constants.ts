@@ -55,7 +55,13 @@ export const SH_TYPE = {
 } as const;
 
 /** Bits of `sh_flags` (elf(5)). */
-export const SH_FLAGS = { SHF_WRITE: 1, SHF_ALLOC: 2, SHF_EXECINSTR: 4, SHF_TLS: 0x400 } as const;
+export const SH_FLAGS = {
+  SHF_WRITE: 1,
+  SHF_ALLOC: 2,
+  SHF_EXECINSTR: 4,
+  SHF_TLS: 0x400,
+  SHF_COMPRESSED: 0x800,
+} as const;
 
 /** Section indexes with a meaning of their own (elf(5), gABI 4.1). */
 export const ST_SHNDX = {

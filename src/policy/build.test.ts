@@ -356,6 +356,25 @@ describe('the sets of programs', () => {
     expect(ownNames(policy, 'setup')).toEqual(ownNames(policy, 'setup', '/bin/sh'));
   });
 
+  it('hold what other programs may do that never ran, if the program may execute them', () => {
+    const traced = sampleProfile([
+      { pid: 1, program: '/bin/sh', calls: {} },
+      { pid: 2, program: '/bin/cat', calls: {} },
+    ]);
+    const possible: readonly (readonly Call[])[] = [
+      [sampleCall(59, 'execve'), sampleCall(61, 'wait4')],
+      [sampleCall(0, 'read')],
+    ];
+    const analysed: Profile = {
+      ...traced,
+      processes: [],
+      programs: traced.programs.map((program, index) => ({ ...program, calls: possible[index] ?? [] })),
+    };
+    const { policy } = buildPolicy([analysed], { strict: 'sound' });
+    expect(ownNames(policy, 'setup', '/bin/sh')).toEqual(['execve', 'read', 'wait4']);
+    expect(ownNames(policy, 'setup', '/bin/cat')).toEqual(['read']);
+  });
+
   it('are left out for a tree of one program, and where they are not wanted', () => {
     expect(buildPolicy([sampleProfile(REDIS)]).policy.phases[0]?.programs).toEqual([]);
     expect(buildPolicy([sampleProfile(SHELL)], { perProgram: false }).policy.phases[0]?.programs).toEqual([]);
@@ -448,6 +467,20 @@ describe('strictness', () => {
     expect(ownNames(buildPolicy([both], { strict: 'balanced' }).policy, 'setup')).toEqual([
       'execve',
       'ptrace',
+    ]);
+  });
+
+  it('adds the call that starts the program, which its own code need not have', () => {
+    const traced = sampleProfile([{ pid: 1, program: '/bin/static', calls: {} }]);
+    const analysed: Profile = {
+      ...traced,
+      processes: [],
+      programs: traced.programs.map((program) => ({ ...program, calls: [sampleCall(0, 'read')] })),
+    };
+    const { policy } = buildPolicy([analysed], { strict: 'sound' });
+    expect(ownNames(policy, 'setup')).toEqual(['execve', 'read']);
+    expect(whyOf(policy, 'setup', 'execve')).toEqual([
+      'group launch: the program is executed under its own filter',
     ]);
   });
 

@@ -11,6 +11,7 @@ import { gatherEvidence, type Evidence, type Scope, type ScopeEvidence } from '.
 import { MAX_NR } from './filter/ir.ts';
 import {
   ALWAYS_GROUP,
+  LAUNCH_GROUP,
   MEMORY_CALLS,
   MEMORY_GROUP,
   RUNTIME_GROUPS,
@@ -216,6 +217,8 @@ class PolicyMaker {
     const isNarrowed = programs.length > 0 || (scope.program !== null && gathered.calls.some(isExec));
     if (next !== undefined || isNarrowed) this.#addGroup(draft, SWITCH_GROUP);
     if (scope.phase === 0 && scope.program === null) {
+      const isStarted = gathered.calls.some(({ call: { name } }) => name === 'execve');
+      if (!isStarted && this.#strict !== 'observed') this.#addGroup(draft, LAUNCH_GROUP);
       for (const runtime of runtimes) this.#addGroup(draft, RUNTIME_GROUPS[runtime]);
     }
     for (const { path, calls } of programs) draft.addSet(calls, `needed in the set of ${baseName(path)}`);

@@ -38,6 +38,13 @@ export const ALWAYS_GROUP: CallGroup = {
   ],
 };
 
+/** What starts the program, where no trace has shown it and the program's own code does not make it. */
+export const LAUNCH_GROUP: CallGroup = {
+  name: 'launch',
+  reason: 'the call that starts the program, under its own filter',
+  calls: [{ name: 'execve', why: 'the program is executed under its own filter' }],
+};
+
 const VDSO = 'the vDSO makes it where the clock source asks for it';
 
 /** What the vDSO answers in user space on some machines. Source: vdso(7), arch/{x86,arm64}/entry/vdso. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { formatDuration } from '../base/duration.ts';
-import type { ArgumentValues, Call, Chain, ChainStep, Profile } from '../profile/model.ts';
+import type { ArgumentValues, Call, ChainStep, Profile } from '../profile/model.ts';
 import type { Policy } from '../policy/model.ts';
 import { escapeText } from './escape.ts';
 
@@ -16,6 +16,20 @@ export interface ExplainFilter {
   readonly all?: boolean;
 }
 
+/** A step of a chain, with what is known of it besides the document. */
+export interface ExplainedStep extends ChainStep {
+  /** The function as its source names it, where that is another name. */
+  readonly title?: string;
+  /** `FILE:LINE` of the first instruction of the function, or of the site. */
+  readonly source?: string;
+}
+
+export interface ExplainedChain {
+  /** Index into the phases of the profile. */
+  readonly phase: number;
+  readonly steps: readonly ExplainedStep[];
+}
+
 /** How one call is known to a document: one entry for each program, process or set. */
 export interface Explanation {
   readonly kind: 'possible' | 'observed' | 'imported' | 'allowed';
@@ -28,7 +42,7 @@ export interface Explanation {
   readonly count: number | null;
   readonly pid: number | null;
   readonly args: readonly ArgumentValues[];
-  readonly chains: readonly Chain[];
+  readonly chains: readonly ExplainedChain[];
   /** Comments of a policy. */
   readonly why: readonly string[];
 }
@@ -147,7 +161,8 @@ const ARROWS: Readonly<Record<ChainStep['how'], string>> = {
   site: 'system call in',
 };
 
-function stepText({ object, function: name, address, how, note }: ChainStep): string {
+function stepText({ object, function: mangled, address, how, note, title, source }: ExplainedStep): string {
+  const name = title ?? mangled;
   const place = `${name ?? basename(object)}${how === 'site' || name === null ? `+0x${address.toString(16)}` : ''}`;
   const at =
     name === null ? '' : ` (${basename(object)}${how === 'site' ? '' : ` 0x${address.toString(16)}`})`;
@@ -156,5 +171,6 @@ function stepText({ object, function: name, address, how, note }: ChainStep): st
     how === 'site' && name !== null
       ? `${name} (${basename(object)} 0x${address.toString(16)})`
       : `${place}${at}`;
-  return `  ${ARROWS[how].padEnd(16)} ${text}${because}`;
+  const where = source === undefined ? '' : ` at ${source}`;
+  return `  ${ARROWS[how].padEnd(16)} ${text}${where}${because}`;
 }

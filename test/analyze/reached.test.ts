@@ -37,6 +37,19 @@ describe('what real programs may call from main on', () => {
   }, 120_000);
 });
 
+describe('the execve of the loader', () => {
+  const executes = (path: string): boolean =>
+    analyzeProgram(path, { details: false }).program.calls.some(
+      ({ arch, nr }) => syscallName(arch, nr) === 'execve',
+    );
+
+  it('counts only where the loader is the program', () => {
+    expect(executes('/usr/bin/cat')).toBe(false);
+    expect(executes('/lib64/ld-linux-x86-64.so.2')).toBe(true);
+    expect(executes('/usr/bin/env')).toBe(true);
+  }, 60_000);
+});
+
 interface Run {
   readonly name: string;
   readonly command: readonly string[];

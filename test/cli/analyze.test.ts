@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -191,6 +192,38 @@ describe('callgate explain', () => {
       '',
     ]);
     expect(status).toBe(0);
+  }, 60_000);
+
+  it('names functions of C++ as their source does, and lines where debug information has them', () => {
+    using directory = temporaryDirectory();
+    const source = join(directory.path, 'program.cc');
+    const program = join(directory.path, 'program');
+    const text = BARE.replace('static void leave(void) {', 'static void stop(long code) {')
+      .replace('call(60, 3)', 'call(60, code)')
+      .replace('__attribute__', 'namespace outer {\n__attribute__')
+      .replace('void _start(void)', '}\nextern "C" void _start(void)')
+      .replace('leave()', 'outer::stop(3)');
+    writeFileSync(source, text);
+    execFileSync('g++', ['-g', '-O0', ...BARE_FLAGS, '-o', program, source]);
+    const { stdout } = callgate(['explain', '--no-cache', program, 'exit']);
+    expect(stdout.replaceAll(/0x[0-9a-f]+/g, 'ADDRESS').split('\n')).toEqual([
+      `exit: possible in ${program}, in phase setup`,
+      `  root             _start (program ADDRESS) at ${source}:10: entry`,
+      `  calls            outer::stop(long) (program ADDRESS) at ${source}:8`,
+      `  calls            call(long, long) (program ADDRESS) at ${source}:2`,
+      `  system call in   call(long, long) (program ADDRESS) at ${source}:4`,
+      '',
+    ]);
+    const [explained] = (
+      JSON.parse(callgate(['explain', '--no-cache', '--json', program, 'exit']).stdout) as {
+        explanations: { chains: { steps: { source: string; title?: string }[] }[] }[];
+      }
+    ).explanations;
+    expect(explained?.chains[0]?.steps[1]).toMatchObject({
+      function: '_ZN5outerL4stopEl',
+      title: 'outer::stop(long)',
+      source: `${source}:8`,
+    });
   }, 60_000);
 
   it('says that a call is not there and exits with 1', () => {

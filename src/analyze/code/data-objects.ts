@@ -101,10 +101,7 @@ export function pointerWords(view: ObjectView): Int32Array {
   if (!view.isFixed) return Int32Array.from(view.pointers());
   const places: number[] = [];
   for (let place = Math.ceil(view.low / 8) * 8; place < view.high; place += 8) {
-    const word = view.wordAt(place);
-    if (word === WORD.POINTER) places.push(place);
-    // Without relocations any word that could be an address may be one.
-    else if (word === WORD.NONE && !view.isCode(place) && view.pointerAt(place) !== 0) places.push(place);
+    if (view.wordAt(place) !== WORD.SLOT && view.mayHoldPointer(place)) places.push(place);
   }
   return Int32Array.from(places);
 }

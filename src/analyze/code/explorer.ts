@@ -401,6 +401,7 @@ export class Explorer {
           this.fact(index, FACT.JUMP_WORD, at, ins.ripTarget);
           if (!this.#noreturnWords.has(ins.ripTarget)) this.markReturns(index);
         } else {
+          if (view.isFixed && ins.hasMemory === 1) this.#noteOperands(index, ins);
           this.pendingJumps.push(index);
           this.pendingJumps.push(at);
         }
@@ -440,8 +441,7 @@ export class Explorer {
         const end = ins.ripTarget + Math.max(ins.size, 8);
         if (ins.size >= 8 || ins.size === 0) {
           for (let word = ins.ripTarget & ~7; word < end; word += 8) {
-            const kind = view.wordAt(word);
-            if (kind === WORD.POINTER || kind === WORD.SLOT) this.fact(index, FACT.LOAD, ins.address, word);
+            if (view.mayHoldPointer(word)) this.fact(index, FACT.LOAD, ins.address, word);
           }
         }
       }

@@ -21,6 +21,9 @@ const RSP = 4;
 /** No run has this number. */
 const UNKNOWN = -2;
 
+/** What may be a pointer from memory that is no entry of a table. */
+const POINTERS: ReadonlySet<number> = new Set([VALUE.TOP, VALUE.CONST, VALUE.WORD, VALUE.VARIABLE]);
+
 /** Understands the indirect jumps of an object: tables, tail calls through pointers, and what is left open. */
 export class JumpResolver {
   /** Targets of each jump that goes through a table, by vaddr of the jump. */
@@ -202,7 +205,7 @@ export class JumpResolver {
     // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
     // data or code holds are followed wherever they are taken.
     const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
-    if (!isPointer || (kind !== VALUE.TOP && kind !== VALUE.CONST && kind !== VALUE.WORD)) return false;
+    if (!isPointer || !POINTERS.has(kind)) return false;
     this.#leave(index, at);
     return true;
   }

@@ -122,6 +122,13 @@ export class ObjectView implements ValueMemory {
     return places;
   }
 
+  /** Whether the aligned word at a vaddr holds an address at start: by a relocation, or, where there are none, by what it looks like. */
+  mayHoldPointer(vaddr: number): boolean {
+    const word = this.wordAt(vaddr);
+    if (word !== WORD.NONE) return word !== WORD.THREAD;
+    return this.isFixed && !this.isCode(vaddr) && this.pointerAt(vaddr) !== 0;
+  }
+
   isConstantWord(vaddr: number): boolean {
     const word = (vaddr & 7) === 0 ? this.wordAt(vaddr) : WORD.NONE;
     return word === WORD.SLOT || (word === WORD.POINTER && this.isReadOnly(vaddr));

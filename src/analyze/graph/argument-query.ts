@@ -1,7 +1,10 @@
 import { FACT } from '../code/object-code.ts';
-import { TOP, VALUE } from '../value/value.ts';
+import type { StackSlots } from '../value/state.ts';
+import { TOP, VALUE, type ValuePool } from '../value/value.ts';
+import { Instruction, OPERAND } from '../x86/instruction.ts';
 import { CallValues } from './call-values.ts';
 import { Escape } from './escape.ts';
+import { GoVariables } from './go-variables.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import { type Reach, TAKEN } from './reach.ts';
 import { targetOf } from './word-target.ts';
@@ -55,6 +58,8 @@ export class ArgumentQuery {
   readonly #open = new Set<string>();
   readonly #kept = new Map<number, boolean>();
   readonly #escape: Escape;
+  readonly #calls = new Map<number, readonly CallPlace[]>();
+  readonly #variables = new Map<number, GoVariables>();
 
   constructor(graph: ProgramGraph, reach: Reach, values: CallValues = new CallValues(graph)) {
     this.#graph = graph;
@@ -104,6 +109,9 @@ export class ArgumentQuery {
         case VALUE.ARGUMENT_LOW:
           merge(this.#atEntry(node, STACK_PLACES + payload, depth + 1), numbers, unknown);
           break;
+        case VALUE.VARIABLE:
+          merge(this.#inVariable(node, address, payload, depth + 1), numbers, unknown);
+          break;
         default:
           unknown.push({ node, address, reason: 'computed at run time' });
       }
@@ -111,6 +119,33 @@ export class ArgumentQuery {
     if (numbers.size > NUMBER_LIMIT)
       return { numbers: new Map(), unknown: [{ node, address, reason: 'too many values' }] };
     return { numbers, unknown };
+  }
+
+  /** What a variable of Go may hold: what the file has in it, and what reached code puts there. */
+  #inVariable(node: number, address: number, vaddr: number, depth: number): PossibleValues {
+    const object = this.#graph.objectOf(node);
+    const key = `variable ${object.index}:${vaddr}`;
+    const nothing = { numbers: new Map<number, readonly CallPlace[]>(), unknown: [] };
+    if (this.#open.has(key)) return nothing;
+    const contents =
+      depth > DEPTH_LIMIT ? null : this.#variablesOf(object.index, object.firstNode).contents(vaddr);
+    if (contents === null) return { ...nothing, unknown: [{ node, address, reason: 'read from memory' }] };
+    this.#open.add(key);
+    const numbers = new Map<number, readonly CallPlace[]>([[contents.initial, HERE]]);
+    const unknown: UnknownValue[] = [];
+    for (const { node: writer, address: at, values } of contents.writes) {
+      for (const value of values) merge(this.#resolve(writer, at, value, depth), numbers, unknown);
+    }
+    this.#open.delete(key);
+    return { numbers, unknown };
+  }
+
+  #variablesOf(object: number, node: number): GoVariables {
+    const known = this.#variables.get(object);
+    if (known !== undefined) return known;
+    const fresh = new GoVariables(this.#graph, this.#reach, this.#graph.objectOf(node));
+    this.#variables.set(object, fresh);
+    return fresh;
   }
 
   #atEntry(node: number, place: number, depth: number): PossibleValues {
@@ -130,20 +165,24 @@ export class ArgumentQuery {
       const reason = (taken & TAKEN.ADDRESS) !== 0 ? 'called through a pointer' : 'called from outside';
       unknown.push({ node, address, reason });
     }
-    this.#reach.forEachCall(node, (from, at) => {
+    const addCall = (from: number, at: number): void => {
       const found = this.#atCall(from, at, place, depth);
       unknown.push(...found.unknown);
       for (const [number, way] of found.numbers) {
         if (!numbers.has(number)) numbers.set(number, [...way, { node: from, address: at }]);
       }
-    });
+    };
+    this.#reach.forEachCall(node, addCall);
+    if ((taken & TAKEN.ADDRESS) !== 0) {
+      for (const { node: from, address: at } of this.#pointerCalls(node)) addCall(from, at);
+    }
     this.#open.delete(key);
     const answer = { numbers, unknown: distinct(unknown) };
     if (depth === 0 || this.#open.size === 0) this.#answers.set(key, answer);
     return answer;
   }
 
-  /** Whether anyone may know the function's address: not if all code that takes it only compares it, or lets it be called at once. */
+  /** Whether anyone may know the function's address: not if all code that takes it only compares it, or calls it at once. */
   #isKept(node: number): boolean {
     if (this.#reach.taken[node] !== TAKEN.ADDRESS) return true;
     const known = this.#kept.get(node);
@@ -174,6 +213,39 @@ export class ArgumentQuery {
       }
     }
     return takers;
+  }
+
+  /** Calls through a register that holds the function's address for certain, in the code that takes it. */
+  #pointerCalls(node: number): readonly CallPlace[] {
+    const known = this.#calls.get(node);
+    if (known !== undefined) return known;
+    const calls: CallPlace[] = [];
+    const wanted = this.#graph.addressOf(node);
+    const ins = new Instruction();
+    for (const from of this.#takersOf(node).keys()) {
+      const object = this.#graph.objectOf(from);
+      const { code, firstNode, base, view, transfer } = object;
+      const index = from - firstNode;
+      const end = code.factOffsets[index + 1] as number;
+      for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
+        const kind = code.factKinds[fact];
+        if (kind !== FACT.CALL_INDIRECT && kind !== FACT.JUMP_INDIRECT) continue;
+        const at = code.factPlaces[fact] as number;
+        const found = this.#values.at(from, at + base);
+        if (found === null || view.decode(at, ins) === 0) continue;
+        const callee = calleeOf(ins, found.state, found.slots, transfer.pool);
+        const isCall = transfer.pool.members(callee).some((member) => {
+          const payload = transfer.pool.payload(member) + base;
+          const memberKind = transfer.pool.kind(member);
+          if (memberKind === VALUE.WORD) return targetOf(object, payload) === wanted;
+          const isAddress = memberKind === VALUE.ADDRESS || (view.isFixed && memberKind === VALUE.CONST);
+          return isAddress && payload === wanted;
+        });
+        if (isCall) calls.push({ node: from, address: at + base });
+      }
+    }
+    this.#calls.set(node, calls);
+    return calls;
   }
 
   #atCall(caller: number, address: number, place: number, depth: number): PossibleValues {
@@ -215,6 +287,15 @@ export class ArgumentQuery {
     }
     return true;
   }
+}
+
+/** Where an indirect call or jump goes: a register, or a slot of the own frame. */
+function calleeOf(ins: Instruction, state: Int32Array, slots: StackSlots, pool: ValuePool): number {
+  if (ins.sourceKind === OPERAND.REGISTER) return state[ins.sourceRegister] as number;
+  if (ins.hasMemory === 0 || ins.memoryBase < 0 || ins.memoryIndex >= 0) return TOP;
+  const base = state[ins.memoryBase] as number;
+  if (pool.kind(base) !== VALUE.FRAME) return TOP;
+  return slots.read(state, pool.payload(base) + ins.displacement, 8);
 }
 
 function merge(

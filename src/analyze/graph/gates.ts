@@ -106,6 +106,14 @@ const THREAD_ATTRIBUTES: readonly {
 export function siteGatesOf(graph: ProgramGraph): SiteGate[] {
   const libc = graph.objects.find(({ image }) => image.file.soname === 'libc.so.6');
   if (libc === undefined) return [];
+  const execve = syscallNumber('x86_64', 'execve') ?? -1;
+  const loader: SiteGate = {
+    nodes: loaderFunctions(graph, execve),
+    numbers: new Set([execve]),
+    needs: new Set(),
+    byImport: false,
+    reason: 'the loader executes programs only when it is started as a program itself',
+  };
   const nodes = nodesOf(graph, libc, ['pthread_create']);
   const callees = [...nodes].flatMap((node) => [...calleesOf(libc, node)]);
   for (const callee of callees) if (!isExported(libc, callee)) nodes.add(callee);
@@ -123,7 +131,8 @@ export function siteGatesOf(graph: ProgramGraph): SiteGate[] {
     byImport: false,
     reason,
   }));
-  return [spawn, ...threads].filter(({ needs }) => needs.size > 0);
+  const open = [spawn, ...threads].filter(({ needs }) => needs.size > 0);
+  return loader.nodes.size === 0 ? open : [loader, ...open];
 }
 
 const SPAWN_REASON =
@@ -183,8 +192,15 @@ function isExported({ code, firstNode }: GraphObject, node: number): boolean {
  * Source: glibc, elf/dl-profile.c.
  */
 function profilers(graph: ProgramGraph): Set<number> {
+  return loaderFunctions(graph, syscallNumber('x86_64', 'setitimer') ?? -1);
+}
+
+/**
+ * Functions of glibc's loader that make a system call of a number themselves. Source for execve: glibc, elf/rtld.c
+ * (rtld_chain_load), for programs without a loader of their own.
+ */
+function loaderFunctions(graph: ProgramGraph, number: number): Set<number> {
   const found = new Set<number>();
-  const setitimer = syscallNumber('x86_64', 'setitimer');
   for (const { image, view, code, firstNode } of graph.objects) {
     if (image.file.role !== 'interpreter' || image.file.soname !== 'ld-linux-x86-64.so.2') continue;
     for (let index = 0; index < code.starts.length; index++) {
@@ -195,8 +211,8 @@ function profilers(graph: ProgramGraph): Set<number> {
       ) {
         const at = code.factPlaces[fact] as number;
         // mov eax, imm32; syscall
-        const isTimer = view.u8(at - 5) === 0xb8 && view.u32(at - 4) === setitimer;
-        if (code.factKinds[fact] === FACT.SYSCALL && isTimer) found.add(firstNode + index);
+        const isNumber = view.u8(at - 5) === 0xb8 && view.u32(at - 4) === number;
+        if (code.factKinds[fact] === FACT.SYSCALL && isNumber) found.add(firstNode + index);
       }
     }
   }

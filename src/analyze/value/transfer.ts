@@ -47,12 +47,14 @@ export class Transfer {
   readonly #memory: ValueMemory;
   /** One bit for each register that a called function may change by the calling convention. */
   readonly callerSaved: number;
+  readonly #isGo: boolean;
 
   constructor(pool: ValuePool, memory: ValueMemory, isGo: boolean) {
     this.pool = pool;
     this.slots = new StackSlots(pool);
     this.#memory = memory;
     this.callerSaved = isGo ? GO_CALLER_SAVED : CALLER_SAVED;
+    this.#isGo = isGo;
   }
 
   /** Changes the state as the instruction does. */
@@ -203,7 +205,10 @@ export class Transfer {
   #loadConstant(vaddr: number, size: number): number {
     const memory = this.#memory;
     if (size === 8 && memory.isConstantWord(vaddr)) return this.pool.of(VALUE.WORD, vaddr);
-    if (!memory.isReadOnly(vaddr)) return TOP;
+    if (!memory.isReadOnly(vaddr)) {
+      // Go keeps numbers of system calls in variables; elsewhere nothing asks for what variables hold.
+      return this.#isGo && size === 8 && memory.contains(vaddr) ? this.pool.of(VALUE.VARIABLE, vaddr) : TOP;
+    }
     if (size === 8) {
       const number = memory.i64(vaddr);
       return number === null ? TOP : this.#asAddress(this.pool.constant(number));

@@ -38,6 +38,8 @@ export const VALUE = {
   ELEMENT: 14,
   /** Low half of ARGUMENT, zero-extended. */
   ARGUMENT_LOW: 15,
+  /** What the 8 bytes at a vaddr of the object held when they were read; code may write them. Only in objects of Go. */
+  VARIABLE: 16,
 } as const;
 
 /** A table entry plus an address. */
@@ -60,7 +62,7 @@ export class ValuePool {
   readonly #kinds: number[] = [VALUE.TOP, VALUE.DERIVED];
   readonly #payloads: number[] = [0, 0];
   readonly #extras: number[] = [0, 0];
-  readonly #byKey: Map<number | string, number>[] = Array.from({ length: 16 }, () => new Map());
+  readonly #byKey: Map<number | string, number>[] = Array.from({ length: 17 }, () => new Map());
   readonly #sets: (readonly number[])[] = [];
   /** A list of each value alone, made when asked for. */
   readonly #singles: (readonly number[] | undefined)[] = [];
@@ -167,6 +169,7 @@ export class ValuePool {
       const kind = this.kind(id);
       const payload = this.payload(id);
       if (kind === VALUE.RANGE || (kind === VALUE.CONST && payload >= 0)) limit = Math.max(limit, payload);
+      else if (kind === VALUE.VARIABLE) return TOP;
       else if (kind === VALUE.DERIVED || kind >= VALUE.ENTRY4) return DERIVED;
       else return TOP;
     }
@@ -200,6 +203,7 @@ function isAtom(kind: number): boolean {
     kind === VALUE.ARGUMENT_LOW ||
     kind === VALUE.WORD ||
     kind === VALUE.SUM4 ||
-    kind === VALUE.ENTRY8
+    kind === VALUE.ENTRY8 ||
+    kind === VALUE.VARIABLE
   );
 }

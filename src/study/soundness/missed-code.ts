@@ -13,6 +13,8 @@ export interface ObjectComparison {
   readonly path: string;
   /** Instructions that ran. */
   readonly executed: number;
+  /** Those that cannot be the object's: callgrind names the object of the caller for what follows vfork in it. */
+  readonly outside: number;
   /** Functions that ran and are not reachable, by address of the first instruction. */
   readonly missed: readonly MissedFunction[];
 }
@@ -45,7 +47,12 @@ export function compareCode(
       continue;
     }
     const missed = new Map<string, { address: number; executed: number }>();
+    let outside = 0;
     for (const address of [...addresses].filter((each) => !object.holds(each)).sort((a, b) => a - b)) {
+      if (!object.contains(address)) {
+        outside++;
+        continue;
+      }
       const name = object.functionAt(address);
       const known = missed.get(name);
       if (known === undefined) missed.set(name, { address, executed: 1 });
@@ -54,6 +61,7 @@ export function compareCode(
     objects.push({
       path,
       executed: addresses.size,
+      outside,
       missed: [...missed].map(([name, rest]) => ({ name, ...rest })),
     });
   }

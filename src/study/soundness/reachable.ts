@@ -3,6 +3,8 @@ import { codePlace } from '../../analyze/graph/chains.ts';
 
 /** What an analysis says of the code of one object. */
 export interface ReachableObject {
+  /** Whether a vaddr is one of the object's at all. */
+  contains(vaddr: number): boolean;
   /** Whether the instruction at a vaddr lies in a function that the program can reach. */
   holds(vaddr: number): boolean;
   /** The function at a vaddr as people know it, such as `qsort`, or its address where nothing names it. */
@@ -18,6 +20,7 @@ export function reachableCode({ graph, closure }: ProgramAnalysis): ReachableCod
     graph.objects.map((object) => [
       object.image.file.realPath,
       {
+        contains: (vaddr) => object.view.contains(vaddr),
         holds: (vaddr) => {
           const node = graph.nodeAt(object.base + vaddr);
           return node >= 0 && closure.reach.how[node] !== 0;

@@ -76,6 +76,8 @@ export interface Runner {
   wrap(output: string): readonly string[] | null;
   /** What a started program must have left behind, as extensions of `output`. */
   readonly leaves: readonly string[];
+  /** The file that the started program itself writes at its end, by then perhaps as another user; `pid` is its own. */
+  readonly dump?: (output: string, pid: string) => string;
   /** How many times longer than untraced a step may take. */
   readonly patience: number;
   /** What is wrong by the files that one start left, one line each, such as calls that a policy denied. */

@@ -79,6 +79,7 @@ export function callgrindRunner(): Runner {
       `--log-file=${output}.valgrind`,
     ],
     leaves: ['.valgrind'],
+    dump: (output, pid) => `${output}.${pid}.callgrind`,
     patience: 40,
     judge: () => [],
   };

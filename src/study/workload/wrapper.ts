@@ -34,9 +34,13 @@ export function createStarter(
   mkdirSync(folder, { recursive: true });
   const path = join(folder, basename(program));
   const started = join(output, `${label}.${PID}.started`);
+  const dump = runner.dump?.(join(output, `${label}.${PID}`), PID);
+  // Not sticky: in a sticky folder the kernel refuses even files that everybody may write.
+  if (dump !== undefined) chmodSync(output, 0o777);
   const lines = [
     '#!/bin/sh',
     `: >${quote(started)}`,
+    ...(dump === undefined ? [] : [`: >${quote(dump)}; chmod 666 ${quote(dump)}`]),
     `exec ${[...words, program].map(quote).join(' ')} "$@"`,
     '',
   ];
