@@ -361,7 +361,9 @@ function toProcess(record: ProcessRecord, since: number = -Infinity): Process {
     threads: threads.map((thread): Thread => ({ ...thread })),
     transitions: record.transitions,
     listens: record.listens,
-    calls: [...record.calls.values()]
+    calls: [...record.calls]
+      .sort(([one], [other]) => one - other)
+      .map(([, call]) => call)
       .filter((call) => call.last >= since || (record.unmeasured?.at ?? -Infinity) >= since)
       .map((call) => toCall(call, record.unmeasured)),
     ...(record.unmeasured?.partial === true ? { partial: true } : {}),
