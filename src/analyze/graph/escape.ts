@@ -1,8 +1,14 @@
 import { FACT } from '../code/object-code.ts';
 import { TaintFlow, type TaintOutcome } from '../value/taint.ts';
+import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import { targetOf } from './word-target.ts';
 
+/** Instructions after which an address is stored, at most, for this to be seen at a glance. */
+const STORE_WINDOW = 6;
+
+const RSP = 4;
+const RBP = 5;
 const RDI = 7;
 const RSI = 6;
 const RDX = 2;
@@ -58,6 +64,8 @@ export class Escape {
   readonly #flows: (TaintFlow | undefined)[] = [];
   /** By function and register. */
   readonly #parameters = new Map<number, TaintOutcome>();
+  readonly #ins = new Instruction();
+  readonly #probe = new Instruction();
   readonly #callers = new Set<number>();
   readonly #stackReaders = new Map<number, boolean>();
 
@@ -84,8 +92,51 @@ export class Escape {
     return this.#follow(node, outcome, target);
   }
 
+  /** Whether what an instruction takes is stored by one of the next, to memory that is no stack: then there is nothing to follow. */
+  isStoredAtOnce(node: number, place: number): boolean {
+    const { view } = this.#graph.objectOf(node);
+    const ins = this.#ins;
+    let address = place + view.decode(place, ins);
+    const { destinationKind, destinationRegister: register } = ins;
+    if (destinationKind !== OPERAND.REGISTER) return false;
+    for (let count = 0; count < STORE_WINDOW; count++) {
+      const length = view.decode(address, ins);
+      if (length === 0 || ins.flow !== FLOW.NEXT) return false;
+      address += length;
+      const isStore =
+        ins.operation === OP.MOV &&
+        ins.size === 8 &&
+        ins.destinationKind === OPERAND.MEMORY &&
+        ins.sourceKind === OPERAND.REGISTER &&
+        ins.sourceRegister === register;
+      if (isStore && ins.memoryBase !== RSP && ins.memoryBase !== RBP)
+        return !this.#isFrame(node, ins.memoryBase);
+      if (((ins.writes >>> register) & 1) === 1) return false;
+    }
+    return false;
+  }
+
+  /** Whether a register may hold an address of the frame: compilers put one into another register only by LEA or MOV. */
+  #isFrame(node: number, register: number): boolean {
+    if (register < 0) return false;
+    const { starts, ends, count } = this.#graph.bodyOf(node);
+    const { view } = this.#graph.objectOf(node);
+    const ins = this.#probe;
+    for (let block = 0; block < count; block++) {
+      for (let at = starts[block] as number; at < (ends[block] as number);) {
+        const length = view.decode(at, ins);
+        if (length === 0) break;
+        at += length;
+        if (((ins.writes >>> register) & 1) === 0 || ins.flow !== FLOW.NEXT) continue;
+        const isFromFrame = ((ins.reads >>> RSP) & 1) === 1 || ((ins.reads >>> RBP) & 1) === 1;
+        if (isFromFrame && ins.operation !== OP.POP && ins.operation !== OP.PUSH) return true;
+      }
+    }
+    return false;
+  }
+
   #flowOf(object: GraphObject): TaintFlow {
-    return (this.#flows[object.index] ??= new TaintFlow(object.flow, object.transfer.pool));
+    return (this.#flows[object.index] ??= new TaintFlow(object.transfer.callerSaved));
   }
 
   #follow(node: number, outcome: TaintOutcome, target: number): ReadonlySet<number> {

@@ -138,14 +138,10 @@ export class GoVariables {
     if (ins.sourceKind !== OPERAND.REGISTER) return [TOP];
     const { sourceRegister } = ins;
     const values = new Set<number>();
-    // No value has this id: nothing is watched but the instruction.
-    flow.watch(this.#graph.bodyOf(node), {
-      value: -1,
-      instruction: ({ address }, state) => {
-        if (address === at) values.add(state[sourceRegister] as number);
-      },
-      lost: () => values.add(TOP),
+    const isAnalysed = flow.observe(this.#graph.bodyOf(node), ({ address }, state) => {
+      if (address === at) values.add(state[sourceRegister] as number);
     });
+    if (!isAnalysed) values.add(TOP);
     return [...values];
   }
 }

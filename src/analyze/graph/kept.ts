@@ -81,6 +81,11 @@ class KeptSearch {
       const target = this.#takenBy(object, code.factKinds[fact] as number, code.factTargets[fact] as number);
       if (target !== 0 && this.#matters(target)) found.set(code.factPlaces[fact] as number, target);
     }
+    for (const [place, target] of found) {
+      if (!this.#escape.isStoredAtOnce(node, place)) continue;
+      this.#keep(target, new Set([object.index]));
+      found.delete(place);
+    }
     if (found.size === 0) return;
     if (found.size > 1 && this.#escape.keepers(node, new Set(found.keys()), -1).size === 0) return;
     void base;

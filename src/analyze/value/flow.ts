@@ -29,21 +29,11 @@ export interface FunctionBody {
 /** Is told of every instruction that does not just go on to the next, with the state before it; the state must not be kept. */
 export type FlowVisitor = (ins: Instruction, state: Int32Array, block: number) => void;
 
-/** Follows one value through a function. */
-export interface ValueWatch {
-  /** Id of the value. */
-  readonly value: number;
-  /** Told of every instruction with the state before it, more than once where blocks are visited again. */
-  instruction(ins: Instruction, state: Int32Array): void;
-  /** The value came to where it cannot be told from others any more. */
-  lost(): void;
-}
+/** Is told of every instruction of reached code once, with the state before it; the state must not be kept. */
+export type FlowObserver = (ins: Instruction, state: Int32Array) => void;
 
 /** After so many visits of a block what still changes is taken for unknown, so that the analysis ends. */
 const VISIT_LIMIT = 4;
-
-/** Blocks that are looked through for the next use of a register. */
-const LIVENESS_LIMIT = 5;
 
 /** Blocks past which a function is not analysed: everything in it is then unknown. */
 const BLOCK_LIMIT = 20_000;
@@ -53,7 +43,6 @@ export class FlowAnalysis {
   readonly #pool: ValuePool;
   readonly #transfer: Transfer;
   readonly #ins = new Instruction();
-  readonly #probe = new Instruction();
   readonly #state = new Int32Array(STATE_SIZE);
   readonly #edge = new Int32Array(STATE_SIZE);
   #states = new Int32Array(STATE_SIZE * 64);
@@ -61,7 +50,7 @@ export class FlowAnalysis {
   #dirty = new Uint8Array(64);
   #body: FunctionBody | null = null;
   #visitor: FlowVisitor | null = null;
-  #watch: ValueWatch | null = null;
+  #observer: FlowObserver | null = null;
 
   constructor(transfer: Transfer) {
     this.#transfer = transfer;
@@ -103,9 +92,14 @@ export class FlowAnalysis {
     }
     if (visitor === null) return;
     this.#visitor = visitor;
-    for (block = 0; block < body.count; block++) {
+    this.#passAgain(body);
+  }
+
+  /** Goes through all blocks with the states that they have in the end. */
+  #passAgain(body: FunctionBody): void {
+    for (let block = 0; block < body.count; block++) {
       if (this.#visits[block] === 0) continue;
-      this.#state.set(states.subarray(block * STATE_SIZE, (block + 1) * STATE_SIZE));
+      this.#state.set(this.#states.subarray(block * STATE_SIZE, (block + 1) * STATE_SIZE));
       this.#passThrough(block);
     }
   }
@@ -145,69 +139,17 @@ export class FlowAnalysis {
     return state;
   }
 
-  /** As `run`, with a value that is watched; nothing else is known at entry. */
-  watch(body: FunctionBody, watch: ValueWatch): void {
-    if (body.count > BLOCK_LIMIT) {
-      watch.lost();
-      return;
-    }
-    this.#watch = watch;
+  /** As `run`, and tells of every instruction; false for a function that is too large to be analysed. */
+  observe(body: FunctionBody, observer: FlowObserver): boolean {
+    if (body.count > BLOCK_LIMIT) return false;
+    this.run(body, null);
+    this.#observer = observer;
     try {
-      this.run(body, null);
+      this.#passAgain(body);
     } finally {
-      this.#watch = null;
+      this.#observer = null;
     }
-  }
-
-  /** Whether a joined state has lost sight of the watched value. */
-  #checkWatch(at: number, state: Int32Array, old: Int32Array): void {
-    const watch = this.#watch as ValueWatch;
-    for (let index = 0; index < STATE_SIZE; index++) {
-      if (index >= 16 && index < STATE.SLOTS) continue;
-      const had =
-        this.#holds(state[index] as number, watch.value) || this.#holds(old[index] as number, watch.value);
-      if (!had || this.#holds(this.#states[at + index] as number, watch.value)) continue;
-      // What nobody reads any more need not be followed.
-      if (index >= 16 || !this.#isDead(at / STATE_SIZE, index, 0)) watch.lost();
-    }
-  }
-
-  /** Whether code from a block on writes a register before it reads it, or returns without; false where that is not seen soon. */
-  #isDead(block: number, register: number, depth: number): boolean {
-    const body = this.#body as FunctionBody;
-    if (block < 0 || depth > LIVENESS_LIMIT) return false;
-    const ins = this.#probe;
-    const end = body.ends[block] as number;
-    for (let address = body.starts[block] as number; address < end;) {
-      const length = body.decode(address, ins);
-      if (length === 0) return false;
-      address += length;
-      if (((ins.reads >>> register) & 1) === 1) return false;
-      switch (ins.flow) {
-        case FLOW.NEXT:
-          if (((ins.writes >>> register) & 1) === 1) return true;
-          break;
-        case FLOW.RETURN:
-        case FLOW.TRAP:
-          return register !== 0 && register !== 2;
-        case FLOW.JUMP:
-          return this.#isDead(this.#blockAt(ins.target), register, depth + 1);
-        case FLOW.BRANCH: {
-          const { target } = ins;
-          return (
-            this.#isDead(this.#blockAt(target), register, depth + 1) &&
-            this.#isDead(this.#blockAt(address), register, depth + 1)
-          );
-        }
-        default:
-          return false;
-      }
-    }
-    return this.#isDead(this.#blockAt(end), register, depth + 1);
-  }
-
-  #holds(id: number, value: number): boolean {
-    return id > 0 && (id === value || this.#pool.members(id).includes(value));
+    return true;
   }
 
   #giveUp(body: FunctionBody, visitor: FlowVisitor | null): void {
@@ -243,19 +185,15 @@ export class FlowAnalysis {
 
   /** Joins a state into that of a block, which is looked at again if that changes it. */
   #enter(block: number, state: Int32Array): void {
-    if (this.#visitor !== null) return;
+    if (this.#visitor !== null || this.#observer !== null) return;
     const at = block * STATE_SIZE;
     const visits = this.#visits[block] as number;
     if (visits === 0) {
       this.#states.set(state, at);
       this.#visits[block] = 1;
     } else {
-      const old = this.#watch === null ? null : this.#states.slice(at, at + STATE_SIZE);
-      const given = old === null ? null : state.slice();
       if (visits >= VISIT_LIMIT) this.#widen(at, state);
-      const changed = joinState(this.#pool, this.#states, at, state);
-      if (old !== null && given !== null) this.#checkWatch(at, given, old);
-      if (!changed) return;
+      if (!joinState(this.#pool, this.#states, at, state)) return;
       if (visits < 255) this.#visits[block] = visits + 1;
     }
     this.#dirty[block] = 1;
@@ -280,7 +218,7 @@ export class FlowAnalysis {
       if (length === 0) return;
       address += length;
       const flow = ins.flow;
-      if (this.#watch !== null) this.#watch.instruction(ins, state);
+      if (this.#observer !== null) this.#observer(ins, state);
       if (flow === FLOW.NEXT) {
         this.#transfer.apply(ins, state);
         continue;

@@ -1,7 +1,6 @@
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
-import type { FlowAnalysis, FunctionBody } from './flow.ts';
-import { STATE } from './state.ts';
-import { VALUE, type ValuePool } from './value.ts';
+import type { FunctionBody } from './flow.ts';
+import { Frames, NO_FRAME } from './frames.ts';
 
 /** Where tainted values begin in a function. */
 export interface TaintSources {
@@ -25,7 +24,6 @@ export interface TaintOutcome {
 
 /** Registers that carry arguments: rdi, rsi, rdx, rcx, r8, r9. */
 const ARGUMENT_MASK = (1 << 7) | (1 << 6) | (1 << 2) | (1 << 1) | (1 << 8) | (1 << 9);
-const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 const RAX = 0;
 const RCX = 1;
 const RDX = 2;
@@ -34,11 +32,6 @@ const RBP = 5;
 const RSI = 6;
 const R10 = 10;
 const R11 = 11;
-
-/** The only system call of x86-64 by which the kernel gets the address of a function to call. */
-const RT_SIGACTION = 13;
-
-const CALLER_SAVED = 0x0fc7;
 
 /** Most stack slots that may hold a tainted value; past it the value counts as kept. */
 const SLOT_LIMIT = 30;
@@ -49,71 +42,7 @@ const BLOCK_LIMIT = 4000;
 /** Bytes from the top of the stack in which a function looks for its first arguments there. */
 const STACK_ARGUMENTS = 16;
 
-const NO_FRAME = -0x8000_0000;
-
 const KEEPS: TaintOutcome = { isKept: true, handed: new Map(), stacked: new Set(), through: new Set() };
-
-/** What is known of the stack at the instructions of a function, from the analysis of its values. */
-class Frames {
-  /** Offset in the frame of the memory operand, or of what is pushed or popped, by vaddr; absent where it is not the frame. */
-  readonly operands = new Map<number, number>();
-  /** At calls: the offset of the stack pointer; the lowest frame address that is handed over, and whether one was known before. */
-  readonly tops = new Map<number, number>();
-  readonly lowest = new Map<number, number>();
-  readonly reached = new Set<number>();
-  /** System calls by which the kernel learns of no function. */
-  readonly harmless = new Set<number>();
-
-  constructor(flow: FlowAnalysis, pool: ValuePool, body: FunctionBody) {
-    flow.watch(body, {
-      // No value has this number.
-      value: -2,
-      lost: () => undefined,
-      instruction: (ins, state) => this.#note(pool, ins, state),
-    });
-  }
-
-  #note(pool: ValuePool, ins: Instruction, state: Int32Array): void {
-    const { address } = ins;
-    this.reached.add(address);
-    const frame = (register: number): number => {
-      const value = state[register] as number;
-      return pool.kind(value) === VALUE.FRAME ? pool.payload(value) : NO_FRAME;
-    };
-    if (ins.flow === FLOW.NEXT) {
-      let offset = NO_FRAME;
-      if (ins.operation === OP.PUSH) offset = frame(RSP) === NO_FRAME ? NO_FRAME : frame(RSP) - ins.size;
-      else if (ins.operation === OP.POP) offset = frame(RSP);
-      else if (ins.operation === OP.LEAVE) offset = frame(RBP);
-      else if (ins.operation === OP.MOVS || ins.operation === OP.LODS) offset = frame(RSI);
-      else if (ins.hasMemory === 1 && ins.memoryBase >= 0) {
-        const base = frame(ins.memoryBase);
-        if (base !== NO_FRAME && ins.memoryIndex < 0) offset = base + ins.displacement;
-      }
-      if (offset === NO_FRAME) this.operands.delete(address);
-      else this.operands.set(address, offset);
-      return;
-    }
-    if (ins.flow === FLOW.BRANCH || ins.flow === FLOW.RETURN || ins.flow === FLOW.TRAP) return;
-    if (ins.hasMemory === 1 && ins.memoryBase >= 0 && ins.memoryIndex < 0) {
-      const base = frame(ins.memoryBase);
-      if (base !== NO_FRAME) this.operands.set(address, base + ins.displacement);
-    }
-    if (ins.flow === FLOW.SYSCALL) {
-      const number = state[RAX] as number;
-      const isKnown = pool.kind(number) === VALUE.CONST;
-      if (isKnown && pool.payload(number) !== RT_SIGACTION) this.harmless.add(address);
-      else this.harmless.delete(address);
-    }
-    this.tops.set(address, frame(RSP));
-    let lowest = state[STATE.ESCAPED] === 1 ? NO_FRAME : Infinity;
-    for (const register of ARGUMENTS) {
-      const offset = frame(register);
-      if (offset !== NO_FRAME) lowest = Math.min(lowest, offset);
-    }
-    this.lowest.set(address, lowest);
-  }
-}
 
 /**
  * Follows values through one function, wherever they may be: in registers, in stack slots, in what is computed or loaded from them.
@@ -121,8 +50,7 @@ class Frames {
  * What a value points to counts as tainted too. Calling a tainted value, comparing it and reading through it keep nothing.
  */
 export class TaintFlow {
-  readonly #flow: FlowAnalysis;
-  readonly #pool: ValuePool;
+  readonly #callerSaved: number;
   readonly #ins = new Instruction();
   #frames: Frames | null = null;
   #framesOf: FunctionBody | null = null;
@@ -146,9 +74,9 @@ export class TaintFlow {
   #padRegisters = 0;
   #padSlots = 0;
 
-  constructor(flow: FlowAnalysis, pool: ValuePool) {
-    this.#flow = flow;
-    this.#pool = pool;
+  /** @param callerSaved registers that a called function may change, one bit each. */
+  constructor(callerSaved: number) {
+    this.#callerSaved = callerSaved;
   }
 
   /** Whether a function looks at what its caller has on the stack above the return address. */
@@ -160,7 +88,7 @@ export class TaintFlow {
 
   #framesFor(body: FunctionBody): Frames {
     if (this.#frames === null || this.#framesOf?.entry !== body.entry) {
-      this.#frames = new Frames(this.#flow, this.#pool, body);
+      this.#frames = new Frames(body, this.#callerSaved);
       this.#framesOf = body;
     }
     return this.#frames;
@@ -250,7 +178,7 @@ export class TaintFlow {
         case FLOW.CALL_INDIRECT:
           this.#handOver(ins);
           this.#meetPads();
-          this.#registers &= ~CALLER_SAVED;
+          this.#registers &= ~this.#callerSaved;
           this.#vectors = 0;
           break;
         case FLOW.RETURN:
@@ -315,7 +243,7 @@ export class TaintFlow {
   }
 
   #meetPads(): void {
-    const registers = this.#registers & ~CALLER_SAVED;
+    const registers = this.#registers & ~this.#callerSaved;
     if ((registers & ~this.#padRegisters) === 0 && (this.#slots & ~this.#padSlots) === 0) return;
     this.#padRegisters |= registers;
     this.#padSlots |= this.#slots;
@@ -422,6 +350,8 @@ export class TaintFlow {
   #load(ins: Instruction): boolean {
     const offset = this.#frames?.operands.get(ins.address);
     if (offset !== undefined) return this.#slotHas(offset, ins.size);
+    // Through an address of the frame that was stored somewhere the own slots are read.
+    if (this.#slots !== 0 && ins.size >= 8 && this.#frames?.escaped.has(ins.address) === true) return true;
     return ins.size >= 8 && this.#isAddressTainted(ins);
   }
 
