@@ -79,10 +79,12 @@ process.exitCode = results.some(isBad) ? 1 : 0;
 async function examine(workload) {
   const program = realpathSync(workload.program);
   const result = { name: workload.name, program, failures: [], calls: [], code: null, enforced: null };
-  const observed = await observe(workload, result);
+  // A trace is cut where the analysis says that the main phase begins, so that the phases can be compared.
+  const analysis = values.enforce !== 'observed' || values.code ? analyze(workload.name, program) : {};
+  const trigger = analysis.profile?.phases[1]?.trigger ?? null;
+  const observed = await observe(workload, result, trigger);
   if (values.enforce !== 'observed' || values.code) {
     const others = observed.programs.map(({ path }) => path).filter((path) => path !== program);
-    const analysis = analyze(workload.name, program);
     if (analysis.error !== undefined) {
       result.failures.push(analysis.error);
     } else {
@@ -107,17 +109,25 @@ async function examine(workload) {
 }
 
 /** The union of a traced run of all cases. */
-async function observe(workload, result) {
+async function observe(workload, result, trigger) {
   const file = place(workload.name, 'observed.json');
-  if (!values.fresh && existsSync(file)) return parse(readFileSync(file, 'utf8'), file);
+  if (!values.fresh && existsSync(file)) {
+    const known = parse(readFileSync(file, 'utf8'), file);
+    const cut = known.phases[1]?.trigger ?? null;
+    if (trigger === null || cut === trigger) return known;
+  }
   const output = place(workload.name, 'traces');
   rmSync(output, { recursive: true, force: true });
-  const run = await runWorkload(workload, traceRunner(callgate), { output });
+  const run = await runWorkload(workload, traceRunner(callgate, cutAt(trigger)), { output });
   result.failures.push(...workloadFailures(run).map((line) => `traced: ${line}`));
   const profile = mergeProfiles(workloadFiles(run).map((path) => parse(readFileSync(path, 'utf8'), path)));
   writeFileSync(file, formatProfile(profile));
   rmSync(output, { recursive: true, force: true });
   return profile;
+}
+
+function cutAt(trigger) {
+  return trigger === null ? [] : ['--method', 'seccomp', '--phase', `main@${trigger}`];
 }
 
 function analyze(name, program) {
@@ -131,7 +141,7 @@ function analyze(name, program) {
 
 function analyzeOther(program, result) {
   const file = place('executed', `${program.slice(1).replaceAll('/', '-')}.json`);
-  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', '-o', file, program], {
+  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', '--phases', 'none', '-o', file, program], {
     encoding: 'utf8',
   });
   if (status === 0) return [file];
