@@ -42,7 +42,9 @@ try {
 /** Prints a row for each program; gives the same as data, times in seconds and memory in MB. */
 function table(programs) {
   const results = [];
-  console.log('program        whole  from main  cold s  objdump s  ratio  warm s  peak MB');
+  console.log(
+    'program        whole  from main  main phase  cold s  objdump s  ratio  phases s  warm s  peak MB',
+  );
   for (const path of programs) {
     if (statSync(path, { throwIfNoEntry: false }) === undefined) {
       console.log(`${basename(path).padEnd(14)} is not installed`);
@@ -60,11 +62,13 @@ function table(programs) {
       .filter((object) => object.startsWith('/'));
     const cold = [];
     const dump = [];
+    const phased = [];
     const warm = [];
     let peak = 0;
     for (let round = 0; round < rounds; round++) {
+      cold.push(analyze(path, ['--no-cache', '--phases', 'none']).seconds);
       const one = analyze(path, ['--no-cache']);
-      cold.push(one.seconds);
+      phased.push(one.seconds);
       peak = Math.max(peak, one.peak);
       const began = process.hrtime.bigint();
       spawnSync('objdump', ['-d', ...objects], { stdio: 'ignore' });
@@ -75,9 +79,11 @@ function table(programs) {
       basename(path).padEnd(14),
       String(count(whole)).padStart(5),
       String(count(main)).padStart(10),
+      (whole.profile.phases.length > 1 ? String(count(whole, 1)) : '-').padStart(11),
       median(cold).toFixed(2).padStart(7),
       median(dump).toFixed(2).padStart(10),
       (median(cold) / median(dump)).toFixed(2).padStart(6),
+      median(phased).toFixed(2).padStart(9),
       median(warm).toFixed(2).padStart(7),
       peak.toFixed(0).padStart(8),
     ];
