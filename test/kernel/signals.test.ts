@@ -213,7 +213,7 @@ describe('on a terminal', () => {
     const file = join(directory.path, 'text');
     writeFileSync(file, Array.from({ length: 500 }, (_, i) => `line ${i + 1}\n`).join(''));
     using terminal = openTerminal(
-      `LESS= ${CALLGATE} trace -o ${directory.path}/profile -- less ${file}; echo ended $?`,
+      `LESS= ${CALLGATE} trace -q -o ${directory.path}/profile -- less ${file}; echo ended $?`,
     );
     await terminal.shows(/^line 1$/m);
     terminal.type('C-c');

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -298,6 +298,18 @@ function listeningPort(pid: number): number {
   throw new Error(`process ${pid} listens on no port`);
 }
 
+/** A shell in a cgroup that makes calls until it is disposed of, and the cgroup with it. */
+function busyIn(cgroup: string): Disposable {
+  const loop = `echo $$ > ${cgroup}/cgroup.procs; while :; do /bin/true; sleep 0.05; done`;
+  const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
+  return {
+    [Symbol.dispose]: () => {
+      shell.kill('SIGKILL');
+      run('sh', ['-c', `while ! rmdir ${cgroup} 2>/dev/null; do sleep 0.05; done`]);
+    },
+  };
+}
+
 describe('the unit of systemd', () => {
   const unit = readFileSync(new URL('../../packaging/callgate-watch.service', import.meta.url), 'utf8');
   const valueOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
@@ -322,6 +334,10 @@ describe('the unit of systemd', () => {
       .split(' ');
     const capabilities = valueOf('CapabilityBoundingSet').toLowerCase().replaceAll('cap_', '+').split(' ');
     expect(capabilities).toHaveLength(4);
+    // On a machine where no service does anything, one that does.
+    const unit = join(UNIFIED, 'system.slice', `callgate-test-${process.pid}-busy.service`);
+    mkdirSync(unit, { recursive: true });
+    using _busy = busyIn(unit);
     const { status, stderr } = run('setpriv', [
       `--bounding-set=-all,${capabilities.join(',')}`,
       '--inh-caps=-all',

@@ -235,11 +235,15 @@ class Injector {
       const bytes = memory.read(this.#tid, rip - 2n, 2);
       if (bytes?.[0] === instruction[0] && bytes?.[1] === instruction[1]) return rip - 2n;
     }
-    for (const region of listExecutableRegions(this.#pid)) {
+    const regions = listExecutableRegions(this.#pid);
+    // A task that was killed meanwhile has no memory any more, although its end is still to be told.
+    if (regions.length === 0) throw new TraceeGone();
+    for (const region of regions) {
       const bytes = memory.read(this.#tid, BigInt(region.start), region.end - region.start);
       const at = bytes === null ? -1 : Buffer.from(bytes).indexOf(instruction);
       if (at !== -1) return BigInt(region.start + at);
     }
+    if (listExecutableRegions(this.#pid).length === 0) throw new TraceeGone();
     throw new SystemCallError(`tracer: pid ${this.#pid} has no instruction that enters the kernel`, {
       request: 'inject',
       errno: 8,
