@@ -335,9 +335,9 @@ describe('the unit of systemd', () => {
     const capabilities = valueOf('CapabilityBoundingSet').toLowerCase().replaceAll('cap_', '+').split(' ');
     expect(capabilities).toHaveLength(4);
     // On a machine where no service does anything, one that does.
-    const unit = join(UNIFIED, 'system.slice', `callgate-test-${process.pid}-busy.service`);
-    mkdirSync(unit, { recursive: true });
-    using _busy = busyIn(unit);
+    const cgroup = join(UNIFIED, 'system.slice', `callgate-test-${process.pid}-busy.service`);
+    mkdirSync(cgroup, { recursive: true });
+    using _busy = busyIn(cgroup);
     const { status, stderr } = run('setpriv', [
       `--bounding-set=-all,${capabilities.join(',')}`,
       '--inh-caps=-all',
