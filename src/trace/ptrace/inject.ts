@@ -243,7 +243,7 @@ class Injector {
       const at = bytes === null ? -1 : Buffer.from(bytes).indexOf(instruction);
       if (at !== -1) return BigInt(region.start + at);
     }
-    if (listExecutableRegions(this.#pid).length === 0) throw new TraceeGone();
+    this.#check(this.#context.ptrace.getRegisters(this.#tid));
     throw new SystemCallError(`tracer: pid ${this.#pid} has no instruction that enters the kernel`, {
       request: 'inject',
       errno: 8,
