@@ -86,7 +86,7 @@ describe('callgate check', () => {
     expect(callgate(['check', '-', '--diff', '-']).stderr).toBe(
       'callgate: policy: stdin (-) can be read only once\n',
     );
-    const { status, stderr } = callgate(['check', '/nowhere/p.yaml']);
-    expect([status, stderr]).toEqual([2, 'callgate: /nowhere/p.yaml: cannot be read, no such file\n']);
+    const { status, stderr } = callgate(['check', '/proc/nowhere/p.yaml']);
+    expect([status, stderr]).toEqual([2, 'callgate: /proc/nowhere/p.yaml: cannot be read, no such file\n']);
   });
 });

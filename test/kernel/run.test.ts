@@ -499,7 +499,7 @@ describe('callgate run --audit', () => {
     const report = newPath('report');
     writeFileSync(report, 'old\n');
     const file = writePolicy(directory.path, denying([]));
-    callgate(['run', '--policy', file, '--report', report, '--', '/nowhere/program']);
+    callgate(['run', '--policy', file, '--report', report, '--', '/proc/nowhere/program']);
     expect(readFileSync(report, 'utf8')).toBe('old\n');
   });
 
@@ -782,8 +782,8 @@ describe('what callgate run refuses, before anything has run', () => {
   });
 
   it('a file that is not there', () => {
-    expect(refused(['--policy', '/nowhere/policy.yaml'])).toMatch(
-      /^callgate: run: cannot read \/nowhere\/policy.yaml.*\n$/,
+    expect(refused(['--policy', '/proc/nowhere/policy.yaml'])).toMatch(
+      /^callgate: run: cannot read \/proc\/nowhere\/policy.yaml.*\n$/,
     );
   });
 
@@ -831,8 +831,8 @@ describe('what callgate run refuses, before anything has run', () => {
 
   it('a report that could not be written', () => {
     const file = writePolicy(directory.path, denying([]));
-    expect(refused(['--policy', file, '--report', '/nowhere/report'])).toMatch(
-      /^callgate: output: cannot write \/nowhere\/report.*\n$/,
+    expect(refused(['--policy', file, '--report', '/proc/nowhere/report'])).toMatch(
+      /^callgate: output: cannot write \/proc\/nowhere\/report.*\n$/,
     );
   });
 

@@ -149,7 +149,7 @@ describe('spawn of the library', () => {
   });
 
   it('throws before anything is started if the program is not there or cannot be executed', () => {
-    expect(() => spawn('/nowhere/program', [], { policy: OPEN })).toThrow(LaunchError);
+    expect(() => spawn('/proc/nowhere/program', [], { policy: OPEN })).toThrow(LaunchError);
     expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(/not found in PATH/);
     expect(() => spawn('/etc/passwd', [], { policy: OPEN })).toThrow(/not executable/);
   });

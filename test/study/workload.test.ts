@@ -190,8 +190,8 @@ cases: [ { name: served, server: main, steps: [ "true" ] } ]
       'workload test: no case, "two" (one)',
     );
     await expect(
-      runWorkload({ ...workload(body), program: '/nowhere/cat' }, plainRunner(), { output }),
-    ).rejects.toThrow('workload test: no program, /nowhere/cat (Debian packages coreutils)');
+      runWorkload({ ...workload(body), program: '/proc/nowhere/cat' }, plainRunner(), { output }),
+    ).rejects.toThrow('workload test: no program, /proc/nowhere/cat (Debian packages coreutils)');
     await expect(plainly(`setup: "echo why; exit 7"\n${body}`)).rejects.toThrow(
       'workload test-workload: set-up ended with 7: why',
     );

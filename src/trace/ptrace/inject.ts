@@ -9,7 +9,7 @@ import {
   PTRACE_SYSCALL_INFO_SECCOMP,
   REG,
 } from '../../sys/ptrace.ts';
-import { decodeStatus } from '../../sys/wait.ts';
+import { decodeStatus, type WaitStatus } from '../../sys/wait.ts';
 import { listExecutableRegions } from '../proc.ts';
 import type { Context } from './context.ts';
 import type { Task } from './task.ts';
@@ -191,12 +191,11 @@ class Injector {
 
   /** Runs to the next stop of a kind; seccomp stops and events of the group on the way are passed over. */
   #step(op: number): void {
-    const { ptrace, waiter } = this.#context;
+    const { ptrace } = this.#context;
     let signal = 0;
     for (;;) {
       this.#check(ptrace.resume(PTRACE_SYSCALL, this.#tid, signal));
-      this.#check(waiter.tracee(this.#tid) !== 0);
-      const status = decodeStatus(waiter.status);
+      const status = this.#wait();
       // At an exec by another thread the first one, if it is this, goes on as that: nothing of it is left.
       if (status.kind !== 'stopped' || status.event === PTRACE_EVENT_EXEC) {
         this.#context.unhandled.push({ tid: this.#tid, status });
@@ -208,6 +207,21 @@ class Injector {
       if (status.event !== 0 || status.signal !== SIGTRAP_SYSCALL) continue;
       this.#check(ptrace.fetchSyscallInfo(this.#tid));
       if (ptrace.op === op) return;
+    }
+  }
+
+  /**
+   * Waits for the task, and keeps what others report meanwhile. The wait is for all of them: the kernel tells the end of a leader only
+   * once those of its other threads have been taken, and a thread that execs waits for the same.
+   */
+  #wait(): WaitStatus {
+    const { waiter, unhandled } = this.#context;
+    for (;;) {
+      const tid = waiter.next();
+      this.#check(tid !== 0);
+      const status = decodeStatus(waiter.status);
+      if (tid === this.#tid) return status;
+      unhandled.push({ tid, status });
     }
   }
 
