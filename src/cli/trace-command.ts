@@ -17,6 +17,7 @@ export interface TraceArguments {
   readonly duration?: string;
   readonly grace?: string;
   readonly live?: number | true;
+  readonly keepAwake?: boolean;
   readonly progress?: boolean;
   readonly quiet?: boolean;
 }
@@ -75,6 +76,10 @@ export function defineTrace(program: Command, thread: TracingThread | null): voi
     .option('--duration <duration>', 'end the program, or detach, that long after it is ready')
     .option('--grace <duration>', 'time between SIGTERM and SIGKILL at the end (default: 10s)')
     .option('--live [port]', 'serve a page on this machine that shows the trace while it goes on', parsePort)
+    .option(
+      '--no-keep-awake',
+      'let idle processors halt while the program stops often; as root they are kept from it, for that makes a stop several times cheaper',
+    )
     .option('--no-progress', 'no progress line on the terminal')
     .option('-q, --quiet', 'no progress and no summary; warnings and errors only')
     .addHelpText('after', HELP)

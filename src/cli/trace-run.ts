@@ -2,10 +2,10 @@ import { isatty } from 'node:tty';
 import { basename } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { formatProfile } from '../profile/save.ts';
+import { escapeText } from '../report/escape.ts';
 import { formatSummary } from '../report/summary.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
-import type { TraceEvent } from '../trace/backend.ts';
 import type { MethodChoice } from '../trace/method.ts';
 import type { ScopeOptions } from '../trace/scope-target.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
@@ -37,16 +37,18 @@ export async function runTrace(
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   let live: LiveTrace | null = null;
   const isQuiet = args.quiet === true;
-  const methodLine = new MethodLine(() => running?.choice ?? null);
   try {
     live = args.live === undefined ? null : await startLive(command, args, output.path);
     const options = toOptions(command, args, withKey && isatty(0));
     running = startTrace(
       {
         ...options,
+        announce: (choice) => (isQuiet ? null : describeChoice(choice)),
         onEvent: (event) => {
           live?.onEvent(event);
-          if (!isQuiet) methodLine.onEvent(event);
+          if (!isQuiet && event.kind === 'fallback') {
+            say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
+          }
         },
       },
       thread,
@@ -67,10 +69,7 @@ export async function runTrace(
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
     if (written !== output.path)
       say(`warning: ${output.path} could not be written, the profile is in ${written}`);
-    if (!isQuiet) {
-      methodLine.say();
-      writeToStderr(formatSummary(profile, written));
-    }
+    if (!isQuiet) writeToStderr(formatSummary(profile, written));
     await live?.finish({ profile, exit, error });
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
@@ -115,31 +114,11 @@ function checkTarget(command: readonly string[], args: TraceArguments): void {
   }
 }
 
-/** Says how it is traced, where that was left to callgate: once it goes on, so that what fails is told in one line. */
-class MethodLine {
-  readonly #choice: () => MethodChoice | null;
-  #isSaid = false;
-
-  constructor(choice: () => MethodChoice | null) {
-    this.#choice = choice;
-  }
-
-  onEvent(event: TraceEvent): void {
-    if (event.kind === 'fallback') {
-      this.#isSaid = true;
-      say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
-    } else if (event.kind === 'started' || event.kind === 'eventfd') {
-      this.say();
-    }
-  }
-
-  /** Attaching by ptrace tells of no beginning: then it is said at the end. */
-  say(): void {
-    const choice = this.#choice();
-    if (this.#isSaid || choice?.reason == null) return;
-    this.#isSaid = true;
-    say(`tracing by ${choice.method}, for ${choice.reason} (--method chooses another)`);
-  }
+/** How it is traced, where that was left to callgate. */
+function describeChoice({ method, reason }: MethodChoice): string | null {
+  return reason === null
+    ? null
+    : `callgate: ${escapeText(`tracing by ${method}, for ${reason} (--method chooses another)`)}\n`;
 }
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {
@@ -157,6 +136,7 @@ function toOptions(command: readonly string[], args: TraceArguments, keyReadsStd
     ...(args.workload === undefined ? {} : { workload: args.workload }),
     ...(args.duration === undefined ? {} : { duration: args.duration }),
     ...(args.grace === undefined ? {} : { grace: args.grace }),
+    ...(args.keepAwake === undefined ? {} : { keepAwake: args.keepAwake }),
     phases: args.phase ?? [],
     autoPhases: args.phases === 'auto',
     stdin: keyReadsStdin ? 'null' : 'inherit',

@@ -23,6 +23,8 @@ export interface TraceRequest {
   readonly target: LaunchTarget | AttachTarget | ScopeTarget;
   readonly phases: readonly PhaseRequest[];
   readonly ready: Trigger | null;
+  /** What to write to stderr right before the program begins, or null: later it could come in the middle of what that shows. */
+  readonly announcement: string | null;
   /** Whether no_new_privs can be left unset: root, or CAP_SYS_ADMIN. */
   readonly privileged: boolean;
   /** Filters to run the program under, or null to watch only. */

@@ -4,6 +4,7 @@ import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../bas
 import type { ExitStatus, Process } from '../profile/model.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import type { Recording } from './recorder.ts';
+import { KeepAwake } from './keep-awake.ts';
 import type { TracingThread } from './tracing-thread.ts';
 
 const SIGUSR1 = 'SIGUSR1';
@@ -38,17 +39,20 @@ export class TraceSession {
   /** Resolves when the last tracee is gone; never rejects. */
   readonly end: Promise<SessionEnd>;
   #doorbell: { readonly pid: number } | { readonly eventfd: number } | null = null;
+  #keepAwake: KeepAwake | null = null;
   #over = false;
   /** How the first process ended, as soon as that is known. */
   rootExit: ExitStatus | null = null;
 
-  constructor(request: TraceRequest, thread: TracingThread) {
+  /** `keepAwake`: idle processors are kept from halting while tracees stop often. */
+  constructor(request: TraceRequest, thread: TracingThread, keepAwake: boolean) {
     const { worker } = thread;
     this.#commands = thread.commands;
     this.#progress = thread.progress;
     this.end = new Promise((resolve) => {
       const finish = (end: SessionEnd): void => {
         this.#over = true;
+        this.#keepAwake?.end();
         if (this.#doorbell !== null && 'eventfd' in this.#doorbell) closeSync(this.#doorbell.eventfd);
         this.#commands.close();
         resolve(end);
@@ -59,6 +63,7 @@ export class TraceSession {
           return;
         }
         this.#note(event);
+        if (event.kind === 'fallback' && keepAwake) this.#startKeepingAwake();
         for (const listener of this.#listeners) listener(event);
         if (event.kind === 'done') finish({ ...event, recording: this.#complete(event.recording) });
         if (event.kind === 'failed') {
@@ -71,6 +76,7 @@ export class TraceSession {
       });
     });
     thread.begin(request);
+    if (request.method !== 'ebpf' && keepAwake) this.#startKeepingAwake();
   }
 
   get progress(): TraceProgress {
@@ -99,6 +105,10 @@ export class TraceSession {
       (_, index) => this.#settled.get(index) ?? (rest.next().value as Process),
     );
     return { ...recording, processes };
+  }
+
+  #startKeepingAwake(): void {
+    this.#keepAwake ??= new KeepAwake(() => this.#progress[5] as number);
   }
 
   #note(event: TraceEvent): void {

@@ -65,6 +65,13 @@ export interface TraceOptions {
   readonly stdin?: 'inherit' | 'null';
   /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
   readonly enforcement?: Enforcement;
+  /**
+   * Keep idle processors from halting while the program stops often, as root; default true. A stop is several times cheaper
+   * then, and the machine takes more power meanwhile.
+   */
+  readonly keepAwake?: boolean;
+  /** Gives what to write to stderr right before the program begins, or null. */
+  readonly announce?: (choice: MethodChoice) => string | null;
   /** Called for everything that happens while tracing. */
   readonly onEvent?: (event: TraceEvent) => void;
 }
@@ -158,7 +165,11 @@ class Trace implements RunningTrace {
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
     [this.#request, this.choice] = buildRequest(options, this.phases);
     this.#method = this.choice.method;
-    this.#session = new TraceSession(this.#request, thread ?? new TracingThread());
+    this.#session = new TraceSession(
+      this.#request,
+      thread ?? new TracingThread(),
+      options.keepAwake !== false,
+    );
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
       options.onEvent?.(event);
@@ -445,7 +456,9 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   }
   const { method, fallback } = choice;
   const enforcement = options.enforcement ?? null;
-  return [{ method, fallback, target, phases, ready, privileged: isPrivileged(), enforcement }, choice];
+  const announcement = options.announce?.(choice) ?? null;
+  const privileged = isPrivileged();
+  return [{ method, fallback, target, phases, ready, announcement, privileged, enforcement }, choice];
 }
 
 function attachTarget(pids: readonly number[]): AttachTarget {

@@ -7,5 +7,5 @@ export interface WorkerInput {
   readonly progress: Float64Array;
 }
 
-/** What the tracing thread keeps up to date in shared memory: tasks, processes, calls, distinct calls, phase. */
-export const PROGRESS_FIELDS = 5;
+/** What the tracing thread keeps up to date in shared memory: tasks, processes, calls, distinct calls, phase, stops. */
+export const PROGRESS_FIELDS = 6;

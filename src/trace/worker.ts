@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { LaunchError, SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc, type Libc } from '../sys/libc.ts';
@@ -36,6 +37,7 @@ export function runTrace(
   const recorder = new Recorder();
   let origin = performance.now();
   let startedAt = Date.now();
+  let { announcement } = request;
   const host: BackendHost = {
     recorder,
     now: () => Math.round((performance.now() - origin) * 1e6),
@@ -43,7 +45,18 @@ export function runTrace(
       origin = performance.now() - ago / 1e6;
       startedAt = Date.now() - Math.round(ago / 1e6);
     },
-    send,
+    send: (event) => {
+      send(event);
+      if (event.kind === 'fallback') announcement = null;
+      // Started: stopped before its first instruction. Nothing stops under eBPF, and a process that is attached to has begun already.
+      const isBefore =
+        event.kind === 'started' ||
+        event.kind === 'eventfd' ||
+        (event.kind === 'doorbell' && request.target.kind === 'attach');
+      if (!isBefore || announcement === null) return;
+      announce(announcement);
+      announcement = null;
+    },
     receive: () => {
       for (;;) {
         const command = receiveMessageOnPort(input.commands)?.message as TraceCommand | undefined;
@@ -62,6 +75,7 @@ export function runTrace(
       progress[2] = recorder.calls;
       progress[3] = recorder.distinct;
       progress[4] = phase;
+      progress[5] = (progress[5] as number) + 1;
     },
   };
   try {
@@ -72,6 +86,14 @@ export function runTrace(
   } catch (error) {
     const partial = recorder.processCount > 0 ? recorder.finish() : null;
     send({ kind: 'failed', error: report(error), recording: partial, startedAt, duration: host.now() });
+  }
+}
+
+function announce(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // There is nobody to tell.
   }
 }
 

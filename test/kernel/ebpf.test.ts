@@ -483,6 +483,7 @@ describe('a map that is full', () => {
         },
         phases: [],
         ready: null,
+        announcement: null,
         privileged: true,
         enforcement: null,
       },
