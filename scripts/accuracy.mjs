@@ -79,7 +79,7 @@ say(`wrote ${values.output}`);
 /** Programs in the order of the page: tools, then servers and what else is large. */
 function programs() {
   const order =
-    'ls cat sort find tar gzip sqlite3 redis-server nginx memcached lighttpd bash dash git curl ssh-keygen python3'.split(
+    'ls cat sort find tar gzip sqlite3 redis-server nginx memcached lighttpd dnsmasq bash dash git curl ssh-keygen python3'.split(
       ' ',
     );
   return [...order, ...workloadNames(join(root, 'workloads')).filter((name) => !order.includes(name))];

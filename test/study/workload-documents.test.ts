@@ -6,7 +6,7 @@ const FOLDER = join(import.meta.dirname, '../../workloads');
 
 /** Those for which the static analysis promises that it misses nothing. */
 const PROGRAMS =
-  'ls cat sort find tar gzip sqlite3 redis-server nginx memcached lighttpd bash dash git curl ssh-keygen python3'.split(
+  'ls cat sort find tar gzip sqlite3 redis-server nginx memcached lighttpd dnsmasq bash dash git curl ssh-keygen python3'.split(
     ' ',
   );
 
