@@ -302,8 +302,11 @@ export class JumpResolver {
       this.#setTargets(index, at, targets);
       return;
     }
-    // What was found of a jump stays: the analysis only lost sight of it since.
-    if (this.targets.has(at)) return;
+    // A table was found, and code that was found since may bring another one that cannot be told any more.
+    if (this.targets.has(at)) {
+      this.#open(index, at);
+      return;
+    }
     const kind = pool.kind(value);
     const isComputed = kind === VALUE.DERIVED || kind === VALUE.ELEMENT;
     // Where the frame is gone, or the arguments of a trampoline too, the jump is the last act of the function.
