@@ -46,6 +46,14 @@ const TRAITS: readonly Trait[] = [
     calls: [39, 110],
   },
   {
+    name: 'a wrapper handed to a function that calls it',
+    source: `NOINLINE long wrap(long nr, long a) { return call(nr, a, 0, 0); }
+      NOINLINE void apply(long (*pointer)(long, long)) { pointer(39, 0); }
+      void begin(void) { apply(wrap); wrap(110, 1); leave(); }`,
+    calls: [110],
+    unresolved: ['number'],
+  },
+  {
     name: 'a wrapper that is called through a pointer in a register or on the stack',
     source: `NOINLINE long wrap(long nr, long a) { return call(nr, a, 0, 0); }
       void begin(void) {

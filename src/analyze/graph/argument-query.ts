@@ -182,32 +182,37 @@ export class ArgumentQuery {
     return answer;
   }
 
-  /** Whether anyone may know the function's address: not if all code that takes it only compares it, or calls it at once. */
+  /** Whether the function may be called by what is not known: not if all code that takes its address only compares it, or calls it at once. */
   #isKept(node: number): boolean {
     if (this.#reach.taken[node] !== TAKEN.ADDRESS) return true;
     const known = this.#kept.get(node);
     if (known !== undefined) return known;
-    const isKept = [...this.#takersOf(node)].some(
-      ([taker, places]) => this.#escape.keepers(taker, places, node).size > 0,
-    );
+    const calls = new Set(this.#pointerCalls(node).map(({ address }) => address));
+    const isKept = [...this.#takersOf(node)].some(([taker, places]) => {
+      const through = this.#escape.callsOf(taker, places);
+      const { base } = this.#graph.objectOf(taker);
+      return through === null || [...through].some((vaddr) => !calls.has(vaddr + base));
+    });
     this.#kept.set(node, isKept);
     return isKept;
   }
 
-  /** vaddrs at which reached code of the object takes the address of a node, by function. */
+  /** vaddrs at which reached code takes the address of a node, or reads it from a word that the loader fills, by function. */
   #takersOf(node: number): Map<number, Set<number>> {
-    const object = this.#graph.objectOf(node);
-    const { code, firstNode } = object;
     const takers = new Map<number, Set<number>>();
+    const wanted = this.#graph.addressOf(node);
     for (const from of this.#reach.order) {
+      const object = this.#graph.objectOf(from);
+      const { code, firstNode, base } = object;
       const index = from - firstNode;
-      if (index < 0 || index >= code.starts.length) continue;
-      for (
-        let fact = code.factOffsets[index] as number;
-        fact < (code.factOffsets[index + 1] as number);
-        fact++
-      ) {
-        if (code.factKinds[fact] !== FACT.TAKE_CODE || code.factTargets[fact] !== node - firstNode) continue;
+      const end = code.factOffsets[index + 1] as number;
+      for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
+        const to = code.factTargets[fact] as number;
+        const isTaken =
+          code.factKinds[fact] === FACT.TAKE_CODE
+            ? firstNode + to === node
+            : code.factKinds[fact] === FACT.LOAD && targetOf(object, base + to) === wanted;
+        if (!isTaken) continue;
         const places = takers.get(from) ?? new Set();
         takers.set(from, places.add(code.factPlaces[fact] as number));
       }

@@ -92,6 +92,18 @@ export class Escape {
     return this.#follow(node, outcome, target);
   }
 
+  /**
+   * Calls and leaving jumps through what the instructions at some vaddrs of a node take, by vaddr, if it is called and compared and nothing
+   * else; null if it may come to be known elsewhere.
+   */
+  callsOf(node: number, places: ReadonlySet<number>): ReadonlySet<number> | null {
+    const object = this.#graph.objectOf(node);
+    if (object.view.isFixed) return null;
+    const outcome = this.#flowOf(object).run(this.#graph.bodyOf(node), { registers: 0, places });
+    const { isKept, handed, stacked, through } = outcome;
+    return isKept || handed.size > 0 || stacked.size > 0 ? null : through;
+  }
+
   /** Whether what an instruction takes is stored by one of the next, to memory that is no stack: then there is nothing to follow. */
   isStoredAtOnce(node: number, place: number): boolean {
     const { view } = this.#graph.objectOf(node);

@@ -22,7 +22,7 @@ export const HOW = {
 export const TAKEN = {
   ADDRESS: 1,
   ROOT: 2,
-  /** Not, or not only, by plain code. */
+  /** Not, or not only, by code that has the address in it or reads it from a word that the loader fills. */
   DATA: 4,
   /** By what no code or data of the image shows: a name that was looked up, initial thread-local data. */
   OUTSIDE: 8,
@@ -181,20 +181,20 @@ export class Reach {
   }
 
   /** Notes that an address is known to reached code: of a function, which may then be called, or of data. */
-  takeAddress(address: number, from: number, at: number, word = 0): void {
+  takeAddress(address: number, from: number, at: number, word = 0, isRead = false): void {
     const node = this.graph.nodeAt(address);
     if (node >= 0) {
       if (this.#hooks.admits?.(node) === false) return;
-      this.addTaken(node, from, at, word);
+      this.addTaken(node, from, at, word, isRead);
     } else this.openData(address, from, at);
   }
 
-  /** Notes that a function may be called through a pointer. */
-  addTaken(node: number, from: number, at: number, word = 0): void {
+  /** Notes that a function may be called through a pointer; `isRead`: code reads it from the word itself. */
+  addTaken(node: number, from: number, at: number, word = 0, isRead = false): void {
     this.taken[node] =
       (this.taken[node] as number) |
       TAKEN.ADDRESS |
-      (word === 0 && from >= 0 ? 0 : TAKEN.DATA) |
+      ((word === 0 || isRead) && from >= 0 ? 0 : TAKEN.DATA) |
       (from < 0 ? TAKEN.OUTSIDE : 0);
     this.#noteImport(node);
     this.add(node, from, at, word === 0 ? HOW.TAKEN : HOW.POINTER, word);
@@ -349,7 +349,7 @@ export class Reach {
           break;
         case FACT.LOAD: {
           const target = targetOf(object, base + to);
-          if (target !== 0) this.takeAddress(target, node, at, base + to);
+          if (target !== 0) this.takeAddress(target, node, at, base + to, true);
           break;
         }
         case FACT.CALL_WORD:
