@@ -1,3 +1,4 @@
+import type { LiveFrame } from '../analyze/phases/live-loop.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { waitCategory } from '../abi/waiting-calls.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
@@ -24,7 +25,8 @@ export async function phaseSplit(
 }
 
 /** Where a trace says that the last phase begins: its function, or else the call in which the steady state waits longest. */
-export function splitOf({ phases, processes }: Profile, file: string): PhaseSplit {
+export function splitOf(profile: Profile, file: string): PhaseSplit {
+  const { phases } = profile;
   const last = phases.length - 1;
   const trigger = phases[last]?.trigger ?? null;
   const parsed = trigger === null ? [] : parseTriggers(trigger);
@@ -34,16 +36,44 @@ export function splitOf({ phases, processes }: Profile, file: string): PhaseSpli
     const nr = one.kind === 'syscall' ? syscallNumber('x86_64', one.name) : null;
     return nr !== null && waitCategory('x86_64', nr) === 'event' ? [nr] : [];
   });
-  if (named.length > 0) return { kind: 'waits', numbers: named };
+  if (named.length > 0) return { kind: 'waits', numbers: named, stacks: stacksOf(profile, named) };
   let longest = { nr: -1, total: 0 };
-  for (const { calls } of processes) {
+  for (const { calls } of profile.processes) {
     for (const { arch, nr, phases: used, waits } of calls) {
       const isEvent = arch === 'x86_64' && waitCategory(arch, nr) === 'event' && used.includes(last);
       if (isEvent && waits !== undefined && waits.total > longest.total) longest = { nr, total: waits.total };
     }
   }
-  if (longest.nr >= 0) return { kind: 'waits', numbers: [longest.nr] };
+  if (longest.nr >= 0)
+    return { kind: 'waits', numbers: [longest.nr], stacks: stacksOf(profile, [longest.nr]) };
   throw new UsageError(
     `analyze: ${escapeText(file)} has no phase that begins at a function, and no call in which the program waits`,
   );
+}
+
+/** How the processes of the program that waits longest came to wait by some calls, each way once. */
+function stacksOf(
+  { processes, phases, programs }: Profile,
+  numbers: readonly number[],
+): readonly (readonly LiveFrame[])[] {
+  const found = processes.flatMap(({ program, calls }) =>
+    calls.flatMap(({ arch, nr, phases: used, waits }) =>
+      arch === 'x86_64' && numbers.includes(nr) && used.includes(phases.length - 1) && waits !== undefined
+        ? [{ program, waits }]
+        : [],
+    ),
+  );
+  const [longest] = [...found].sort((a, b) => b.waits.total - a.waits.total);
+  // The name of the program may be a link: what is analysed is it in any case.
+  const path = longest?.program == null ? null : programs[longest.program]?.path;
+  const stacks = new Map<string, LiveFrame[]>();
+  for (const { program, waits } of found) {
+    if (program !== longest?.program || waits.frames === undefined) continue;
+    const frames = waits.frames.map(({ object, address }) => ({
+      object: object === path ? null : object,
+      address,
+    }));
+    stacks.set(JSON.stringify(frames), frames);
+  }
+  return [...stacks.values()];
 }

@@ -152,6 +152,14 @@ function canonicalCalls(calls: readonly Call[]): readonly Call[] {
   return calls.map(canonicalCall).sort(compareCalls);
 }
 
+function canonicalWaits({ uses, total, frames }: NonNullable<Call['waits']>): NonNullable<Call['waits']> {
+  return {
+    uses: ascending(uses),
+    total,
+    ...(frames === undefined ? {} : { frames: frames.map(({ object, address }) => ({ object, address })) }),
+  };
+}
+
 function canonicalCall(call: Call): Call {
   const { arch, nr, name, origin, count, first, last, phases, launch, errnos, args, waits, chains } = call;
   return {
@@ -166,7 +174,7 @@ function canonicalCall(call: Call): Call {
     ...(launch === undefined ? {} : { launch }),
     ...(errnos === undefined ? {} : { errnos: canonicalErrnos(errnos) }),
     ...(args === undefined ? {} : { args: args.map(canonicalArgument).sort(compareArguments) }),
-    ...(waits === undefined ? {} : { waits: { uses: ascending(waits.uses), total: waits.total } }),
+    ...(waits === undefined ? {} : { waits: canonicalWaits(waits) }),
     ...(chains === undefined ? {} : { chains: chains.map(canonicalChain).sort((a, b) => a.phase - b.phase) }),
   };
 }

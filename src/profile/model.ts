@@ -227,11 +227,24 @@ export interface Call {
   readonly args?: readonly ArgumentValues[];
   /**
    * For calls that wait for an event: the times of the first uses (at most 64) and the nanoseconds spent
-   * between such a call and the next stop of the same thread. Material for finding phases.
+   * between such a call and the next stop of the same thread; with methods that stop there, how the first thread came to one of the
+   * later ones. Material for finding phases.
    */
-  readonly waits?: { readonly uses: readonly number[]; readonly total: number };
+  readonly waits?: {
+    readonly uses: readonly number[];
+    readonly total: number;
+    readonly frames?: readonly StackFrame[];
+  };
   /** How code gets there: shortest chains, one or more a phase, for calls with origin `possible`. */
   readonly chains?: readonly Chain[];
+}
+
+/** A function that is running: where it goes on once what it called has returned. */
+export interface StackFrame {
+  /** Path of the file. */
+  readonly object: string;
+  /** vaddr in it. */
+  readonly address: number;
 }
 
 /** A way from where the program, or a phase of it, begins to a system call. */

@@ -345,14 +345,22 @@ export function profileSchema(): JsonSchema {
                   description:
                     'Nanoseconds between such a call and the next stop of the same thread, in all.',
                 },
+                frames: list(
+                  'stackFrame',
+                  'How the first thread of the process came to one of the later uses, the innermost function first; present only for methods that stop there.',
+                ),
               },
-              { description: 'Present for calls that wait.' },
+              { optional: ['frames'], description: 'Present for calls that wait.' },
             ),
             chains: list('chain', 'Shortest ways of code to the call; for calls that are possible by code.'),
           },
           { optional: ['launch', 'errnos', 'args', 'waits', 'chains'] },
         ),
       },
+      stackFrame: object({
+        object: { type: 'string', description: 'Path of the file.' },
+        address: { ...INTEGER, description: 'vaddr at which its function goes on.' },
+      }),
       argumentValues: {
         description: 'Distinct values of one selecting argument.',
         ...object(

@@ -12,6 +12,7 @@ import type {
   Listen,
   Process,
   Program,
+  StackFrame,
   Thread,
   Transition,
 } from '../profile/model.ts';
@@ -36,6 +37,10 @@ export interface CallRecord {
   readonly waits: boolean;
   readonly uses: number[];
   waited: number;
+  /** How one of the later uses came about, the innermost function first; null if that was not looked at. */
+  frames: readonly StackFrame[] | null;
+  /** Uses by the first thread, where that is looked at. */
+  firstThreadWaits: number;
   errnos: Map<number, number> | null;
 }
 
@@ -325,6 +330,8 @@ export class Recorder {
       selectors,
       values: selectors.map(() => new Map()),
       waits: isWaitingCall(name, nr),
+      frames: null,
+      firstThreadWaits: 0,
       uses: [],
       waited: 0,
       errnos: null,
@@ -394,7 +401,10 @@ function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
     toValues(selector, record.values[which], !passes),
   );
   if (args.length > 0) call.args = args;
-  if (record.waits && unmeasured === null) call.waits = { uses: record.uses, total: record.waited };
+  if (record.waits && unmeasured === null) {
+    const frames = record.frames === null ? {} : { frames: record.frames };
+    call.waits = { uses: record.uses, total: record.waited, ...frames };
+  }
   return call;
 }
 

@@ -232,7 +232,7 @@ describe('phases by reading code', () => {
       it(`${name} (${level})`, () => {
         const path = workshop.compile('traits', `${PRELUDE}${code}`, [level, ...flags, '-pthread', '-w']);
         const { program, phases } = analyzeProgram(path, {
-          phases: { kind: 'waits', numbers: [syscallNumber('x86_64', 'poll') ?? -1] },
+          phases: { kind: 'waits', numbers: [syscallNumber('x86_64', 'poll') ?? -1], stacks: [] },
           details: false,
           source,
         });

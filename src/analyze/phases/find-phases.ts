@@ -7,6 +7,7 @@ import type { KeptFunctions } from '../graph/kept.ts';
 import type { ProgramGraph } from '../graph/program-graph.ts';
 import { type CallSite, callSites } from '../graph/sites.ts';
 import { UsageError } from '../../base/errors.ts';
+import { type LiveFrame, outermostLoop } from './live-loop.ts';
 import { type MainLoop, mainLoops } from './main-loop.ts';
 import { keptInSetup, mainNode, mainPhase } from './main-phase.ts';
 import { FlowCache, type PhasePlace } from './remainder.ts';
@@ -19,8 +20,15 @@ export type PhaseSplit =
   | { readonly kind: 'main' }
   /** At a function of the program: its name, or its vaddr. */
   | { readonly kind: 'function'; readonly name: string }
-  /** At the loop in which it waits by one of these calls: numbers on x86_64. */
-  | { readonly kind: 'waits'; readonly numbers: readonly number[] };
+  /**
+   * At the loop in which it waits by one of these calls: numbers on x86_64. Of the functions that a trace found running in such a call, the
+   * innermost first, the outermost that is in a loop says which; one stack for each role of a process.
+   */
+  | {
+      readonly kind: 'waits';
+      readonly numbers: readonly number[];
+      readonly stacks: readonly (readonly LiveFrame[])[];
+    };
 
 /** The phase after set-up. */
 export interface FoundPhase {
@@ -80,7 +88,7 @@ class PhaseFinder {
         return this.#atFunction(split.name);
       default:
         return split.kind === 'waits'
-          ? this.#atLoop(new Set(split.numbers))
+          ? (this.#atStacks(split.stacks) ?? this.#atLoop(new Set(split.numbers)))
           : this.#ifWorth(this.#atLoop(null));
     }
   }
@@ -108,6 +116,21 @@ class PhaseFinder {
 
   #atStart(node: number, reason: string): FoundPhase | null {
     return this.#at([{ node, address: this.#whole.graph.addressOf(node) }], reason);
+  }
+
+  /** Null if one of the stacks has no loop from which it is known what comes after. */
+  #atStacks(stacks: readonly (readonly LiveFrame[])[]): FoundPhase | null {
+    const { graph, values, closure } = this.#whole;
+    const main = mainNode(graph, values);
+    const places = new Map<number, PhasePlace>();
+    for (const stack of stacks) {
+      const place = outermostLoop(graph, closure.reach, stack, main, this.#flows);
+      if (place === null) return null;
+      places.set(place.address, place);
+    }
+    if (places.size === 0) return null;
+    const named = [...places.values()].map((place) => `a loop of ${this.#nameOf(place)}`);
+    return this.#at([...places.values()], `${named.join('; ')} was running when the trace saw it wait`);
   }
 
   #atLoop(only: ReadonlySet<number> | null): FoundPhase | null {
@@ -140,15 +163,17 @@ class PhaseFinder {
   }
 
   #describe(loops: readonly MainLoop[]): string {
-    const places = loops.map(({ node, address, waits }) => {
-      const { function: name } = codePlace(this.#whole.graph, address);
-      const place =
-        name ??
-        `the function at 0x${codePlace(this.#whole.graph, this.#whole.graph.addressOf(node)).address.toString(16)}`;
-      const calls = [...waits].map((nr) => syscallName('x86_64', nr) ?? `${nr}`).sort();
-      return `a loop of ${place} waits by ${calls.join(', ')}`;
+    const places = loops.map((loop) => {
+      const calls = [...loop.waits].map((nr) => syscallName('x86_64', nr) ?? `${nr}`).sort();
+      return `a loop of ${this.#nameOf(loop)} waits by ${calls.join(', ')}`;
     });
     return places.join('; ');
+  }
+
+  #nameOf({ node, address }: PhasePlace): string {
+    const { graph } = this.#whole;
+    const { function: name } = codePlace(graph, address);
+    return name ?? `the function at 0x${codePlace(graph, graph.addressOf(node)).address.toString(16)}`;
   }
 
   #at(places: readonly PhasePlace[], reason: string): FoundPhase | null {

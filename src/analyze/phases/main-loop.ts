@@ -337,7 +337,7 @@ function addTo(layer: Map<number, ReadonlySet<number>>, node: number, waits: Rea
 }
 
 /** Whether the code of an object is the program's own doing: not that of the loader, the C library and what that opens. */
-function isOwn({ image }: GraphObject): boolean {
+export function isOwn({ image }: GraphObject): boolean {
   const { role, soname } = image.file;
   return (
     role !== 'interpreter' && role !== 'vdso' && !/^(libc\.so|libc\.musl|ld-|libnss_)/.test(soname ?? '')

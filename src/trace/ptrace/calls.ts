@@ -1,5 +1,6 @@
 import { ARCHES, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import type { SelectingArgument } from '../../abi/selecting-arguments.ts';
+import { waitCategory } from '../../abi/waiting-calls.ts';
 import { fileIdentity, listenAddress } from '../proc.ts';
 import type { CallRecord } from '../recorder.ts';
 import type { Adaptive } from './adaptive.ts';
@@ -10,6 +11,7 @@ import type { Task } from './task.ts';
 import * as kind from './call-kinds.ts';
 
 const I386 = ARCHES.indexOf('i386');
+const X86_64 = ARCHES.indexOf('x86_64');
 
 const CLONE_UNTRACED = 0x00800000;
 const PR_SET_SECCOMP = 22;
@@ -71,6 +73,7 @@ export class CallHandler {
     if ((kinds & kind.KIND_WAIT) !== 0) {
       task.wait = call;
       task.waitSince = at;
+      this.#frames(task, call);
     }
     if ((kinds & kind.KIND_ARGUMENTS) !== 0) this.#arguments(task, call);
     if ((kinds & ~(kind.KIND_WAIT | kind.KIND_ARGUMENTS)) !== 0) this.#special(task, arch, kinds);
@@ -87,6 +90,18 @@ export class CallHandler {
     if (arch === -1) return;
     this.#context.recorder.call(task.process, arch, interrupted.nr, at);
     task.skipRestart = true;
+  }
+
+  /**
+   * Notes how the first thread of a process comes to wait for events: at ever longer intervals, so that it is not long before the end, and costs
+   * little. Other threads may come there while the first is still setting up.
+   */
+  #frames(task: Task, call: CallRecord): void {
+    if (task.tid !== task.process.pid || call.arch !== X86_64) return;
+    const waits = ++call.firstThreadWaits;
+    if ((waits & (waits - 1)) !== 0 || waitCategory('x86_64', call.nr) !== 'event') return;
+    const frames = this.#context.tracebacks.places(task);
+    if (frames.length > 0) call.frames = frames;
   }
 
   #arguments(task: Task, call: CallRecord): void {

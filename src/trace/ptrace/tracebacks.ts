@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { StackFrame } from '../../profile/model.ts';
 import type { TraceeMemory } from '../../sys/memory.ts';
 import type { Ptrace } from '../../sys/ptrace.ts';
 import { Unwinder, type Frame } from '../../unwind/unwinder.ts';
@@ -22,6 +23,17 @@ export class Tracebacks {
 
   /** Innermost frame first, `function+0x12 (object)` or `object+0x1234`; empty if the task is gone. */
   of(task: Task): readonly string[] {
+    return this.#frames(task).map(describe);
+  }
+
+  /** The same as places in files, without what lies in none. */
+  places(task: Task): readonly StackFrame[] {
+    return this.#frames(task).flatMap(({ object, offset }) =>
+      object === null || offset === null ? [] : [{ object, address: offset }],
+    );
+  }
+
+  #frames(task: Task): readonly Frame[] {
     if (!this.#ptrace.getRegisters(task.tid)) return [];
     const { pid } = task.process;
     const { frames } = this.#unwinder(pid).backtrace(
@@ -32,7 +44,7 @@ export class Tracebacks {
       },
       FRAMES,
     );
-    return frames.map(describe);
+    return frames;
   }
 
   #unwinder(pid: number): Unwinder {
