@@ -265,7 +265,9 @@ function prepareFixture(name, program) {
   const policy = join(folder, 'policy.json');
   must(callgate, ['analyze', '-q', '-o', profile, program], work);
   // Suites start shells and tools through the program; what runs under its filter has to be in it.
-  const helpers = ['/bin/sh', '/bin/cat', '/bin/true'].map((path) => realpathSync(path));
+  const helpers = ['/bin/sh', '/bin/cat', '/bin/true', '/bin/ln', '/usr/bin/sqlite3']
+    .map((path) => realpathSync(path))
+    .filter((path) => path !== program);
   const others = helpers.map((path) => join(folder, `static-${path.replaceAll('/', '-')}.json`));
   for (const [at, path] of helpers.entries()) must(callgate, ['analyze', '-q', '-o', others[at], path], work);
   const making = [
