@@ -149,7 +149,7 @@ function canonicalChain({ phase, steps }: Chain): Chain {
 }
 
 function canonicalCalls(calls: readonly Call[]): readonly Call[] {
-  return calls.map(canonicalCall).sort(compareCalls);
+  return ordered(calls.map(canonicalCall), compareCalls);
 }
 
 function canonicalWaits({ uses, total, frames }: NonNullable<Call['waits']>): NonNullable<Call['waits']> {
@@ -160,9 +160,10 @@ function canonicalWaits({ uses, total, frames }: NonNullable<Call['waits']>): No
   };
 }
 
+/** There may be a hundred thousand of these: what most do not have costs them nothing. */
 function canonicalCall(call: Call): Call {
   const { arch, nr, name, origin, count, first, last, phases, launch, errnos, args, waits, chains } = call;
-  return {
+  const result: { -readonly [K in keyof Call]: Call[K] } = {
     arch,
     nr,
     name,
@@ -171,12 +172,23 @@ function canonicalCall(call: Call): Call {
     first,
     last,
     phases: ascending(phases),
-    ...(launch === undefined ? {} : { launch }),
-    ...(errnos === undefined ? {} : { errnos: canonicalErrnos(errnos) }),
-    ...(args === undefined ? {} : { args: args.map(canonicalArgument).sort(compareArguments) }),
-    ...(waits === undefined ? {} : { waits: canonicalWaits(waits) }),
-    ...(chains === undefined ? {} : { chains: chains.map(canonicalChain).sort((a, b) => a.phase - b.phase) }),
   };
+  if (launch !== undefined) result.launch = launch;
+  if (errnos !== undefined) result.errnos = canonicalErrnos(errnos);
+  if (args !== undefined) result.args = ordered(args.map(canonicalArgument), compareArguments);
+  if (waits !== undefined) result.waits = canonicalWaits(waits);
+  if (chains !== undefined) {
+    result.chains = ordered(chains.map(canonicalChain), (a, b) => a.phase - b.phase);
+  }
+  return result;
+}
+
+/** The list itself, sorted; one that is in order already, as nearly all are, is only looked through. */
+function ordered<Item>(list: Item[], compare: (a: Item, b: Item) => number): readonly Item[] {
+  for (let index = 1; index < list.length; index++) {
+    if (compare(list[index - 1] as Item, list[index] as Item) > 0) return list.sort(compare);
+  }
+  return list;
 }
 
 function canonicalErrnos(errnos: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
@@ -185,6 +197,11 @@ function canonicalErrnos(errnos: Readonly<Record<string, number>>): Readonly<Rec
 
 function canonicalArgument({ index, name, values, uses }: ArgumentValues): ArgumentValues {
   if (values === 'any') return { index, name, values };
+  if (values.every((value, place) => place === 0 || compareValues(values[place - 1] ?? 0, value) <= 0)) {
+    return uses === undefined
+      ? { index, name, values }
+      : { index, name, values, uses: uses.slice(0, values.length) };
+  }
   const order = [...values.keys()].sort((a, b) => compareValues(values[a] ?? 0, values[b] ?? 0));
   return {
     index,
@@ -197,5 +214,5 @@ function canonicalArgument({ index, name, values, uses }: ArgumentValues): Argum
 }
 
 function ascending(numbers: readonly number[]): readonly number[] {
-  return [...numbers].sort((a, b) => a - b);
+  return numbers.length < 2 ? numbers : ordered([...numbers], (a, b) => a - b);
 }

@@ -7,37 +7,63 @@ import type { Profile } from './model.ts';
  * The same profile gives the same bytes whatever the order of its calls and programs; it ends in a newline.
  */
 export function formatProfile(profile: Profile): string {
-  return `${formatValue(canonicalProfile(profile), [], '')}\n`;
+  const lines: string[] = [];
+  writeValue(lines, canonicalProfile(profile), '', '', [], '');
+  return `${lines.join('\n')}\n`;
 }
 
 /** Path of a value, array positions left out: `['processes', 'calls']` is the list of calls of any process. */
 type Path = readonly string[];
 
-function formatValue(value: unknown, path: Path, indent: string): string {
-  if (!isExpanded(value, path)) return JSON.stringify(value);
-  const deeper = `${indent}  `;
+const EXPANDED: ReadonlySet<string> = new Set([
+  'calls',
+  'threads',
+  'transitions',
+  'listens',
+  'incomplete',
+  'warnings',
+  'analysis',
+]);
+
+/** Adds the lines of a value, of which the first begins with `before` and the last ends with `after`. */
+function writeValue(
+  lines: string[],
+  value: unknown,
+  before: string,
+  after: string,
+  path: Path,
+  indent: string,
+): void {
   const isList = Array.isArray(value);
-  const lines = isList
-    ? value.map((item) => deeper + formatElement(item, path, deeper))
-    : entriesOf(value).map(
-        ([key, field]) => `${deeper}${JSON.stringify(key)}: ${formatValue(field, [...path, key], deeper)}`,
-      );
-  if (lines.length === 0) return isList ? '[]' : '{}';
-  return `${isList ? '[' : '{'}\n${lines.join(',\n')}\n${indent}${isList ? ']' : '}'}`;
+  if (!isExpanded(value, path) || Object.keys(value).length === 0) {
+    lines.push(before + JSON.stringify(value) + after);
+    return;
+  }
+  const deeper = `${indent}  `;
+  lines.push(before + (isList ? '[' : '{'));
+  if (isList) writeElements(lines, value, path, deeper);
+  else {
+    const entries = Object.entries(value);
+    for (const [index, [key, field]] of entries.entries()) {
+      const comma = index === entries.length - 1 ? '' : ',';
+      writeValue(lines, field, `${deeper}${JSON.stringify(key)}: `, comma, [...path, key], deeper);
+    }
+  }
+  lines.push(indent + (isList ? ']' : '}') + after);
 }
 
 /** An element of a top-level list has a block of its own, one of any deeper list a line. */
-function formatElement(item: unknown, path: Path, indent: string): string {
-  return path.length === 1 ? formatValue(item, path, indent) : JSON.stringify(item);
+function writeElements(lines: string[], list: readonly unknown[], path: Path, indent: string): void {
+  const last = list.length - 1;
+  for (let index = 0; index <= last; index++) {
+    const comma = index === last ? '' : ',';
+    if (path.length === 1) writeValue(lines, list[index], indent, comma, path, indent);
+    else lines.push(indent + JSON.stringify(list[index]) + comma);
+  }
 }
 
 function isExpanded(value: unknown, path: Path): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const field = path[1];
-  if (field === undefined) return path[0] !== 'generator';
-  return ['calls', 'threads', 'transitions', 'listens', 'incomplete', 'warnings', 'analysis'].includes(field);
-}
-
-function entriesOf(value: object): [string, unknown][] {
-  return Object.entries(value);
+  return field === undefined ? path[0] !== 'generator' : EXPANDED.has(field);
 }

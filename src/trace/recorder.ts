@@ -20,6 +20,9 @@ import type {
 /** Times of first uses that are kept of a waiting call. */
 export const USES_CAP = 64;
 
+/** Of calls without selecting arguments, which are most; nothing is ever put into it. */
+const NO_VALUES: CallRecord['values'] = [];
+
 /** What is known of one (process, arch, nr). */
 export interface CallRecord {
   readonly arch: number;
@@ -328,7 +331,7 @@ export class Recorder {
       phases: 0,
       launch: false,
       selectors,
-      values: selectors.map(() => new Map()),
+      values: selectors.length === 0 ? NO_VALUES : selectors.map(() => new Map()),
       waits: isWaitingCall(name, nr),
       frames: null,
       firstThreadWaits: 0,
@@ -397,10 +400,12 @@ function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
     const sorted = [...record.errnos].sort(([a], [b]) => a - b);
     call.errnos = Object.fromEntries(sorted.map(([errno, count]) => [errnoName(errno) ?? `${errno}`, count]));
   }
-  const args = record.selectors.flatMap((selector, which) =>
-    toValues(selector, record.values[which], !passes),
-  );
-  if (args.length > 0) call.args = args;
+  if (record.selectors.length > 0) {
+    const args = record.selectors.flatMap((selector, which) =>
+      toValues(selector, record.values[which], !passes),
+    );
+    if (args.length > 0) call.args = args;
+  }
   if (record.waits && unmeasured === null) {
     const frames = record.frames === null ? {} : { frames: record.frames };
     call.waits = { uses: record.uses, total: record.waited, ...frames };
@@ -429,12 +434,13 @@ function toValues(
 }
 
 function compareValues(a: number | string, b: number | string): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
   const difference = BigInt(a) - BigInt(b);
   return difference < 0n ? -1 : Number(difference > 0n);
 }
 
 function bits(mask: number): number[] {
   const result: number[] = [];
-  for (let bit = 0; bit < 31; bit++) if ((mask & (1 << bit)) !== 0) result.push(bit);
+  for (let bit = 0; bit < 31 && mask >>> bit !== 0; bit++) if ((mask & (1 << bit)) !== 0) result.push(bit);
   return result;
 }
