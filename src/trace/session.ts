@@ -3,8 +3,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
 import type { ExitStatus, Process } from '../profile/model.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
-import type { Recording } from './recorder.ts';
 import { KeepAwake } from './keep-awake.ts';
+import type { PlacedProcess, Recording } from './recorder.ts';
 import type { TracingThread } from './tracing-thread.ts';
 
 const SIGUSR1 = 'SIGUSR1';
@@ -35,7 +35,8 @@ export class TraceSession {
   readonly #commands: MessagePort;
   readonly #progress: Float64Array;
   readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
-  readonly #settled: Map<number, Process> = new Map();
+  /** PlacedProcess[] as JSON: read at the end, so that the program has the processors until then. */
+  readonly #settled: string[] = [];
   /** Resolves when the last tracee is gone; never rejects. */
   readonly end: Promise<SessionEnd>;
   #doorbell: { readonly pid: number } | { readonly eventfd: number } | null = null;
@@ -59,7 +60,7 @@ export class TraceSession {
       };
       worker.on('message', (event: TraceEvent) => {
         if (event.kind === 'settled') {
-          for (const [index, process] of event.processes) this.#settled.set(index, process);
+          this.#settled.push(event.processes);
           return;
         }
         this.#note(event);
@@ -98,11 +99,14 @@ export class TraceSession {
 
   /** A recording with the processes that came ahead of it, each in its place. */
   #complete(recording: Recording): Recording {
-    if (this.#settled.size === 0) return recording;
+    if (this.#settled.length === 0) return recording;
+    const settled = new Map(
+      this.#settled.splice(0).flatMap((text) => JSON.parse(text) as readonly PlacedProcess[]),
+    );
     const rest = recording.processes[Symbol.iterator]();
     const processes = Array.from(
-      { length: this.#settled.size + recording.processes.length },
-      (_, index) => this.#settled.get(index) ?? (rest.next().value as Process),
+      { length: settled.size + recording.processes.length },
+      (_, index) => settled.get(index) ?? (rest.next().value as Process),
     );
     return { ...recording, processes };
   }

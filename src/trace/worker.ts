@@ -66,7 +66,7 @@ export function runTrace(
     },
     settled: (processes) => {
       // While the program goes on there is time for what else would have to be done at the end.
-      send({ kind: 'settled', processes: processes.map((record) => recorder.take(record)) });
+      send({ kind: 'settled', processes: JSON.stringify(processes.map((record) => recorder.take(record))) });
     },
     report: (tasks, phase) => {
       const { progress } = input;

@@ -35,7 +35,7 @@ interface Recorded {
 }
 
 /** Entries that are over, after which the maps are to be gone through: it is cheaper for many at once. */
-const CROWD = 128;
+const CROWD = 256;
 
 type EventOf<Kind extends EbpfEvent['kind']> = Extract<EbpfEvent, { kind: Kind }>;
 
@@ -221,6 +221,11 @@ export class Family {
       this.#recorder.startThread(entry.process, event.tid, null, at);
   }
 
+  /** Process entries that are over and still in the maps. */
+  get overCount(): number {
+    return this.#over.length;
+  }
+
   /** Whether the maps hold much of processes that are over. */
   get isCrowded(): boolean {
     return this.#over.length >= CROWD;
@@ -255,6 +260,7 @@ export class Family {
 
   /** The end of tracing: what lives is let go of. The programs must not run any more. */
   finish(at: number): void {
+    // The maps are gone in a moment: nothing is taken out of them any more.
     this.#sweep(true);
     for (const { process } of this.#entries.values()) {
       if (process.end === null) this.#recorder.endProcess(process, { kind: 'detached' }, at);
@@ -316,7 +322,7 @@ export class Family {
           values,
           at,
         );
-        if (entry.isOver) over.push(place);
+        if (entry.isOver && !isLast) over.push(place);
       }
       return over;
     });
@@ -339,7 +345,7 @@ export class Family {
           first: Math.min(first, last),
           last: Math.max(first, last),
         });
-        if (entry.isOver) over.push(place);
+        if (entry.isOver && !isLast) over.push(place);
       }
       return over;
     });
@@ -380,6 +386,7 @@ export class Family {
  * has begun, so what they have noted is set right by the times, which are exact.
  */
 function phaseBits({ transitions }: ProcessRecord, noted: number, first: number, last: number): number {
+  if (transitions.length === 1) return 1 << (transitions[0]?.phase ?? 0);
   const phaseAt = (time: number): number =>
     (transitions.findLast(({ at }) => at <= time) ?? transitions[0])?.phase ?? 0;
   const [from, to] = [phaseAt(first), phaseAt(last)];

@@ -1,0 +1,39 @@
+import { readdirSync } from 'node:fs';
+import { constants, getPriority, setPriority } from 'node:os';
+import { readStatus } from '../proc.ts';
+
+const CAP_SYS_NICE = 23n;
+
+/**
+ * Lets callgate work only when nobody else wants the processor, so that it does not slow down what it measures: it reads
+ * what the programs have counted, which can wait. The main thread stays as it is, for what it starts would inherit that.
+ */
+export class Priority {
+  readonly #given: number = getPriority();
+  #lowered: readonly number[] = [];
+
+  /** Without the capability to come back nothing is done. */
+  lower(): void {
+    const effective = readStatus('self')?.get('CapEff');
+    if (effective === undefined || ((BigInt(`0x${effective}`) >> CAP_SYS_NICE) & 1n) === 0n) return;
+    this.#lowered = readdirSync('/proc/self/task')
+      .map(Number)
+      .filter((tid) => tid !== process.pid);
+    this.#set(constants.priority.PRIORITY_LOW);
+  }
+
+  restore(): void {
+    this.#set(this.#given);
+    this.#lowered = [];
+  }
+
+  #set(niceness: number): void {
+    for (const tid of this.#lowered) {
+      try {
+        setPriority(tid, niceness);
+      } catch {
+        // The thread has ended meanwhile.
+      }
+    }
+  }
+}
