@@ -9,7 +9,7 @@ import { Executables } from '../trace/ebpf/executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
 import { readArgv, readStatus } from '../trace/proc.ts';
 import { Programs } from '../trace/programs.ts';
-import { Recorder, USES_CAP } from '../trace/recorder.ts';
+import { callId, Recorder, USES_CAP } from '../trace/recorder.ts';
 import type { RunRecord, RunStart } from './run-record.ts';
 import type { TargetRecord } from './target-record.ts';
 
@@ -51,8 +51,8 @@ interface Member {
   cgroupId: bigint;
   target: TargetRecord | null;
   run: RunRecord | null;
-  /** By arch and number. */
-  readonly calls: Map<string, KnownCall>;
+  /** By `callId`. */
+  readonly calls: Map<number, KnownCall>;
   /** Keys in map `values`. */
   readonly values: Uint8Array[];
   leaderExit: number | null;
@@ -430,8 +430,8 @@ function exitOf(code: number): ExitStatus {
 }
 
 function knownCall(member: Member, arch: number, nr: number): KnownCall {
-  const name = `${arch} ${nr}`;
-  let call = member.calls.get(name);
+  const id = callId(arch, nr | 0);
+  let call = member.calls.get(id);
   if (call === undefined) {
     const key = new Uint8Array(CALL_KEY.size);
     const view = new DataView(key.buffer);
@@ -439,7 +439,7 @@ function knownCall(member: Member, arch: number, nr: number): KnownCall {
     view.setUint32(CALL_KEY.arch, arch, true);
     view.setUint32(CALL_KEY.nr, nr, true);
     call = { key, uses: null, count: 0, waited: 0 };
-    member.calls.set(name, call);
+    member.calls.set(id, call);
   }
   return call;
 }
