@@ -383,15 +383,20 @@ export class Family {
 
 /**
  * Phases of a call that was made first and last at these times. The programs learn of a new phase of the whole tree a moment after it
- * has begun, so what they have noted is set right by the times, which are exact.
+ * has begun, so what they have noted is set right by the times, which are exact. Of a phase of the process itself they know first,
+ * and their word for it may still be on the way.
  */
 function phaseBits({ transitions }: ProcessRecord, noted: number, first: number, last: number): number {
-  if (transitions.length === 1) return 1 << (transitions[0]?.phase ?? 0);
+  const latest = transitions.at(-1)?.phase ?? 0;
+  const known = (2 << latest) - 1;
+  const ahead = noted & ~known;
+  if (ahead === 0 && transitions.length === 1) return 1 << latest;
+  if (ahead !== 0 && (noted & known) === 0) return ahead;
   const phaseAt = (time: number): number =>
     (transitions.findLast(({ at }) => at <= time) ?? transitions[0])?.phase ?? 0;
   const [from, to] = [phaseAt(first), phaseAt(last)];
   const between = (2 << to) - (1 << from);
-  return (noted & between) | (1 << from) | (1 << to);
+  return (noted & between) | (1 << from) | (ahead === 0 ? 1 << to : ahead);
 }
 
 function birthOf({ cloneFlags, exitSignal }: EventOf<'fork'>): 'fork' | 'vfork' | 'clone' {
