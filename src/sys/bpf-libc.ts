@@ -1,13 +1,18 @@
 import koffi from 'koffi';
 import type { Pointer } from './libc.ts';
 
-/** Number of the x86-64 table; source: arch/x86/entry/syscalls/syscall_64.tbl. */
+/** Numbers of the x86-64 table; source: arch/x86/entry/syscalls/syscall_64.tbl. */
+const SYS_perf_event_open = 298;
 const SYS_bpf = 321;
 
 /** What eBPF needs of libc besides what every trace does; all return -1 on failure but for `mmap`. */
 export interface BpfLibc {
   /** bpf(2). */
   bpf(command: number, attributes: Pointer, size: number): number;
+  /** perf_event_open(2) of all processes; `attributes` is struct perf_event_attr. */
+  perfEventOpen(attributes: Pointer, processor: number, flags: number): number;
+  /** ioctl(2) with a number as its argument. */
+  ioctl(fd: number, request: number, value: number): number;
   /** Address of a mapping of a descriptor, or -1n (MAP_FAILED). */
   mmap(size: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, size: number): number;
@@ -29,10 +34,14 @@ export function openBpfLibc(): BpfLibc {
   // SAFETY: (all below) synchronous calls on the calling thread; typed arrays stay in place for the duration of a call, and
   // what the kernel keeps beyond one (mappings) is the caller's to unmap.
   const bpf = lib.func('syscall', 'long', ['long', 'int', 'void *', 'uint']);
+  const perfEventOpen = lib.func('syscall', 'long', ['long', 'void *', 'int', 'int', 'int', 'ulong']);
   const mmap = lib.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'long']);
   const munmap = lib.func('munmap', 'int', ['uintptr_t', 'size_t']);
   return {
     bpf: (command, attributes, size) => bpf(SYS_bpf, command, attributes, size) as number,
+    perfEventOpen: (attributes, processor, flags) =>
+      perfEventOpen(SYS_perf_event_open, attributes, -1, processor, -1, flags) as number,
+    ioctl: lib.func('ioctl', 'int', ['int', 'ulong', 'ulong']),
     mmap: (size, protection, flags, fd, offset) =>
       BigInt.asIntN(64, BigInt(mmap(0, size, protection, flags, fd, offset) as number | bigint)),
     munmap: (address, size) => munmap(address, size) as number,

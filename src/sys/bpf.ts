@@ -17,6 +17,7 @@ const COMMAND = {
   MAP_LOOKUP_AND_DELETE_ELEM: 21,
   MAP_LOOKUP_BATCH: 24,
   MAP_DELETE_BATCH: 27,
+  LINK_CREATE: 28,
 } as const;
 
 /** Kinds of map; source: as above, enum bpf_map_type. */
@@ -32,18 +33,23 @@ export interface MapSpec {
   readonly entries: number;
 }
 
-/** A program that is typed by the kernel's BTF and runs at a raw tracepoint. */
+/** A program that is typed by the kernel's BTF and runs at a raw tracepoint, or one that runs at places of user code. */
 export interface ProgramSpec {
   /** At most 15 characters, for `bpftool prog`. */
   readonly name: string;
   /** struct bpf_insn[], descriptors filled in. */
   readonly instructions: Uint8Array;
-  /** BTF id of the typedef btf_trace_NAME of its tracepoint. */
-  readonly tracepoint: number;
+  /** BTF id of the typedef btf_trace_NAME of its tracepoint, or how a program at places of user code is to be attached. */
+  readonly tracepoint: number | UprobeKind;
 }
 
+/** By a link, since Linux 6.6, of which the kernel lets go in a third of the time; or by a perf event. */
+export type UprobeKind = 'link' | 'perf-event';
+
+const BPF_PROG_TYPE_KPROBE = 2;
 const BPF_PROG_TYPE_TRACING = 26;
 const BPF_TRACE_RAW_TP = 23;
+const BPF_TRACE_UPROBE_MULTI = 48;
 const BPF_F_NO_PREALLOC = 1;
 const BPF_ANY = 0;
 const BPF_NOEXIST = 1;
@@ -103,7 +109,9 @@ export class Bpf {
     const attempt = (log: Uint8Array | null): number => {
       const view = this.#clear();
       const license = Buffer.from('Dual MIT/GPL\0');
-      view.setUint32(0, BPF_PROG_TYPE_TRACING, true);
+      const { tracepoint } = spec;
+      const isTyped = typeof tracepoint === 'number';
+      view.setUint32(0, isTyped ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_KPROBE, true);
       view.setUint32(4, spec.instructions.length / 8, true);
       view.setBigUint64(8, addressOf(spec.instructions), true);
       view.setBigUint64(16, addressOf(license), true);
@@ -113,8 +121,12 @@ export class Bpf {
         view.setBigUint64(32, addressOf(log), true);
       }
       writeName(view, 48, spec.name);
-      view.setUint32(68, BPF_TRACE_RAW_TP, true);
-      view.setUint32(108, spec.tracepoint, true);
+      if (isTyped) {
+        view.setUint32(68, BPF_TRACE_RAW_TP, true);
+        view.setUint32(108, tracepoint, true);
+      } else if (tracepoint === 'link') {
+        view.setUint32(68, BPF_TRACE_UPROBE_MULTI, true);
+      }
       // SAFETY: instructions and log are the caller's and outlive the call, as does `license`, which is used below.
       const fd = this.#bpfLibc.bpf(COMMAND.PROG_LOAD, view, 144);
       license.fill(0);
@@ -141,6 +153,29 @@ export class Bpf {
     const view = this.#clear();
     view.setUint32(8, program, true);
     return this.#call('RAW_TRACEPOINT_OPEN', 16, 'attaching a program');
+  }
+
+  /**
+   * Runs a program of kind `link` whenever any process is about to execute the instruction at a file offset, until the descriptor
+   * is closed. The file is one by its inode, in whatever process and under whatever name it is mapped, now or later.
+   *
+   * @throws SystemCallError
+   */
+  linkUprobe(program: number, path: string, offset: number): number {
+    const view = this.#clear();
+    const name = Buffer.from(`${path}\0`);
+    const offsets = BigUint64Array.of(BigInt(offset));
+    view.setUint32(0, program, true);
+    view.setUint32(8, BPF_TRACE_UPROBE_MULTI, true);
+    view.setBigUint64(16, addressOf(name), true);
+    view.setBigUint64(24, addressOf(offsets), true);
+    view.setUint32(48, 1, true);
+    // SAFETY: name and offsets outlive the call, in which the kernel copies both; they are used below.
+    const fd = this.#bpfLibc.bpf(COMMAND.LINK_CREATE, view, 64);
+    if (fd === -1) throw this.#failure('LINK_CREATE', this.#libc.errno(), `offset ${offset} of ${path}`);
+    name.fill(0);
+    offsets.fill(0n);
+    return fd;
   }
 
   /** Fills `value`; false if the key is not there. @throws SystemCallError */

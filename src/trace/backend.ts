@@ -207,6 +207,8 @@ export interface BackendResult {
   /** How the program that was started ended; null when attached. */
   readonly exit: ExitStatus | null;
   readonly lost: number;
+  /** Nanoseconds until nothing was left to trace, if that was before the back end had cleaned up. */
+  readonly duration?: number;
   /** What else the back end did not see, one sentence each. */
   readonly missed?: readonly string[];
   readonly detached: boolean;

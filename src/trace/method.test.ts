@@ -39,10 +39,10 @@ it.each([
     want: ['ptrace', null],
   },
   {
-    name: 'seccomp for a breakpoint',
-    wish: { ...LAUNCH, hasSymbolTrigger: true },
+    name: 'eBPF for a function, or seccomp where it cannot tell in which file that will be',
+    wish: { ...LAUNCH, hasSymbolTrigger: true, wantsPhases: false },
     obstacle: null,
-    want: ['seccomp', null],
+    want: ['ebpf', 'seccomp'],
   },
   {
     name: 'seccomp under a filter',

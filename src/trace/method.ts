@@ -40,9 +40,6 @@ export function chooseMethod(wish: MethodWish, obstacleOf: EbpfObstacle = ebpfOb
     target.kind === 'attach' ? 'ptrace' : wantsPhases || hasSymbolTrigger ? 'seccomp' : 'adaptive';
   // What a filter denies is not seen by eBPF, and filters are put in place by a tracer.
   if (isEnforced) return { method: 'seccomp', fallback: null, reason: null };
-  if (hasSymbolTrigger) {
-    return { method: other, fallback: null, reason: 'a trigger on a function needs a breakpoint' };
-  }
   const obstacle = obstacleOf();
   if (obstacle !== null) return { method: other, fallback: null, reason: `eBPF cannot be used: ${obstacle}` };
   return { method: 'ebpf', fallback: other, reason: 'it costs the program least' };

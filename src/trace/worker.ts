@@ -80,7 +80,7 @@ export function runTrace(
   };
   try {
     const result = traceBy(request, host, libc);
-    const duration = host.now();
+    const duration = result.duration ?? host.now();
     const version = libc.glibcVersion();
     send({ kind: 'done', recording: recorder.finish(), result, libc: version, startedAt, duration });
   } catch (error) {

@@ -317,6 +317,83 @@ describe('what runs already', () => {
   });
 });
 
+describe('a function', () => {
+  const CALLER = `
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/syscall.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    __attribute__((noinline)) void serve(void) { asm volatile(""); }
+    __attribute__((noinline)) void stop(void) { asm volatile(""); }
+    int main(int count, char **words) {
+      if (count > 1 && !strcmp(words[1], "hot")) {
+        for (int i = 0; i < 300000; i++) serve();
+        syscall(SYS_getgid);
+        return 0;
+      }
+      syscall(SYS_getuid);
+      if (count > 1 && !fork()) { execv(words[1], words + 1); _exit(1); }
+      wait(NULL);
+      serve(); syscall(SYS_getppid); serve(); stop(); syscall(SYS_getgid);
+      return 0;
+    }`;
+  let caller = '';
+  let other = '';
+
+  beforeAll(() => {
+    caller = compile(CALLER);
+    other = compile(CALLER, ['-DOTHER']);
+  });
+
+  const phasesOf = (process: Process | undefined): unknown[] =>
+    ['getuid', 'getppid', 'getgid'].map((name) => process?.calls.find((call) => call.name === name)?.phases);
+
+  it.each([
+    { phases: ['main@symbol:serve'] },
+    { phases: ['one@symbol:serve', 'two@symbol:serve'] },
+    { phases: ['one@symbol:serve', 'two@symbol:stop'] },
+    { phases: ['one@syscall:getppid', 'two@symbol:stop'] },
+    { phases: ['one@symbol:serve', 'two@syscall:getgid'] },
+    { phases: ['one@symbol:stop | symbol:serve'] },
+    { phases: ['one@symbol:stop', 'two@symbol:serve'] },
+  ])('begins phases as it does by breakpoints: $phases', ({ phases }) => {
+    const options = phases.flatMap((phase) => ['--phase', phase]);
+    const [ebpf, seccomp] = ['ebpf', 'seccomp'].map((method) => {
+      const { profile } = traceCommand([caller], ['-q', '--method', method, ...options]);
+      const [process] = profile.processes;
+      const { complete, warnings } = profile.runs[0] ?? {};
+      return [process?.transitions.map(({ phase }) => phase), phasesOf(process), complete, warnings];
+    });
+    expect(ebpf).toEqual(seccomp);
+  });
+
+  it('begins a phase in each process that comes to it, whoever executed it', () => {
+    const { profile } = byEbpf([caller, caller], ['--phase', 'main@symbol:serve']);
+    expect(profile.processes.map(({ birth }) => birth)).toEqual(['start', 'fork', 'exec']);
+    const [parent, , child] = profile.processes;
+    expect([phasesOf(parent), phasesOf(child)]).toEqual([
+      [[0], [1], [1]],
+      [[0], [1], [1]],
+    ]);
+    expect(profile.runs[0]).toMatchObject({ complete: true, incomplete: [] });
+  });
+
+  it('of another file that is executed meanwhile may be missed, which the profile says', () => {
+    const { profile } = byEbpf([caller, other], ['--phase', 'main@symbol:serve']);
+    expect(phasesOf(profile.processes[0])).toEqual([[0], [1], [1]]);
+    expect(profile.runs[0]?.incomplete).toEqual([
+      `${other} has serve as well, which ${other} may have reached before it was watched there (--method seccomp stops in time)`,
+    ]);
+  });
+
+  it('tells once that the program is ready, however often it is called', () => {
+    const { profile, status } = byEbpf([caller, 'hot'], ['--ready', 'symbol:serve', '--workload', 'true']);
+    expect(profile.runs[0]?.workload).toEqual({ command: 'true', exit: { kind: 'exited', code: 0 } });
+    expect([0, null]).toContain(status);
+  });
+});
+
 describe('a refusal', () => {
   const SECCOMP = '--method seccomp';
 
@@ -420,25 +497,27 @@ describe('a refusal', () => {
     expect(readProfile(file).runs[0]?.method).toBe('ebpf');
   });
 
-  it('of a trigger on a function names the methods that have it', () => {
+  it.each([
+    {
+      name: 'a function that is in nothing which the program has at its start',
+      phases: ['main@symbol:no_such_function'],
+      reason:
+        'symbol:no_such_function is in nothing that the program has when it starts, and eBPF tracing cannot wait for what comes later (give the path of the object, or use --method seccomp or ptrace)',
+    },
+    {
+      name: 'a function that counts from something on which the kernel does not know at once',
+      phases: ['warm@output:/x/', 'main@symbol:main'],
+      reason:
+        'symbol:main counts from output:/x/ on, which eBPF tracing would learn of too late (use --method seccomp or ptrace)',
+    },
+  ])('of $name names the methods that have it', ({ phases, reason }) => {
     using directory = temporaryDirectory();
-    const file = join(directory.path, 'p');
-    const { status, stderr } = callgate([
-      'trace',
-      '-q',
-      '--method',
-      'ebpf',
-      '--phase',
-      'main@symbol:main',
-      '-o',
-      file,
-      '--',
-      'true',
-    ]);
-    expect(status).toBe(2);
-    expect(stderr).toBe(
-      'callgate: trace: symbol:main needs a breakpoint, which eBPF tracing does not set (use --method seccomp or ptrace)\n',
-    );
+    const options = phases.flatMap((phase) => ['--phase', phase]);
+    const trace = (method: string): ReturnType<typeof callgate> =>
+      callgate(['trace', '--method', method, ...options, '-o', join(directory.path, 'p'), '--', rare, '1']);
+    expect(trace('ebpf')).toMatchObject({ status: 2, stderr: `callgate: trace: ${reason}\n` });
+    const { status, stderr } = trace('auto');
+    expect([status, stderr.split('\n')[0]]).toEqual([0, `callgate: tracing by seccomp instead: ${reason}`]);
   });
 
   it('of a program that does not exist comes from the kernel and leaves nothing behind', () => {

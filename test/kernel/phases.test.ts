@@ -297,70 +297,44 @@ describe('--phase main@syscall:NAME', () => {
   });
 });
 
-describe('--phase main@symbol:FUNCTION', () => {
+const flavours: readonly { name: string; flags: readonly string[] }[] = [
+  { name: 'a position-independent executable', flags: ['-pie', '-fPIE', '-pthread'] },
+  { name: 'a static executable at a fixed address', flags: ['-static', '-no-pie', '-pthread'] },
+  { name: 'a static position-independent executable', flags: ['-static-pie', '-fPIE', '-pthread'] },
+  { name: 'a stripped executable with dynamic symbols only', flags: ['-rdynamic', '-s', '-pthread'] },
+];
+const programs = new Map<string, string>();
+
+beforeAll(() => {
+  for (const { name, flags } of flavours) programs.set(name, compile(ACTOR, flags));
+});
+
+describe.each(['seccomp', 'ebpf'])('--phase main@symbol:FUNCTION with --method %s', (method) => {
+  const byMethod = (
+    command: readonly string[],
+    options: readonly string[],
+  ): ReturnType<typeof traceCommand> => traceCommand(command, ['--method', method, ...options]);
+  const reach = (
+    words: string,
+    options: readonly string[],
+    program: string = actor,
+  ): ReturnType<typeof traceCommand> => byMethod([program, ...words.split(' ')], options);
+
   it('takes an address in the file as well', () => {
     const symbol = findFunction(parseElf(readFileSync(actor)), 'serve');
     const address = `0x${symbol?.value.toString(16)}`;
-    const { profile } = act('u p serve g', ['--phase', `main@symbol:program:${address}`]);
+    const { profile } = reach('u p serve g', ['--phase', `main@symbol:program:${address}`]);
     expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
     expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
   });
 
-  const flavours: readonly { name: string; flags: readonly string[] }[] = [
-    { name: 'a position-independent executable', flags: ['-pie', '-fPIE', '-pthread'] },
-    { name: 'a static executable at a fixed address', flags: ['-static', '-no-pie', '-pthread'] },
-    { name: 'a static position-independent executable', flags: ['-static-pie', '-fPIE', '-pthread'] },
-    { name: 'a stripped executable with dynamic symbols only', flags: ['-rdynamic', '-s', '-pthread'] },
-  ];
-  const programs = new Map<string, string>();
-
-  beforeAll(() => {
-    for (const { name, flags } of flavours) programs.set(name, compile(ACTOR, flags));
-  });
-
   it.each(flavours)('begins main when $name reaches it', ({ name }) => {
-    const { profile } = act('u p serve g', ['--phase', 'main@symbol:serve'], programs.get(name));
+    const { profile } = reach('u p serve g', ['--phase', 'main@symbol:serve'], programs.get(name));
     const [process] = profile.processes;
     expect(path(process)).toEqual([0, 1]);
     expect(phasesOf(process, 'getppid')).toEqual([0]);
     expect(phasesOf(process, 'getegid')).toEqual([1]);
     expect(phasesOf(process, 'getgid')).toEqual([1]);
-  });
-
-  it.each(flavours)('changes neither what $name returns nor its code afterwards', ({ name }) => {
-    const program = programs.get(name) as string;
-    const words = ['serve', 'serve', 'code', 'serve', 'out=end'];
-    const untraced = run(program, words);
-    const traced = traceCommand([program, ...words], ['-q', '--phase', 'main@symbol:serve']);
-    expect([traced.status, traced.stdout, traced.stderr]).toEqual([untraced.status, untraced.stdout, '']);
-  });
-
-  it('says so when no such function is ever reached', () => {
-    const { profile, status } = act('u exit=3', ['--phase', 'main@symbol:no_such_function']);
-    expect(warnings(profile)).toEqual(['phase main never began: symbol:no_such_function did not fire']);
-    expect(status).toBe(3);
-  });
-
-  it('begins main in a library that is loaded later', () => {
-    const { profile } = act(`u library=${library} g`, ['--phase', 'main@symbol:libown.so.1:library_serve']);
-    const [process] = profile.processes;
-    expect(phasesOf(process, 'getuid')).toEqual([0]);
-    expect(phasesOf(process, 'getegid')).toEqual([1]);
-    expect(phasesOf(process, 'getgid')).toEqual([1]);
-  });
-
-  it.each<{ name: string; object: () => string }>([
-    { name: 'its path', object: () => `${library}:` },
-    { name: 'what stands before .so', object: () => 'libown:' },
-    { name: 'nothing at all', object: () => '' },
-  ])('finds a library by $name', ({ object }) => {
-    const { profile } = act(`u library=${library} g`, ['--phase', `main@symbol:${object()}library_serve`]);
-    expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
-  });
-
-  it('does not take a function of that name in another object', () => {
-    const { profile } = act(`serve library=${library}`, ['--phase', 'main@symbol:libown.so.1:serve']);
-    expect(path(profile.processes[0])).toEqual([0]);
   });
 
   it('begins main in a library that the program was linked with', () => {
@@ -370,34 +344,21 @@ describe('--phase main@symbol:FUNCTION', () => {
       '#include <sys/syscall.h>\n#include <unistd.h>\nint library_serve(int);\nint main() { syscall(SYS_getuid); return library_serve(4); }\n',
       [linked, `-Wl,-rpath,${directory.path}`],
     );
-    const { profile, status } = traceCommand(
-      [program],
-      ['--phase', 'main@symbol:liblinked.so:library_serve'],
-    );
+    const { profile, status } = byMethod([program], ['--phase', 'main@symbol:liblinked.so:library_serve']);
     expect(status).toBe(5);
     expect(phasesOf(profile.processes[0], 'getuid')).toEqual([0]);
     expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
   });
 
   it('begins main at a function of libc', () => {
-    const { profile } = act('u getenv g', ['--phase', 'main@symbol:libc.so.6:getenv']);
+    const { profile } = reach('u getenv g', ['--phase', 'main@symbol:libc.so.6:getenv']);
     const [process] = profile.processes;
     expect(phasesOf(process, 'getuid')).toEqual([0]);
     expect(phasesOf(process, 'getgid')).toEqual([1]);
   });
 
-  it('survives many threads that reach it at the same moment', () => {
-    for (let round = 0; round < 5; round++) {
-      const { profile, status, stdout } = act('u threads=16 code g', ['--phase', 'main@symbol:serve']);
-      const untraced = run(actor, ['code']);
-      expect([status, stdout]).toEqual([0, untraced.stdout]);
-      expect(path(profile.processes[0])).toEqual([0, 1]);
-      expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
-    }
-  });
-
   it('switches the forked child that reaches it and not its parent', () => {
-    const { profile, status } = act('fork serve g exit=0 end wait p', ['--phase', 'main@symbol:serve']);
+    const { profile, status } = reach('fork serve g exit=0 end wait p', ['--phase', 'main@symbol:serve']);
     const [parent, child] = profile.processes;
     expect([path(parent), path(child)]).toEqual([[0], [0, 1]]);
     expect(phasesOf(child, 'getgid')).toEqual([1]);
@@ -406,7 +367,7 @@ describe('--phase main@symbol:FUNCTION', () => {
   });
 
   it('waits for the function again if the next phase begins there too', () => {
-    const { profile } = act('serve p serve g', [
+    const { profile } = reach('serve p serve g', [
       '--phase',
       'one@symbol:serve',
       '--phase',
@@ -421,7 +382,7 @@ describe('--phase main@symbol:FUNCTION', () => {
     const program = compile(`#include <unistd.h>
       __attribute__((noinline)) void serve(void) { asm volatile(""); }
       int main() { if (!vfork()) { serve(); _exit(0); } getppid(); serve(); getgid(); return 0; }`);
-    const { profile } = traceCommand([program], ['-q', '--phase', 'main@symbol:serve']);
+    const { profile } = byMethod([program], ['-q', '--phase', 'main@symbol:serve']);
     const [parent, child] = profile.processes;
     expect([path(parent), path(child)]).toEqual([
       [0, 1],
@@ -431,7 +392,7 @@ describe('--phase main@symbol:FUNCTION', () => {
   });
 
   it('switches the parent later if it reaches the function as well', () => {
-    const { profile } = act('fork serve exit=0 end wait p serve g', ['--phase', 'main@symbol:serve']);
+    const { profile } = reach('fork serve exit=0 end wait p serve g', ['--phase', 'main@symbol:serve']);
     const [parent] = profile.processes;
     expect(path(parent)).toEqual([0, 1]);
     expect(phasesOf(parent, 'getppid')).toEqual([0]);
@@ -440,7 +401,7 @@ describe('--phase main@symbol:FUNCTION', () => {
 
   it('switches a child that was forked before its parent reached the function when it does so itself', () => {
     const ready = newPath();
-    const { profile } = act(`fork await=${ready} e serve g exit=0 end serve touch=${ready} wait`, [
+    const { profile } = reach(`fork await=${ready} e serve g exit=0 end serve touch=${ready} wait`, [
       '--phase',
       'main@symbol:serve',
     ]);
@@ -453,10 +414,84 @@ describe('--phase main@symbol:FUNCTION', () => {
     expect(child?.exit).toEqual({ kind: 'exited', code: 0 });
   });
 
+  it.each(flavours)('does not change what $name returns', ({ name }) => {
+    const program = programs.get(name) as string;
+    const words = ['serve', 'serve', 'g', 'serve', 'out=end'];
+    const untraced = run(program, words);
+    const traced = byMethod([program, ...words], ['-q', '--phase', 'main@symbol:serve']);
+    expect([traced.status, traced.stdout, traced.stderr]).toEqual([untraced.status, untraced.stdout, '']);
+  });
+
+  it('begins main in a library that is loaded later from the path that is given', () => {
+    const { profile } = reach(`u library=${library} g`, ['--phase', `main@symbol:${library}:library_serve`]);
+    const [process] = profile.processes;
+    expect([phasesOf(process, 'getuid'), phasesOf(process, 'getegid')]).toEqual([[0], [1]]);
+  });
+
+  it('takes many threads that reach it at the same moment', () => {
+    const { profile, status } = reach('u threads=16 g', ['--phase', 'main@symbol:serve']);
+    expect([status, path(profile.processes[0])]).toEqual([0, [0, 1]]);
+    expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
+  });
+});
+
+describe('a breakpoint', () => {
+  const reach = (words: string, options: readonly string[]): ReturnType<typeof traceCommand> =>
+    traceCommand([actor, ...words.split(' ')], ['--method', 'seccomp', ...options]);
+
+  it.each(flavours)('changes neither what $name returns nor its code afterwards', ({ name }) => {
+    const program = programs.get(name) as string;
+    const words = ['serve', 'serve', 'code', 'serve', 'out=end'];
+    const untraced = run(program, words);
+    const traced = traceCommand(
+      [program, ...words],
+      ['-q', '--method', 'seccomp', '--phase', 'main@symbol:serve'],
+    );
+    expect([traced.status, traced.stdout, traced.stderr]).toEqual([untraced.status, untraced.stdout, '']);
+  });
+
+  it('says so when no such function is ever reached', () => {
+    const { profile, status } = reach('u exit=3', ['--phase', 'main@symbol:no_such_function']);
+    expect(warnings(profile)).toEqual(['phase main never began: symbol:no_such_function did not fire']);
+    expect(status).toBe(3);
+  });
+
+  it('begins main in a library that is loaded later', () => {
+    const { profile } = reach(`u library=${library} g`, ['--phase', 'main@symbol:libown.so.1:library_serve']);
+    const [process] = profile.processes;
+    expect(phasesOf(process, 'getuid')).toEqual([0]);
+    expect(phasesOf(process, 'getegid')).toEqual([1]);
+    expect(phasesOf(process, 'getgid')).toEqual([1]);
+  });
+
+  it.each<{ name: string; object: () => string }>([
+    { name: 'its path', object: () => `${library}:` },
+    { name: 'what stands before .so', object: () => 'libown:' },
+    { name: 'nothing at all', object: () => '' },
+  ])('finds a library by $name', ({ object }) => {
+    const { profile } = reach(`u library=${library} g`, ['--phase', `main@symbol:${object()}library_serve`]);
+    expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
+  });
+
+  it('does not take a function of that name in another object', () => {
+    const { profile } = reach(`serve library=${library}`, ['--phase', 'main@symbol:libown.so.1:serve']);
+    expect(path(profile.processes[0])).toEqual([0]);
+  });
+
+  it('survives many threads that reach it at the same moment', () => {
+    for (let round = 0; round < 5; round++) {
+      const { profile, status, stdout } = reach('u threads=16 code g', ['--phase', 'main@symbol:serve']);
+      const untraced = run(actor, ['code']);
+      expect([status, stdout]).toEqual([0, untraced.stdout]);
+      expect(path(profile.processes[0])).toEqual([0, 1]);
+      expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
+    }
+  });
+
   it('finds the function in what execve put in place', () => {
     const { profile } = traceCommand(
       ['sh', '-c', `exec ${actor} u serve g`],
-      ['--phase', 'main@symbol:serve'],
+      ['--method', 'seccomp', '--phase', 'main@symbol:serve'],
     );
     const last = profile.processes.at(-1);
     expect(phasesOf(last, 'getuid')).toEqual([0]);
@@ -464,7 +499,7 @@ describe('--phase main@symbol:FUNCTION', () => {
   });
 
   it('works with two stops a call as well', () => {
-    const { profile } = act(`u library=${library} g`, [
+    const { profile } = reach(`u library=${library} g`, [
       '--method',
       'ptrace',
       '--phase',

@@ -12,11 +12,24 @@ interface Places {
   readonly eventAt: number;
 }
 
+/** r7 = the task that runs; ends if it is none of ours. Keeps r6 and r9. */
+export function emitTask(code: ProgramAssembler, options: ProgramOptions, at: Places): void {
+  code.call('get_current_pid_tgid').store('r10', at.idsAt, 'r0', 8);
+  code.store('r10', at.tidAt, 'r0', 4).lookup('tasks', at.tidAt).mov('r7', 'r0');
+  if (options.adoption === 'none') {
+    code.jumpIf('eq', 'r7', 0, 'end');
+    return;
+  }
+  code.jumpIf('ne', 'r7', 0, 'found');
+  emitAdoption(code, options, at);
+  code.label('found');
+}
+
 /**
  * A task that nobody has told of makes a call: if it is in the scope of the trace it becomes one of ours, and r7 its entry; if
  * not the program ends.
  */
-export function emitAdoption(code: ProgramAssembler, options: ProgramOptions, at: Places): void {
+function emitAdoption(code: ProgramAssembler, options: ProgramOptions, at: Places): void {
   const pidAt = at.eventAt;
   code.load('r1', 'r10', at.idsAt, 8).alu('rsh', 'r1', 32).jumpIf('eq', 'r1', options.self, 'end');
   code.store('r10', pidAt, 'r1', 4);

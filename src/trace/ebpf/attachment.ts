@@ -1,7 +1,9 @@
-import { Bpf, type MapSpec } from '../../sys/bpf.ts';
+import { SystemCallError } from '../../base/errors.ts';
+import { Bpf, type MapSpec, type UprobeKind } from '../../sys/bpf.ts';
 import { openBpfLibc, type BpfLibc } from '../../sys/bpf-libc.ts';
 import type { Libc } from '../../sys/libc.ts';
 import { RingBuffer } from '../../sys/ring-buffer.ts';
+import { openUprobe } from '../../sys/uprobe.ts';
 import { INSTRUCTION_SIZE, type EbpfCode } from './assembler.ts';
 import { buildCallTable } from './call-table.ts';
 import { assembleEnter } from './enter-program.ts';
@@ -25,7 +27,8 @@ import {
   VALUE,
   VALUE_KEY,
 } from './layout.ts';
-import type { ProgramOptions } from './program.ts';
+import type { ProgramOptions, SymbolTrigger } from './program.ts';
+import { assembleSymbol } from './symbol-program.ts';
 
 /** How much the maps hold. Tasks and calls take memory only when they are there. */
 export interface Limits {
@@ -65,11 +68,14 @@ export interface Losses {
 
 /** The programs, loaded and attached, and their maps. All is gone with dispose, or with this process. */
 export class Attachment implements Disposable {
+  readonly #libc: Libc;
   readonly #bpf: Bpf;
   readonly #bpfLibc: BpfLibc;
   readonly #descriptors: number[] = [];
   readonly #programs: number[] = [];
   readonly #links: number[] = [];
+  /** At places of user code. */
+  readonly #probes: Set<number> = new Set();
   readonly #maps: Map<MapName, number> = new Map();
   readonly events: RingBuffer;
 
@@ -84,6 +90,7 @@ export class Attachment implements Disposable {
     limits: Limits,
     prepare: (attachment: Attachment) => void,
   ) {
+    this.#libc = libc;
     this.#bpfLibc = openBpfLibc();
     this.#bpf = new Bpf(libc, this.#bpfLibc);
     try {
@@ -99,7 +106,10 @@ export class Attachment implements Disposable {
         ...(options.moves === true ? [['cgroup_attach_task', assembleMove(options)] as const] : []),
         ['sys_enter', assembleEnter(options)],
       ];
-      for (const [tracepoint, code] of programs) this.#load(tracepoint, code, options);
+      for (const [tracepoint, code] of programs) {
+        const name = `callgate_${tracepoint.split('_').at(-1)}`;
+        this.#load(name, options.fields.tracepoints[tracepoint], code);
+      }
       for (const program of this.#programs) this.#links.push(this.#bpf.attach(program));
     } catch (error) {
       this.#closeAll();
@@ -219,9 +229,38 @@ export class Attachment implements Disposable {
     };
   }
 
+  /**
+   * Runs a program for these triggers at a file offset, for {@link removeProbe} by what is returned.
+   *
+   * @throws SystemCallError
+   */
+  addProbe(
+    options: ProgramOptions,
+    triggers: readonly SymbolTrigger[],
+    path: string,
+    offset: number,
+  ): number {
+    const code = assembleSymbol(options, triggers);
+    let fd: number;
+    try {
+      fd = this.#bpf.linkUprobe(this.#load('callgate_symbol', 'link', code), path, offset);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      const program = this.#load('callgate_symbol', 'perf-event', code);
+      fd = openUprobe(this.#libc, this.#bpfLibc, program, path, offset);
+    }
+    this.#probes.add(fd);
+    return fd;
+  }
+
+  removeProbe(fd: number): void {
+    if (this.#probes.delete(fd)) this.#bpf.close(fd);
+  }
+
   /** Ends recording; the maps stay as they are. */
   detach(): void {
     for (const fd of this.#links.splice(0)) this.#bpf.close(fd);
+    for (const fd of this.#probes) this.removeProbe(fd);
   }
 
   [Symbol.dispose](): void {
@@ -254,19 +293,16 @@ export class Attachment implements Disposable {
     }
   }
 
-  #load(tracepoint: Tracepoint, code: EbpfCode, options: ProgramOptions): void {
+  #load(name: string, tracepoint: number | UprobeKind, code: EbpfCode): number {
     const instructions = code.instructions.slice();
     const view = new DataView(instructions.buffer);
     for (const { at, map } of code.maps) {
       view.setInt32(at * INSTRUCTION_SIZE + 4, this.#map(map as MapName), true);
     }
-    const fd = this.#bpf.loadProgram({
-      name: `callgate_${tracepoint.split('_').at(-1)}`,
-      instructions,
-      tracepoint: options.fields.tracepoints[tracepoint],
-    });
+    const fd = this.#bpf.loadProgram({ name, instructions, tracepoint });
     this.#descriptors.push(fd);
     this.#programs.push(fd);
+    return fd;
   }
 
   #closeAll(): void {

@@ -1,7 +1,7 @@
 import { X32_SYSCALL_BIT } from '../../abi/arch.ts';
 import { ARGUMENT_CAP } from '../../profile/call-union.ts';
 import { USES_CAP } from '../recorder.ts';
-import { emitAdoption } from './adoption-code.ts';
+import { emitTask } from './adoption-code.ts';
 import type { EbpfCode } from './assembler.ts';
 import {
   CALL,
@@ -85,7 +85,15 @@ const AT = {
  */
 export function assembleEnter(options: ProgramOptions): EbpfCode {
   const code = new ProgramAssembler(options.fields);
-  findTask(code, options);
+  code.mov('r6', 'r1');
+  emitTask(code, options, {
+    idsAt: AT.ids,
+    tidAt: AT.tid,
+    nowAt: AT.now,
+    taskAt: AT.call,
+    processAt: AT.large,
+    eventAt: AT.event,
+  });
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
   findArch(code);
   code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'launching');
@@ -107,26 +115,6 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
   code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
   return code.finish();
-}
-
-/** r6 = the tracepoint's arguments, r7 = the task; ends if it is none of ours. */
-function findTask(code: ProgramAssembler, options: ProgramOptions): void {
-  code.mov('r6', 'r1').call('get_current_pid_tgid').store('r10', AT.ids, 'r0', 8);
-  code.store('r10', AT.tid, 'r0', 4).lookup('tasks', AT.tid).mov('r7', 'r0');
-  if (options.adoption === 'none') {
-    code.jumpIf('eq', 'r7', 0, 'end');
-    return;
-  }
-  code.jumpIf('ne', 'r7', 0, 'found');
-  emitAdoption(code, options, {
-    idsAt: AT.ids,
-    tidAt: AT.tid,
-    nowAt: AT.now,
-    taskAt: AT.call,
-    processAt: AT.large,
-    eventAt: AT.event,
-  });
-  code.label('found');
 }
 
 /** r8 = the number, without the bit of x32; r9 = the index of the arch. */
@@ -156,7 +144,7 @@ function findRow(code: ProgramAssembler): void {
 
 /** Remembers the phase in which the call is made, where there are any. */
 function findPhase(code: ProgramAssembler, options: ProgramOptions): void {
-  if (options.triggers.some(({ phase }) => phase !== null)) {
+  if (options.hasSymbols === true || options.triggers.some(({ phase }) => phase !== null)) {
     // The phase belongs to the process, and another of its threads may have begun it.
     code.load('r1', 'r10', AT.ids, 8).alu('rsh', 'r1', 32).store('r10', AT.spare, 'r1', 4);
     code.phase(AT.spare).store('r10', AT.phase, 'r0', 8);

@@ -138,6 +138,11 @@ export class Family {
     this.#paths.set(event.entry, event.path);
   }
 
+  /** Path of the exec by which this entry begins, once it has been told of and until the exec is. */
+  pathOf(entry: number): string | null {
+    return this.#paths.get(entry) ?? null;
+  }
+
   /** A process replaced its program; `birth` is `start` for the exec by which the launcher becomes the program. */
   executed(event: EventOf<'exec'>, birth: 'start' | 'exec'): ProcessRecord {
     const { tgid } = event;

@@ -38,8 +38,16 @@ export interface ProgramOptions {
   readonly streams: readonly bigint[];
   /** Whether each new call of a process, and value of its arguments, is told; else they are found in the maps. */
   readonly tellsCalls: boolean;
+  /** Whether a process may enter a phase of its own at a function. */
+  readonly hasSymbols?: boolean;
   /** Whether it is told when a process is moved to another cgroup. */
   readonly moves?: true;
+}
+
+/** A trigger `symbol:FUNCTION`. */
+export interface SymbolTrigger extends Pick<CallTrigger, 'armed' | 'phase'> {
+  /** Number under which it is told of, and counted. */
+  readonly index: number;
 }
 
 /** A trigger `syscall:NAME#n`. */

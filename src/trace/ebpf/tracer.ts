@@ -5,6 +5,7 @@ import type { Libc } from '../../sys/libc.ts';
 import { Waiter } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
 import { isInInitialPidNamespace } from '../method.ts';
+import { readExecutable } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { Watches, type Watch } from '../watches.ts';
 import { Attachment, LIMITS, type Limits } from './attachment.ts';
@@ -17,9 +18,10 @@ import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Poller } from './poller.ts';
 import { Priority } from './priority.ts';
-import type { CallTrigger } from './program.ts';
+import type { CallTrigger, ProgramOptions } from './program.ts';
 import { explainRefusal } from './refusal.ts';
 import { Scope } from './scope.ts';
+import { Symbols } from './symbols.ts';
 
 const SIGKILL = 9;
 const SYS_execve = 59;
@@ -53,7 +55,8 @@ class EbpfTracer {
   readonly #limits: Limits;
   readonly #waiter: Waiter;
   readonly #watches: Watches;
-  readonly #callWatches: readonly Watch[];
+  readonly #numbered: readonly Watch[];
+  readonly #symbols: Symbols;
   readonly #executables: Executables;
   readonly #scope: Scope;
   readonly #priority: Priority = new Priority();
@@ -84,13 +87,14 @@ class EbpfTracer {
       () => this.#family.live.values(),
       (phase, process, at) => this.#fired(phase, process?.pid ?? null, at),
     );
-    this.#callWatches = callWatches(request);
+    this.#numbered = numberedWatches(request);
+    const calls = this.#numbered.filter(({ trigger }) => trigger.kind === 'syscall').length;
+    this.#symbols = new Symbols(request, this.#watches, this.#numbered, calls);
     this.#scope = new Scope(request.target, host.recorder, libc);
     this.#result = { exit: null, lost: 0, detached: false, entered: this.#watches.entered, command: [] };
   }
 
   run(): BackendResult {
-    refuseTriggers(this.#request);
     using poller = this.#setUp();
     let isDone = false;
     try {
@@ -120,29 +124,33 @@ class EbpfTracer {
         { feature: 'eBPF' },
       );
     }
+    let options: ProgramOptions;
     try {
-      this.#attachment = new Attachment(
-        this.#libc,
-        {
-          fields: readKernelFields(),
-          adoption: this.#scope.adoption,
-          mountNamespace: this.#scope.mountNamespace,
-          self: process.pid,
-          hasTreePhases: this.#request.phases.length > 0,
-          triggers: this.#callWatches.map(toCallTrigger),
-          streams: this.#wantsOutput() ? this.#scope.streams() : [],
-          tellsCalls: false,
-        },
-        this.#limits,
-        (attachment) => {
-          this.#scope.prepare(attachment);
-          attachment.setEntries(
-            target.kind === 'attach' ? target.pids.length : target.kind === 'launch' ? 1 : 0,
-          );
-        },
-      );
+      options = {
+        fields: readKernelFields(),
+        adoption: this.#scope.adoption,
+        mountNamespace: this.#scope.mountNamespace,
+        self: process.pid,
+        hasTreePhases: this.#request.phases.length > 0,
+        triggers: this.#numbered.filter(({ trigger }) => trigger.kind === 'syscall').map(toCallTrigger),
+        hasSymbols: !this.#symbols.isEmpty,
+        streams: this.#wantsOutput() ? this.#scope.streams() : [],
+        tellsCalls: false,
+      };
+      this.#attachment = new Attachment(this.#libc, options, this.#limits, (attachment) => {
+        this.#scope.prepare(attachment);
+        attachment.setEntries(
+          target.kind === 'attach' ? target.pids.length : target.kind === 'launch' ? 1 : 0,
+        );
+      });
     } catch (error) {
       throw error instanceof SystemCallError ? explainRefusal(error) : error;
+    }
+    try {
+      this.#symbols.place(this.#request, this.#attachment, options);
+    } catch (error) {
+      this.#attachment[Symbol.dispose]();
+      throw error;
     }
     this.#family = new Family(
       this.#host.recorder,
@@ -212,6 +220,10 @@ class EbpfTracer {
     const began = performance.now();
     if (began < this.#countAt && !this.#family.isCrowded) return;
     this.#family.refresh();
+    // Taking a program out of a function makes the kernel wait for a while, which is not worth it for a run that ends at once.
+    if (this.#watches.phase > 0 || this.#watches.isReady) {
+      this.#symbols.prune(this.#family.live.values(), this.#attachment);
+    }
     const settled = this.#family.takeSettled();
     if (settled.length > 0) this.#host.settled(settled);
     const now = performance.now();
@@ -280,7 +292,8 @@ class EbpfTracer {
 
   #exec(event: Extract<EbpfEvent, { kind: 'exec' }>): void {
     if (event.launchAt === 0n || event.tgid !== this.#root) {
-      this.#family.executed(event, 'exec');
+      const path = this.#family.pathOf(event.newEntry) ?? readExecutable(event.tgid);
+      this.#symbols.executed(this.#family.executed(event, 'exec'), path, this.#attachment);
       return;
     }
     this.#startClock(event.launchAt);
@@ -303,7 +316,7 @@ class EbpfTracer {
   }
 
   #trigger(index: number, process: ProcessRecord | null, at: number): void {
-    const watch = this.#callWatches[index];
+    const watch = this.#numbered[index];
     if (watch !== undefined && process !== null) this.#watches.fireProcess(watch, process, at);
   }
 
@@ -370,6 +383,8 @@ class EbpfTracer {
   #finish(): void {
     const { live } = this.#family;
     this.#result.detached = live.size > 0;
+    // Letting go takes the kernel a while, in which nothing can happen any more.
+    if (live.size === 0 && this.#scope.isFixed) this.#result.duration = this.#now();
     this.#attachment.detach();
     this.#drain();
     this.#family.finish(this.#now());
@@ -389,6 +404,7 @@ class EbpfTracer {
       );
     }
     if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
+    missed.push(...this.#symbols.missed);
     if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
     this.#result.missed = missed;
     for (const path of this.#executables.unread) {
@@ -398,31 +414,21 @@ class EbpfTracer {
   }
 }
 
-/** @throws UnsupportedError for what needs breakpoints */
-function refuseTriggers({ phases, ready }: TraceRequest): void {
-  const all = [...phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]), ready];
-  const symbol = all.find((trigger) => trigger?.kind === 'symbol');
-  if (symbol !== undefined && symbol !== null) {
-    throw new UnsupportedError(
-      `trace: ${symbol.text} needs a breakpoint, which eBPF tracing does not set (use --method seccomp or ptrace)`,
-      { feature: 'breakpoints' },
-    );
-  }
-}
-
-/** Triggers `syscall:` in the order in which the programs number them. @throws UsageError */
-function callWatches({ phases, ready }: TraceRequest): Watch[] {
+/** Triggers that the programs number: those on system calls, then those on functions. @throws UsageError */
+function numberedWatches({ phases, ready }: TraceRequest): Watch[] {
   const watches: Watch[] = phases.flatMap(({ trigger, alternatives = [] }, index) =>
     [trigger, ...alternatives].map((one) => ({ phase: index + 1, trigger: one })),
   );
   if (ready !== null) watches.push({ phase: null, trigger: ready });
-  const calls = watches.filter(({ trigger }) => trigger.kind === 'syscall');
-  if (calls.length > TRIGGER_CAP) {
+  const numbered = (['syscall', 'symbol'] as const).flatMap((kind) =>
+    watches.filter(({ trigger }) => trigger.kind === kind),
+  );
+  if (numbered.length > TRIGGER_CAP) {
     throw new UsageError(
-      `phase: ${calls.length} triggers on system calls were given (${TRIGGER_CAP} at most by eBPF)`,
+      `phase: ${numbered.length} triggers on system calls and functions were given (${TRIGGER_CAP} at most by eBPF)`,
     );
   }
-  return calls;
+  return numbered;
 }
 
 function toCallTrigger({ phase, trigger }: Watch): CallTrigger {
