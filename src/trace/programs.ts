@@ -1,7 +1,6 @@
-import { readFileSync, statSync, type Stats } from 'node:fs';
-import { parseElf } from '../elf/header.ts';
-import { buildId } from '../elf/note.ts';
+import { closeSync, openSync, statSync, type Stats } from 'node:fs';
 import type { Libc } from '../sys/libc.ts';
+import { readBuildId } from './build-id.ts';
 import { readArgv, readExecutable, readStatus } from './proc.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -59,7 +58,7 @@ export class Programs {
       const { mode, uid, gid } = stat;
       // SAFETY: the strings are copied by koffi; no buffer is passed.
       const hasCapabilities = this.#libc.getxattrSize(exe, 'security.capability') > 0;
-      file = { buildId: readBuildId(exe), mode, uid, gid, hasCapabilities };
+      file = { buildId: buildIdOf(exe), mode, uid, gid, hasCapabilities };
       this.#files.set(key, file);
     }
     return file;
@@ -86,11 +85,15 @@ function privilegeOf(pid: number, { mode, uid, gid, hasCapabilities }: Executabl
   return setgid && effective('Gid') !== gid ? 'setgid' : null;
 }
 
-function readBuildId(path: string): string | null {
+function buildIdOf(path: string): string | null {
+  let fd: number | null = null;
   try {
-    return buildId(parseElf(readFileSync(path)));
+    fd = openSync(path, 'r');
+    return readBuildId(fd);
   } catch {
     // Something that the kernel executes and we cannot read or parse still has a path.
     return null;
+  } finally {
+    if (fd !== null) closeSync(fd);
   }
 }

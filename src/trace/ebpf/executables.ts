@@ -1,6 +1,5 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { parseElf } from '../../elf/header.ts';
-import { buildId } from '../../elf/note.ts';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { readBuildId } from '../build-id.ts';
 import { readExecutable } from '../proc.ts';
 import type { Recorder } from '../recorder.ts';
 
@@ -44,16 +43,16 @@ export class Executables {
     const path = isStill ? now : file.path;
     if (path === null) return null;
     const id =
-      (isStill ? readBuildId(`/proc/${pid}/exe`, file) : undefined) ??
-      readBuildId(path, file) ??
-      readBuildId(`/proc/${pid}/root${path}`, file);
+      (isStill ? sameBuildId(`/proc/${pid}/exe`, file) : undefined) ??
+      sameBuildId(path, file) ??
+      sameBuildId(`/proc/${pid}/root${path}`, file);
     if (id === undefined) this.unread.add(path);
     return this.#recorder.program(path, id?.value ?? null);
   }
 }
 
 /** The build-id, null for a file without one; undefined if it cannot be read or is another file. */
-function readBuildId(path: string, file: ExecutedFile): { value: string | null } | undefined {
+function sameBuildId(path: string, file: ExecutedFile): { value: string | null } | undefined {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -65,7 +64,7 @@ function readBuildId(path: string, file: ExecutedFile): { value: string | null }
     const mtime = file.mtimeSeconds * 1_000_000_000n + BigInt(file.mtimeNanoseconds);
     // Not by inode: stacked file systems show another number than they keep.
     if (stat.size !== file.size || stat.mtimeNs !== mtime) return undefined;
-    return { value: buildId(parseElf(readFileSync(fd))) };
+    return { value: readBuildId(fd) };
   } catch {
     return { value: null };
   } finally {
