@@ -2,7 +2,7 @@ import { TracingThread } from '../trace/tracing-thread.ts';
 
 // The tracing thread comes up while the command line is read, and all that reading takes is still loaded.
 const command = process.argv[2];
-const thread = command === 'trace' || command === 'run' ? new TracingThread() : null;
+const thread = command === 'trace' || command === 'run' ? new TracingThread(true) : null;
 
 // The `callgate` script keeps it from Node, but not from what callgate starts.
 const certificates = process.env['CALLGATE_CA_CERTS'];

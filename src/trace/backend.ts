@@ -190,6 +190,8 @@ export interface SnapshotCommand {
 }
 
 export interface BackendHost {
+  /** Whether nothing but callgate runs in this process. */
+  readonly ownsProcess?: boolean;
   readonly recorder: Recorder;
   /** Nanoseconds since the start of the run. */
   now(): number;

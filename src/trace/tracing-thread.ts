@@ -14,13 +14,14 @@ export class TracingThread {
   readonly commands: MessagePort;
   readonly progress: Float64Array;
 
-  constructor() {
+  /** `ownsProcess` says that nothing else runs in this process, so that all of it may be made to wait. */
+  constructor(ownsProcess = false) {
     const { port1, port2 } = new MessageChannel();
     this.commands = port1;
     // The worker says once that it has loaded all.
     port1.once('message', () => port1.unref());
     this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
-    const input: WorkerInput = { commands: port2, progress: this.progress };
+    const input: WorkerInput = { commands: port2, progress: this.progress, ownsProcess };
     this.worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
       workerData: input,
       transferList: [port2],

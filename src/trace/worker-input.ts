@@ -5,6 +5,8 @@ export interface WorkerInput {
   readonly commands: MessagePort;
   /** PROGRESS_FIELDS numbers. */
   readonly progress: Float64Array;
+  /** Whether nothing but callgate runs in this process. */
+  readonly ownsProcess: boolean;
 }
 
 /** What the tracing thread keeps up to date in shared memory: tasks, processes, calls, distinct calls, phase, stops. */

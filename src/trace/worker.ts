@@ -40,6 +40,7 @@ export function runTrace(
   let { announcement } = request;
   const host: BackendHost = {
     recorder,
+    ownsProcess: input.ownsProcess,
     now: () => Math.round((performance.now() - origin) * 1e6),
     startClock: (ago = 0) => {
       origin = performance.now() - ago / 1e6;

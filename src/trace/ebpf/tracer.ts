@@ -103,7 +103,8 @@ class EbpfTracer {
       else this.#attach();
       this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
       // Nobody waits for a trigger that callgate itself would see late.
-      if (this.#request.phases.length === 0 && this.#request.ready === null) this.#priority.lower();
+      const isAwaited = this.#request.phases.length > 0 || this.#request.ready !== null;
+      if (this.#host.ownsProcess === true && !isAwaited) this.#priority.lower();
       this.#loop(poller);
       isDone = true;
     } finally {
