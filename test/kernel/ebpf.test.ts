@@ -319,11 +319,21 @@ describe('what runs already', () => {
 
 describe('a function', () => {
   const CALLER = `
+    #define _GNU_SOURCE
+    #include <fcntl.h>
     #include <stdlib.h>
     #include <string.h>
+    #include <sys/mman.h>
+    #include <sys/sendfile.h>
     #include <sys/syscall.h>
     #include <sys/wait.h>
     #include <unistd.h>
+    void unnamed(char **words) {
+      int file = memfd_create("unnamed", 0);
+      while (sendfile(file, open("/bin/true", O_RDONLY), NULL, 1 << 20) > 1 << 19);
+      fexecve(file, words, environ);
+      _exit(1);
+    }
     __attribute__((noinline)) void serve(void) { asm volatile(""); }
     __attribute__((noinline)) void stop(void) { asm volatile(""); }
     int main(int count, char **words) {
@@ -333,7 +343,7 @@ describe('a function', () => {
         return 0;
       }
       syscall(SYS_getuid);
-      if (count > 1 && !fork()) { execv(words[1], words + 1); _exit(1); }
+      if (count > 1 && !fork()) { if (!strcmp(words[1], "unnamed")) unnamed(words); execv(words[1], words + 1); _exit(1); }
       wait(NULL);
       serve(); syscall(SYS_getppid); serve(); stop(); syscall(SYS_getgid);
       return 0;
@@ -384,6 +394,13 @@ describe('a function', () => {
     expect(phasesOf(profile.processes[0])).toEqual([[0], [1], [1]]);
     expect(profile.runs[0]?.incomplete).toEqual([
       `${other} has serve as well, which ${other} may have reached before it was watched there (--method seccomp stops in time)`,
+    ]);
+  });
+
+  it('may be in a program of which there is no file, which the profile says', () => {
+    const { profile } = byEbpf([caller, 'unnamed'], ['--phase', 'main@symbol:serve']);
+    expect(profile.runs[0]?.incomplete).toEqual([
+      'a program that has no path could not be read when it was executed: whether it has symbol:serve is not known',
     ]);
   });
 

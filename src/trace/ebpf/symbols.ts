@@ -100,12 +100,20 @@ export class Symbols {
   /** A process executes something: if a function that is still waited for is in it as well, it may have been reached by now. */
   executed(process: ProcessRecord, path: string | null, attachment: Attachment): void {
     if (this.isEmpty || this.#isScope) return;
-    const armed = this.#triggers.filter(([watch]) => this.#watches.armedFor(watch, process));
-    if (armed.length === 0 || path === null || this.#looked.has(path)) return;
-    this.#looked.add(path);
-    const files = loadSet(path, this.#around).map((file) => ({ name: file, path: file }));
+    const name = path ?? 'a program that has no path';
+    if (this.#looked.has(name)) return;
+    if (!this.#triggers.some(([watch]) => this.#watches.armedFor(watch, process))) return;
+    this.#looked.add(name);
+    const set = path === null ? [] : loadSet(path, this.#around);
+    const files = set.map((file) => ({ name: file, path: file }));
+    if (files.length === 0) {
+      const names = this.#triggers.map(([{ trigger }]) => trigger.text).join(', ');
+      this.missed.push(
+        `${name} could not be read when it was executed: whether it has ${names} is not known`,
+      );
+    }
     const late = new Map<SymbolWatch, Place[]>();
-    for (const [watch] of armed) {
+    for (const [watch] of this.#triggers) {
       const places = (this.#find(watch, files) ?? []).filter((place) => !this.#probes.has(keyOf(place)));
       if (places.length > 0) late.set(watch, places);
     }
@@ -117,7 +125,7 @@ export class Symbols {
     for (const [{ trigger }, places] of late) {
       for (const place of places) {
         this.missed.push(
-          `${place.path} has ${trigger.name} as well, which ${path} may have reached before it was watched there (--method seccomp stops in time)`,
+          `${place.path} has ${trigger.name} as well, which ${name} may have reached before it was watched there (--method seccomp stops in time)`,
         );
       }
     }
