@@ -25,12 +25,12 @@ export function keptFunctions(
   { reach, names }: Closure,
   once: ReadonlySet<number>,
 ): KeptFunctions {
-  const search = new KeptSearch(graph, reach);
+  const isFree = (node: number): boolean => !once.has(node) && names.admits(node);
+  const search = new KeptSearch(graph, reach, isFree);
   search.run();
   const nodes: number[] = [];
   const own = new Map<number, number[]>();
   for (const [node, keepers] of search.kept) {
-    if (once.has(node) || !names.admits(node)) continue;
     const { index, image } = graph.objectOf(node);
     const isPrivate = isService(image.file.soname) && [...keepers].every((keeper) => keeper === index);
     if (isPrivate) own.set(index, [...(own.get(index) ?? []), node]);
@@ -50,10 +50,15 @@ class KeptSearch {
   readonly #reach: Reach;
   readonly #escape: Escape;
   readonly #data = new Map<number, Set<number>>();
+  /** Whether a data object leads to a function that can be kept. */
+  readonly #leads = new Map<number, boolean>();
+  readonly #isFree: (node: number) => boolean;
 
-  constructor(graph: ProgramGraph, reach: Reach) {
+  /** @param isFree whether it matters that a function is kept. */
+  constructor(graph: ProgramGraph, reach: Reach, isFree: (node: number) => boolean) {
     this.#graph = graph;
     this.#reach = reach;
+    this.#isFree = isFree;
     this.#escape = new Escape(graph);
   }
 
@@ -114,9 +119,47 @@ class KeptSearch {
     return node >= 0 && this.#graph.addressOf(node) === address ? node : -1;
   }
 
-  /** Whether an address is that of a function or of data that leads to one. */
+  /**
+   * Whether it is still to be found out who keeps an address: it is that of a function, or of data that leads to one, of which nobody is
+   * known yet who does not keep it for himself.
+   */
   #matters(address: number): boolean {
-    return this.#graph.nodeAt(address) >= 0 || this.#graph.dataAt(address) >= 0;
+    const node = this.#graph.nodeAt(address);
+    if (node >= 0) return this.#canBeKept(node) && !this.#isPublic(this.kept.get(node));
+    const data = this.#graph.dataAt(address);
+    return data >= 0 && !this.#isPublic(this.#data.get(data)) && this.#leadsToFunction(data);
+  }
+
+  /** Whether one of some keepers is no service: then what they keep is private to none. */
+  #isPublic(keepers: ReadonlySet<number> | undefined): boolean {
+    for (const keeper of keepers ?? [])
+      if (!isService(this.#graph.objects[keeper]?.image.file.soname ?? null)) return true;
+    return false;
+  }
+
+  #leadsToFunction(first: number): boolean {
+    const known = this.#leads.get(first);
+    if (known !== undefined) return known;
+    const seen = new Set([first]);
+    for (const data of seen) {
+      const object = this.#graph.objectOfData(data);
+      const { pointerOffsets, pointerPlaces } = object.code.data;
+      const index = data - object.firstData;
+      const end = pointerOffsets[index + 1] as number;
+      for (let pointer = pointerOffsets[index] as number; pointer < end; pointer++) {
+        const target = targetOf(object, object.base + (pointerPlaces[pointer] as number));
+        if (target === 0) continue;
+        const node = this.#graph.nodeAt(target);
+        const next = node >= 0 ? -1 : this.#graph.dataAt(target);
+        if (node >= 0 ? this.#canBeKept(node) : next >= 0 && this.#leads.get(next) === true) {
+          this.#leads.set(first, true);
+          return true;
+        }
+        if (next >= 0 && this.#leads.get(next) === undefined) seen.add(next);
+      }
+    }
+    for (const data of seen) this.#leads.set(data, false);
+    return false;
   }
 
   #keep(address: number, keepers: ReadonlySet<number>): void {
@@ -141,8 +184,12 @@ class KeptSearch {
   }
 
   #keepNode(node: number, keepers: ReadonlySet<number>): void {
+    if (this.#canBeKept(node)) addAll(this.kept, node, keepers);
+  }
+
+  #canBeKept(node: number): boolean {
     // Only what counts as reached by its address: a service's function does when libc holds its name.
-    if (((this.#reach.taken[node] as number) & TAKEN.ADDRESS) !== 0) addAll(this.kept, node, keepers);
+    return ((this.#reach.taken[node] as number) & TAKEN.ADDRESS) !== 0 && this.#isFree(node);
   }
 }
 
