@@ -261,6 +261,19 @@ describe('phases by reading code', () => {
     expect(() => analyzeProgram(path, { phases: { kind: 'function', name: 'absent' } })).toThrow(UsageError);
   });
 
+  it('are found by themselves where the loop needs far less than set-up', () => {
+    const path = workshop.compile(
+      'auto',
+      `${PRELUDE}int main(void) { A; C; D; E; F; for (;;) { await(); B; } }`,
+      ['-O2'],
+    );
+    const { phases, program } = analyzeProgram(path, { phases: { kind: 'auto' }, details: false, source });
+    const inMain = program.calls.filter((call) => call.phases.includes(1)).map(({ nr }) => nr);
+    expect(phases).toHaveLength(2);
+    expect(inMain).toContain(MARKS.B);
+    expect(inMain).not.toContain(MARKS.A);
+  });
+
   it('are not made up for a program that waits for nothing', () => {
     const { phases, program } = analyzeProgram('/usr/bin/ls', { phases: { kind: 'auto' }, details: false });
     expect(phases).toHaveLength(1);

@@ -89,7 +89,7 @@ class PhaseFinder {
       default:
         return split.kind === 'waits'
           ? (this.#atStacks(split.stacks) ?? this.#atLoop(new Set(split.numbers)))
-          : this.#ifWorth(this.#atLoop(null));
+          : this.#ifWorth(this.#atLoop(null, true));
     }
   }
 
@@ -133,21 +133,35 @@ class PhaseFinder {
     return this.#at([...places.values()], `${named.join('; ')} was running when the trace saw it wait`);
   }
 
-  #atLoop(only: ReadonlySet<number> | null): FoundPhase | null {
+  #atLoop(only: ReadonlySet<number> | null, isForWorth = false): FoundPhase | null {
     const { graph, values, closure, sites } = this.#whole;
     const main = mainNode(graph, values);
     const loops = mainLoops(graph, closure.reach, sites, main, this.#flows, only);
     const [ofMain] = loops.ofMain;
     const workers = this.#areThreads(loops.ofWorkers) ? [] : loops.ofWorkers;
-    const found = [
-      ofMain === undefined ? null : this.#at([ofMain], this.#describe([ofMain])),
-      workers.length === 0 ? null : this.#at(workers, this.#describe(workers)),
-    ].filter((phase) => phase !== null);
+    const candidates = [ofMain === undefined ? [] : [ofMain], workers].filter((places) => places.length > 0);
+    if (isForWorth && !candidates.some((places) => this.#mayBeWorth(places))) return null;
+    const found = candidates
+      .map((places) => this.#at(places, this.#describe(places)))
+      .filter((phase) => phase !== null);
     return found.sort((a, b) => sizeOf(a.sites) - sizeOf(b.sites))[0] ?? null;
   }
 
   #ifWorth(phase: FoundPhase | null): FoundPhase | null {
     return phase !== null && sizeOf(this.#whole.sites) - sizeOf(phase.sites) >= WORTH ? phase : null;
+  }
+
+  /**
+   * Whether the phase would be worth having if set-up kept no function at all. Most programs with a loop end here, before it is found out
+   * what set-up kept, which takes longer than all else about phases.
+   */
+  #mayBeWorth(places: readonly PhasePlace[]): boolean {
+    const { graph, values, closure, sites } = this.#whole;
+    const phase = mainPhase(graph, values, closure, places, this.#flows, NOTHING_KEPT, this.#options);
+    if (phase === null) return false;
+    const { reach } = phase.closure;
+    const least = callSites(graph, reach, new ArgumentQuery(graph, reach, values), values);
+    return sizeOf(sites) - sizeOf(least) >= WORTH;
   }
 
   /** Whether one of the functions may be the routine of a thread: then other threads of its process may still be in set-up. */
@@ -188,6 +202,8 @@ class PhaseFinder {
 }
 
 const RDX = 2;
+
+const NOTHING_KEPT: KeptFunctions = { nodes: [], private: new Map() };
 
 /** How many different calls some sites may make. */
 function sizeOf(sites: readonly CallSite[]): number {

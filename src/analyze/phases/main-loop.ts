@@ -1,4 +1,5 @@
 import { waitCategory } from '../../abi/waiting-calls.ts';
+import { lastAtMost } from '../code/int-list.ts';
 import { FACT } from '../code/object-code.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import type { GraphObject, ProgramGraph } from '../graph/program-graph.ts';
@@ -35,6 +36,9 @@ const POINTER_COST = 2;
 
 /** Calls from main to the loop, at most. */
 const MAIN_DEPTH_LIMIT = 6;
+
+/** In place of an offset. */
+const OF_VARIABLE = Infinity;
 
 /** Instructions that are looked at for where an address is stored, or where a pointer is loaded from. */
 const WINDOW = 8;
@@ -92,6 +96,12 @@ interface Pointer extends Distance {
   readonly offsets: ReadonlySet<number>;
 }
 
+/** A call through a pointer. */
+interface PointerCall {
+  readonly node: number;
+  readonly address: number;
+}
+
 interface CallPlace {
   readonly address: number;
   /** -1 for a call through a pointer. */
@@ -107,6 +117,12 @@ class LoopSearch {
   /** Calls from the start of a function to where it waits. */
   readonly #distances = new Map<number, Distance>();
   readonly #pointers = new Map<number, Pointer[]>();
+  /** Calls through pointers of an object's reached functions, in the order in which they were reached. */
+  readonly #indirect = new Map<number, readonly PointerCall[]>();
+  /** What each pointer in an object's data leads to, in the order of the pointers. */
+  readonly #pointedTo = new Map<number, Int32Array>();
+  /** By address of a call through a pointer. */
+  readonly #loadedFrom = new Map<number, number>();
 
   constructor(
     graph: ProgramGraph,
@@ -178,21 +194,37 @@ class LoopSearch {
     if (this.#isLoose && this.#pointers.has(object.index)) return;
     const offsets = this.#isLoose ? new Set<number>() : this.#storedAt(object, node);
     this.#pointers.set(object.index, [...(this.#pointers.get(object.index) ?? []), { ...distance, offsets }]);
-    for (const from of this.#reach.order) {
-      if (from < object.firstNode || from >= object.firstNode + object.code.starts.length) continue;
-      for (const { address, callee } of this.#callsOf(from)) {
-        if (callee >= 0 || !this.#fits(object, address, offsets)) continue;
-        addTo((layers[distance.calls] ??= new Map()), from, distance.waits);
-        break;
-      }
+    let last = -1;
+    for (const { node: from, address } of this.#indirectCalls(object)) {
+      if (from === last || !this.#fits(object, address, offsets)) continue;
+      last = from;
+      addTo((layers[distance.calls] ??= new Map()), from, distance.waits);
     }
   }
 
+  #indirectCalls(object: GraphObject): readonly PointerCall[] {
+    const known = this.#indirect.get(object.index);
+    if (known !== undefined) return known;
+    const calls: PointerCall[] = [];
+    for (const from of this.#reach.order) {
+      if (from < object.firstNode || from >= object.firstNode + object.code.starts.length) continue;
+      for (const { address, callee } of this.#callsOf(from))
+        if (callee < 0) calls.push({ node: from, address });
+    }
+    this.#indirect.set(object.index, calls);
+    return calls;
+  }
+
   /** Offsets in structures at which code or data of an object puts the address of a node. */
-  #storedAt({ code, firstNode, base, view }: GraphObject, node: number): Set<number> {
+  #storedAt(object: GraphObject, node: number): Set<number> {
+    const { code, firstNode, base, view } = object;
     const offsets = new Set<number>();
-    for (let fact = 0; fact < code.factKinds.length; fact++) {
-      if (code.factKinds[fact] !== FACT.TAKE_CODE || code.factTargets[fact] !== node - firstNode) continue;
+    for (
+      let fact = code.factTargets.indexOf(node - firstNode);
+      fact >= 0;
+      fact = code.factTargets.indexOf(node - firstNode, fact + 1)
+    ) {
+      if (code.factKinds[fact] !== FACT.TAKE_CODE) continue;
       let address = code.factPlaces[fact] as number;
       let register = -1;
       for (let count = 0; count < WINDOW; count++) {
@@ -212,38 +244,56 @@ class LoopSearch {
     }
     const { starts, pointerOffsets, pointerPlaces } = code.data;
     const start = this.#graph.addressOf(node) - base;
-    for (let data = 0; data < starts.length; data++) {
-      const end = pointerOffsets[data + 1] as number;
-      for (let pointer = pointerOffsets[data] as number; pointer < end; pointer++) {
-        const place = pointerPlaces[pointer] as number;
-        if (view.pointerAt(place) === start + base || view.pointerAt(place) === start)
-          offsets.add(place - (starts[data] as number));
+    const pointedTo = this.#targetsOf(object);
+    for (const target of new Set([start, start + base])) {
+      for (let at = pointedTo.indexOf(target); at >= 0; at = pointedTo.indexOf(target, at + 1)) {
+        const data = lastAtMost(pointerOffsets, starts.length, at);
+        offsets.add((pointerPlaces[at] as number) - (starts[data] as number));
       }
     }
     return offsets;
   }
 
+  #targetsOf({ index, code, view }: GraphObject): Int32Array {
+    let targets = this.#pointedTo.get(index);
+    if (targets === undefined) {
+      targets = code.data.pointerPlaces.map((place) => view.pointerAt(place));
+      this.#pointedTo.set(index, targets);
+    }
+    return targets;
+  }
+
   /** Whether the call at an address goes through a pointer at one of some offsets, or through a variable. */
-  #fits({ base, view }: GraphObject, address: number, offsets: ReadonlySet<number>): boolean {
-    const vaddr = address - base;
+  #fits(object: GraphObject, address: number, offsets: ReadonlySet<number>): boolean {
     if (this.#isLoose) return true;
-    if (view.decode(vaddr, this.#ins) === 0) return false;
+    let offset = this.#loadedFrom.get(address);
+    if (offset === undefined) {
+      offset = this.#offsetOf(object, address);
+      this.#loadedFrom.set(address, offset);
+    }
+    return offset === OF_VARIABLE || offsets.has(offset);
+  }
+
+  /** The offset in its structure of the pointer that a call goes through; OF_VARIABLE for a variable, NaN where it is not known. */
+  #offsetOf({ base, view }: GraphObject, address: number): number {
+    const vaddr = address - base;
+    if (view.decode(vaddr, this.#ins) === 0) return NaN;
     const { sourceKind, sourceRegister, memoryBase, displacement } = this.#ins;
-    if (sourceKind === OPERAND.MEMORY) return memoryBase < 0 || offsets.has(displacement);
-    if (sourceKind !== OPERAND.REGISTER) return false;
+    if (sourceKind === OPERAND.MEMORY) return memoryBase < 0 ? OF_VARIABLE : displacement;
+    if (sourceKind !== OPERAND.REGISTER) return NaN;
     const node = this.#graph.nodeAt(address);
     const flow = this.#flows.of(node);
     const block = flow.blockOf(vaddr);
-    let loadedFrom: number | null = null;
+    let loadedFrom = NaN;
     for (let at = flow.body.starts[block] as number; at < vaddr;) {
       const length = view.decode(at, this.#ins);
       if (length === 0) break;
       at += length;
       if (((this.#ins.writes >>> sourceRegister) & 1) === 0) continue;
       const isLoad = this.#ins.operation === OP.MOV && this.#ins.sourceKind === OPERAND.MEMORY;
-      loadedFrom = isLoad && this.#ins.memoryBase >= 0 ? this.#ins.displacement : null;
+      loadedFrom = isLoad && this.#ins.memoryBase >= 0 ? this.#ins.displacement : NaN;
     }
-    return loadedFrom !== null && offsets.has(loadedFrom);
+    return loadedFrom;
   }
 
   #isStub(node: number): boolean {
