@@ -78,7 +78,7 @@ export class Explorer {
     for (const part of known.parts) {
       if (view.isCode(part)) this.flags[part - this.low] = CODE.PART;
     }
-    for (const start of [...known.starts.keys()].sort((a, b) => b - a))
+    for (const start of Float64Array.from(known.starts.keys()).sort().toReversed())
       this.addFunction(start, known.starts.get(start) ?? 0);
   }
 

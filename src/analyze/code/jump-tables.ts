@@ -21,6 +21,17 @@ const RSP = 4;
 /** No run has this number. */
 const UNKNOWN = -2;
 
+/** In place of an address: what registers hold elsewhere in the function mattered. */
+const BY_REGISTERS = -1;
+/** In place of an address: the jump is not understood. */
+const UNSETTLED = -2;
+
+/** Straight-line code to a jump: where its run begins, and its last entry if the code from there alone settled it. */
+interface Straight {
+  readonly start: number;
+  entry: number;
+}
+
 /** What may be a pointer from memory that is no entry of a table. */
 const POINTERS: ReadonlySet<number> = new Set([VALUE.TOP, VALUE.CONST, VALUE.WORD, VALUE.VARIABLE]);
 
@@ -46,7 +57,7 @@ export class JumpResolver {
    * Jumps of each function that were settled without its values, from the code that was known, with the start of their runs, and its last run
    * when that was checked.
    */
-  readonly #assumed = new Map<number, { last: number; readonly starts: Map<number, number> }>();
+  readonly #assumed = new Map<number, { last: number; readonly jumps: Map<number, Straight> }>();
   /** Functions with jumps that were not looked at yet. */
   readonly #fresh = new Set<number>();
   readonly #rounds = new Map<number, number>();
@@ -127,22 +138,31 @@ export class JumpResolver {
       run = explorer.runLinks.at(run);
     if (run < 0) return false;
     const start = explorer.runStarts.at(run);
-    if (!this.#settleByAddresses(index, at, start)) return false;
+    const entry = this.#settleByAddresses(index, at, start);
+    if (entry === UNSETTLED) return false;
     // More code may jump to between the table's address and the jump, or put another address into the register.
     if (this.#tails.has(at)) return true;
     const assumed = this.#assumed.get(index);
-    if (assumed === undefined) this.#assumed.set(index, { last: UNKNOWN, starts: new Map([[at, start]]) });
-    else assumed.starts.set(at, start);
+    if (assumed === undefined)
+      this.#assumed.set(index, { last: UNKNOWN, jumps: new Map([[at, { start, entry }]]) });
+    else assumed.jumps.set(at, { start, entry });
     return true;
   }
 
-  /** Settles a jump by straight-line code and what registers hold in the code that is known. `start` is where its run begins. */
-  #settleByAddresses(index: number, at: number, start: number): boolean {
-    if (this.#settleFrom(index, at, start, [], false)) return true;
+  /**
+   * Settles a jump by straight-line code and what registers hold in the code that is known. `start` is where its run begins. Gives the place
+   * of the last entry to the code that alone says it, or BY_REGISTERS, or UNSETTLED.
+   */
+  #settleByAddresses(index: number, at: number, start: number): number {
+    const entry = this.#lastEntry(start, at);
+    if (this.#settleFrom(index, at, entry, start, [], false)) return entry;
     const once = this.#values(this.#addresses.setOnce(index));
-    if (once.length > 0 && this.#settleFrom(index, at, start, once, false)) return true;
+    if (once.length > 0 && this.#settleFrom(index, at, entry, start, once, false)) return BY_REGISTERS;
     const known = this.#addresses.before(index, at);
-    return known !== null && this.#settleFrom(index, at, known.start, this.#values(known.registers), true);
+    if (known === null) return UNSETTLED;
+    const registers = this.#values(known.registers);
+    const isSettled = this.#settleFrom(index, at, known.start, known.start, registers, true);
+    return isSettled ? BY_REGISTERS : UNSETTLED;
   }
 
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
@@ -151,9 +171,12 @@ export class JumpResolver {
       const last = this.#explorer.lastRuns.at(index);
       if (assumed.last === last) continue;
       assumed.last = last;
-      for (const [at, start] of assumed.starts) {
-        if (this.#settleByAddresses(index, at, start)) continue;
-        assumed.starts.delete(at);
+      for (const [at, straight] of assumed.jumps) {
+        // The same instructions from the same entry say the same.
+        if (straight.entry >= 0 && this.#lastEntry(straight.start, at) === straight.entry) continue;
+        straight.entry = this.#settleByAddresses(index, at, straight.start);
+        if (straight.entry !== UNSETTLED) continue;
+        assumed.jumps.delete(at);
         this.#addJump(index, at);
       }
     }
@@ -170,17 +193,20 @@ export class JumpResolver {
   /**
    * Settles a jump by straight-line code alone, with what some registers hold all the time; false when that does not say it.
    *
+   * @param entry The last place from `start` on where control may come from elsewhere: nothing before it matters.
    * @param isBounded A table counts only with a bound.
    */
   #settleFrom(
     index: number,
     at: number,
+    entry: number,
     start: number,
     registers: readonly (readonly [number, number])[],
     isBounded: boolean,
   ): boolean {
     const { view } = this.#explorer;
-    const state = this.#flow.straight(view, start, at, registers, (address) => this.#isEntered(address));
+    const isEntered = (address: number): boolean => this.#isEntered(address);
+    const state = this.#flow.straight(view, entry, at, registers, isEntered);
     const ins = this.#ins;
     if (state === null || view.decode(at, ins) === 0) return false;
     const { pool } = this.#transfer;
@@ -235,6 +261,19 @@ export class JumpResolver {
     this.#leaving.add(index);
     this.#explorer.fact(index, FACT.JUMP_INDIRECT, at, 0);
     this.#explorer.markReturns(index);
+  }
+
+  /** The last place of straight-line code where control may come from elsewhere; `start` where there is none. */
+  #lastEntry(start: number, end: number): number {
+    const { view } = this.#explorer;
+    let entry = start;
+    for (let address = start; address < end;) {
+      const length = view.scan(address, this.#ins);
+      if (length === 0) return start;
+      address += length;
+      if (address < end && this.#isEntered(address)) entry = address;
+    }
+    return entry;
   }
 
   #isEntered(address: number): boolean {
