@@ -3,8 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -89,7 +91,13 @@ function storeCode(name) {
     encoding: 'utf8',
     timeout: 120_000,
   });
-  if (!existsSync(join(bundle, `${name}.cache`))) throw new Error(`no code of ${name}: ${status} ${stderr}`);
+  const stored = join(bundle, `${name}.cache`);
+  if (!existsSync(stored)) throw new Error(`no code of ${name}: ${status} ${stderr}`);
+  const filename = join(bundle, `${name === 'analyze' ? 'command' : name}.cjs`);
+  const source = module.wrap(readFileSync(filename, 'latin1'));
+  const script = new Script(source, { filename, cachedData: readFileSync(stored) });
+  if (script.cachedDataRejected)
+    throw new Error(`the stored code of ${name} is refused: it was stored under other flags`);
 }
 
 // Drawing takes libraries that only the command itself needs, and only for a study.

@@ -5,8 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import v8 from 'node:v8';
 import { MessageChannel } from 'node:worker_threads';
 import { loadBundle } from './bundle-loader.cjs';
+
+// V8 refuses code that was stored under other flags than those it is loaded under, and commands set some for themselves later.
+v8.setFlagsFromString = () => undefined;
 
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];

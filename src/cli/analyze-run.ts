@@ -149,7 +149,11 @@ async function analyzeAll(
   if (first === undefined) return;
   if (tasks.length === 1 && (args.graph !== undefined || (timeLimit === null && memoryLimit === null))) {
     const began = performance.now();
-    const { analyzeTask, runTask } = await import('../analyze/pool/task.ts');
+    const [{ analyzeTask, runTask }, { compileForShortRun }] = await Promise.all([
+      import('../analyze/pool/task.ts'),
+      import('../analyze/pool/short-run.ts'),
+    ]);
+    compileForShortRun();
     if (args.graph === undefined) {
       const result = runTask(first, (objects) => progress.show(first.path, objects));
       progress.clear();
