@@ -51,7 +51,7 @@ export async function runWatch(options: WatchArguments): Promise<void> {
     tell(`watching ${NAMES[by]}, profiles go to ${directory.path} every ${options.interval}`);
     await endOf(limit, interrupted.signal);
   } finally {
-    isWritten = watch.end();
+    isWritten = await watch.end();
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
   for (const record of watch.targets) tell(describe(record));

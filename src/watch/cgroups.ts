@@ -14,8 +14,8 @@ const KNOWN_CAP = 20_000;
 /** Names of containers that are remembered, at most. */
 const CONTAINER_CAP = 10_000;
 
-/** Time between two looks for directories of containers, nanoseconds. */
-const LOOK = 1_000_000_000n;
+/** Time between two looks for directories of containers, nanoseconds: the first container makes one, and may be short. */
+const LOOK = 20_000_000n;
 
 /** Finds the cgroups of processes, also of such as are gone by now. */
 export class Cgroups implements Disposable {

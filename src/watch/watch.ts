@@ -99,7 +99,7 @@ export class Watch {
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
     if (options.by !== 'exe') this.#cgroups.containers();
     this.#wait(BUSY);
-    this.#writeTimer = setInterval(() => this.write(), options.interval);
+    this.#writeTimer = setInterval(() => setImmediate(() => this.write()), options.interval);
   }
 
   /** Targets that something is known of, by name. */
@@ -154,11 +154,13 @@ export class Watch {
   }
 
   /** Lets go of everything and writes for the last time. Returns whether all could be written. */
-  end(): boolean {
+  async end(): Promise<boolean> {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     clearInterval(this.#writeTimer);
     this.#attachment.detach();
+    // What has come in by then names containers of which processes are told below.
+    await new Promise((resolve) => setImmediate(resolve));
     // What has ended by now must not be taken for alive.
     this.#drain();
     for (const record of this.targets) record.markLive('the watch ended while it still ran');
