@@ -115,7 +115,7 @@ export class Family {
       );
     }
     // Those that nobody will tell of made no call, and their tids are free for others.
-    if (![...this.#context.tasks.values()].some(({ cloning }) => cloning)) this.#early.clear();
+    if (![...this.#context.tasks.values()].some((task) => this.#mayBeCloning(task))) this.#early.clear();
     return adopted;
   }
 
@@ -231,12 +231,23 @@ export class Family {
 
   /** Whether a live task may be about to report this birth: one that is in a fork or clone call, and is its parent. */
   #mayStillBeTold(pid: number, parentPid: number): boolean {
-    for (const { cloning, cloneFlags, process } of this.#context.tasks.values()) {
-      if (!cloning) continue;
+    for (const task of this.#context.tasks.values()) {
+      const { cloneFlags, process } = task;
+      if (!this.#mayBeCloning(task)) continue;
       // Flags of -1, which could not be read, contain CLONE_PARENT: then it may be any child.
       if (process.pid === pid || process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether a task may be in a fork or clone call. A filter that enforces lets those pass unseen: then it is every task that does not sleep. One
+   * held for it wrongly waits for the next news; one adopted too early may have ended by the time its parent tells of it.
+   */
+  #mayBeCloning(task: Task): boolean {
+    if (task.cloning || this.#context.request.enforcement === null || task.syscallStops) return task.cloning;
+    const state = readStatus(task.tid)?.get('State')?.[0];
+    return state === 'R' || state === 'D' || state === 't';
   }
 
   #anyTask(process: ProcessRecord): Task | undefined {
