@@ -75,7 +75,7 @@ class KeptSearch {
   /** Addresses that a function takes, by place. */
   #searchNode(node: number): void {
     const object = this.#graph.objectOf(node);
-    const { code, firstNode, base } = object;
+    const { code, firstNode } = object;
     const index = node - firstNode;
     const found = new Map<number, number>();
     for (
@@ -93,7 +93,6 @@ class KeptSearch {
     }
     if (found.size === 0) return;
     if (found.size > 1 && this.#escape.keepers(node, new Set(found.keys()), -1).size === 0) return;
-    void base;
     for (const [place, target] of found) {
       const keepers = this.#escape.keepers(node, new Set([place]), this.#functionAt(target));
       if (keepers.size > 0) this.#keep(target, keepers);
@@ -142,13 +141,7 @@ class KeptSearch {
     if (known !== undefined) return known;
     const seen = new Set([first]);
     for (const data of seen) {
-      const object = this.#graph.objectOfData(data);
-      const { pointerOffsets, pointerPlaces } = object.code.data;
-      const index = data - object.firstData;
-      const end = pointerOffsets[index + 1] as number;
-      for (let pointer = pointerOffsets[index] as number; pointer < end; pointer++) {
-        const target = targetOf(object, object.base + (pointerPlaces[pointer] as number));
-        if (target === 0) continue;
+      for (const target of this.#targetsIn(data)) {
         const node = this.#graph.nodeAt(target);
         const next = node >= 0 ? -1 : this.#graph.dataAt(target);
         if (node >= 0 ? this.#canBeKept(node) : next >= 0 && this.#leads.get(next) === true) {
@@ -172,15 +165,18 @@ class KeptSearch {
       }
       const data = this.#graph.dataAt(next);
       if (data < 0 || !addAll(this.#data, data, keepers)) continue;
-      const object = this.#graph.objectOfData(data);
-      const { pointerOffsets, pointerPlaces } = object.code.data;
-      const index = data - object.firstData;
-      const end = pointerOffsets[index + 1] as number;
-      for (let pointer = pointerOffsets[index] as number; pointer < end; pointer++) {
-        const target = targetOf(object, object.base + (pointerPlaces[pointer] as number));
-        if (target !== 0) stack.push(target);
-      }
+      for (const target of this.#targetsIn(data)) stack.push(target);
     }
+  }
+
+  /** Addresses that the words of a data object hold. */
+  #targetsIn(data: number): number[] {
+    const object = this.#graph.objectOfData(data);
+    const { pointerOffsets, pointerPlaces } = object.code.data;
+    const index = data - object.firstData;
+    return Array.from(pointerPlaces.subarray(pointerOffsets[index], pointerOffsets[index + 1]), (place) =>
+      targetOf(object, object.base + place),
+    ).filter((target) => target !== 0);
   }
 
   #keepNode(node: number, keepers: ReadonlySet<number>): void {

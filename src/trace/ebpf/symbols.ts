@@ -1,11 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
 import { SystemCallError, UnsupportedError } from '../../base/errors.ts';
-import { loadAt, vaddrToFileOffset } from '../../elf/address.ts';
-import { P_FLAGS } from '../../elf/constants.ts';
-import { findFunction } from '../../elf/function.ts';
-import { parseElf } from '../../elf/header.ts';
 import type { TraceRequest } from '../backend.ts';
+import { functionOffset, isObject } from '../function-offset.ts';
 import { readExecutable, readMappings } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import type { Trigger } from '../trigger.ts';
@@ -210,22 +206,4 @@ function mappedFiles(pid: number): MappedFile[] {
   return [...names]
     .sort((a, b) => Number(b === program) - Number(a === program))
     .map((name) => ({ name, path: `/proc/${pid}/root${name}` }));
-}
-
-function functionOffset(path: string, name: string): number | null {
-  try {
-    const elf = parseElf(readFileSync(path));
-    const address = /^0x[0-9a-f]{1,16}$/i.test(name) ? Number(name) : findFunction(elf, name)?.value;
-    if (address === undefined || ((loadAt(elf, address)?.flags ?? 0) & P_FLAGS.PF_X) === 0) return null;
-    return vaddrToFileOffset(elf, address);
-  } catch {
-    // What is gone or no ELF has no functions.
-    return null;
-  }
-}
-
-/** Whether a mapped file is the object that was named: by path, by file name, or by what comes before `.so`. */
-function isObject(path: string, object: string): boolean {
-  const file = basename(path);
-  return path === object || file === object || file.startsWith(`${object}.so`);
 }

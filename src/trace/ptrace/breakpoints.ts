@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { parseElf } from '../../elf/header.ts';
-import { vaddrToFileOffset } from '../../elf/address.ts';
-import { findFunction } from '../../elf/function.ts';
 import { REG } from '../../sys/ptrace.ts';
-import { readExecutable, readMappings, readStatus, type Mapping } from '../proc.ts';
+import { functionOffset, isObject } from '../function-offset.ts';
+import { readExecutable, readMappings, readStatus } from '../proc.ts';
 import type { Watch } from '../watches.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
@@ -163,21 +159,8 @@ export class Breakpoints {
     const key = `${path}\0${name}`;
     const known = this.#offsets.get(key);
     if (known !== undefined) return known;
-    let offset: number | null = null;
-    try {
-      const elf = parseElf(readFileSync(`/proc/${pid}/root${path}`));
-      const address = /^0x[0-9a-f]{1,16}$/i.test(name) ? Number(name) : findFunction(elf, name)?.value;
-      offset = address === undefined ? null : vaddrToFileOffset(elf, address);
-    } catch {
-      // A mapped file that is gone or no ELF has no functions to stop at; a trigger that never fires is reported.
-    }
+    const offset = functionOffset(`/proc/${pid}/root${path}`, name);
     this.#offsets.set(key, offset);
     return offset;
   }
-}
-
-/** Whether a mapped file is the object that was named: by path, by file name, or by what comes before `.so`. */
-function isObject(path: Mapping['path'], object: string): boolean {
-  const file = basename(path);
-  return path === object || file === object || file.startsWith(`${object}.so`);
 }

@@ -115,7 +115,9 @@ export class Family {
       );
     }
     // Those that nobody will tell of made no call, and their tids are free for others.
-    if (![...this.#context.tasks.values()].some((task) => this.#mayBeCloning(task))) this.#early.clear();
+    const { tasks } = this.#context;
+    if (this.#early.size > 0 && ![...tasks.values()].some((task) => this.#mayBeCloning(task)))
+      this.#early.clear();
     return adopted;
   }
 
@@ -233,9 +235,10 @@ export class Family {
   #mayStillBeTold(pid: number, parentPid: number): boolean {
     for (const task of this.#context.tasks.values()) {
       const { cloneFlags, process } = task;
-      if (!this.#mayBeCloning(task)) continue;
       // Flags of -1, which could not be read, contain CLONE_PARENT: then it may be any child.
-      if (process.pid === pid || process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0) return true;
+      const isRelative =
+        process.pid === pid || process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0;
+      if (isRelative && this.#mayBeCloning(task)) return true;
     }
     return false;
   }
