@@ -1,14 +1,35 @@
-import { FLOW, Instruction, OP } from '../x86/instruction.ts';
+import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import { exploredBlocks } from './body.ts';
 import type { Explorer } from './explorer.ts';
 import { CODE } from './explorer.ts';
 import { IntList, lastAtMost } from './int-list.ts';
 
-/** A register and what it holds: a vaddr, or `SMALL` for a zero-extended byte. */
+/** A register and what it holds: a vaddr, `SMALL` for a zero-extended byte, or else a code for what `targetsOf` gives. */
 export type KnownRegister = readonly [register: number, content: number];
+
+/** A 4-byte entry of a table, whose index is a byte, added to the address that entries are relative to. */
+export interface ByteTable {
+  readonly table: number;
+  readonly base: number;
+}
+
+/** What a jump through a register may go to: a vaddr, or where a table says. */
+export type KnownTarget = number | ByteTable;
 
 /** In place of a vaddr: a byte, zero-extended. */
 export const SMALL = -3;
+
+/** As SMALL, read from memory in the same block: nothing bounds it further. */
+const READ_BYTE = -4;
+
+/** Contents that have no number of their own are numbered from there downwards. */
+const FIRST_CODE = -16;
+
+/** Most targets of one register; past it they are not told apart. */
+const TARGET_LIMIT = 8;
+
+/** An entry of a table that is not added to anything yet. */
+const ENTRY_ONLY = -1;
 
 const REGISTERS = 16;
 
@@ -29,14 +50,15 @@ interface Registers {
   readonly last: number;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
-  /** For each block 16 values at its start: an address, SMALL, NONE where nothing comes to it, else OTHER. */
+  /** For each block 16 values at its start: as in `KnownRegister`, or NONE where nothing comes to it, else OTHER. */
   readonly states: Int32Array;
   /** Registers that instructions of one address alone set. */
   readonly only: readonly KnownRegister[];
 }
 
 /**
- * Finds registers that hold the address of a table: one that `lea` puts into them somewhere before, on every way to a place.
+ * Finds registers that hold the address of a table: one that `lea` puts into them somewhere before, on every way to a place. Or where to
+ * jump: what was read of a table in one block may be jumped to in another, beside a label that is no entry, as in printf.
  *
  * It is the value analysis for this one question, at a fraction of its time. Not followed are addresses in stack slots.
  */
@@ -46,6 +68,9 @@ export class AddressRegisters {
   readonly #changedByCall: number;
   readonly #known = new Map<number, Registers>();
   readonly #ins = new Instruction();
+  /** What each code stands for, ascending by text; and the other way round. */
+  readonly #targets: (readonly KnownTarget[])[] = [];
+  readonly #codes = new Map<string, number>();
 
   /**
    * @param jumps Targets of indirect jumps by vaddr, as far as they are known.
@@ -84,6 +109,67 @@ export class AddressRegisters {
       if (value !== OTHER) registers.push([register, value]);
     }
     return { start: starts[block] as number, registers };
+  }
+
+  /** What a register may hold whose content is neither an address nor SMALL. */
+  targetsOf(content: number): readonly KnownTarget[] {
+    return content >= 0 ? [content] : (this.#targets[FIRST_CODE - content] ?? []);
+  }
+
+  #codeOf(targets: readonly KnownTarget[]): number {
+    const byKey = new Map(targets.map((target) => [keyOf(target), target]));
+    if (byKey.size > TARGET_LIMIT) return OTHER;
+    const keys = [...byKey.keys()].sort();
+    const key = keys.join(' ');
+    const known = this.#codes.get(key);
+    if (known !== undefined) return known;
+    const code = FIRST_CODE - this.#targets.length;
+    this.#targets.push(keys.map((each) => byKey.get(each) as KnownTarget));
+    this.#codes.set(key, code);
+    return code;
+  }
+
+  /** What holds for both of two contents that differ. Two addresses are not told apart: what they are the addresses of is not known. */
+  #join(a: number, b: number): number {
+    const isKnown = (a >= 0 || a <= FIRST_CODE) && (b >= 0 || b <= FIRST_CODE);
+    if (!isKnown || (a >= 0 && b >= 0)) return OTHER;
+    return this.#codeOf([...this.targetsOf(a), ...this.targetsOf(b)]);
+  }
+
+  /** What an instruction puts into its destination; `contents` are those of the block so far, from `first` on. */
+  #contentOf(ins: Instruction, contents: Int32Array, first: number): number {
+    switch (ins.operation) {
+      case OP.LEA:
+        return ins.ripTarget >= 0 && ins.size === 8 ? ins.ripTarget : OTHER;
+      case OP.MOVZX:
+        if (ins.sourceSize !== 1 || ins.size < 4) return OTHER;
+        return ins.sourceKind === OPERAND.MEMORY ? READ_BYTE : SMALL;
+      case OP.MOVSXD: {
+        const isEntry = ins.hasMemory === 1 && ins.memoryBase >= 0 && ins.memoryIndex >= 0;
+        if (!isEntry || ins.memoryScale !== 4 || ins.displacement !== 0 || ins.size !== 8) return OTHER;
+        const table = contents[first + ins.memoryBase] as number;
+        if (table < 0 || contents[first + ins.memoryIndex] !== READ_BYTE) return OTHER;
+        return this.#codeOf([{ table, base: ENTRY_ONLY }]);
+      }
+      case OP.ADD: {
+        if (ins.destinationKind !== OPERAND.REGISTER || ins.sourceKind !== OPERAND.REGISTER || ins.size !== 8)
+          return OTHER;
+        const a = contents[first + ins.destinationRegister] as number;
+        const b = contents[first + ins.sourceRegister] as number;
+        const entry = this.#entryOf(Math.min(a, b));
+        const base = Math.max(a, b);
+        return entry === null || base < 0 ? OTHER : this.#codeOf([{ table: entry.table, base }]);
+      }
+      default:
+        return OTHER;
+    }
+  }
+
+  /** The table of which a content is an entry that is not added to anything yet; null for other contents. */
+  #entryOf(content: number): ByteTable | null {
+    if (content > FIRST_CODE) return null;
+    const [target] = this.targetsOf(content);
+    return typeof target === 'object' && target.base === ENTRY_ONLY ? target : null;
   }
 
   /** A jump of a function has got more targets. */
@@ -146,9 +232,7 @@ export class AddressRegisters {
         return;
       }
       at += length;
-      const isAddress = ins.operation === OP.LEA && ins.ripTarget >= 0 && ins.size === 8;
-      const isByte = ins.operation === OP.MOVZX && ins.sourceSize === 1 && ins.size >= 4;
-      const content = isAddress ? ins.ripTarget : isByte ? SMALL : OTHER;
+      const content = this.#contentOf(ins, effects, first);
       const isPop = ins.operation === OP.POP;
       let changed = 0;
       switch (ins.flow) {
@@ -182,8 +266,13 @@ export class AddressRegisters {
         effects[first + register] = content;
         if (isPop || ((ins.writes >>> register) & 1) === 0) continue;
         const old = once[register] as number;
-        once[register] = isAddress && (old === NONE || old === content) ? content : OTHER;
+        once[register] = content >= 0 && (old === NONE || old === content) ? content : OTHER;
       }
+    }
+    for (let at = first; at < first + REGISTERS; at++) {
+      const content = effects[at] as number;
+      if (content === READ_BYTE) effects[at] = SMALL;
+      else if (this.#entryOf(content) !== null) effects[at] = OTHER;
     }
   }
 
@@ -226,7 +315,9 @@ export class AddressRegisters {
         const at = block * REGISTERS + register;
         const old = states[at] as number;
         if (old === value || old === OTHER) continue;
-        states[at] = old === NONE ? value : OTHER;
+        const joined = old === NONE ? value : this.#join(old, value);
+        if (joined === old) continue;
+        states[at] = joined;
         hasChanged = true;
       }
       if (hasChanged) note(block);
@@ -241,4 +332,8 @@ export class AddressRegisters {
     }
     return states;
   }
+}
+
+function keyOf(target: KnownTarget): string {
+  return typeof target === 'number' ? `${target}` : `${target.table}+${target.base}`;
 }

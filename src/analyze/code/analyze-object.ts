@@ -2,6 +2,7 @@ import type { Image } from '../image/image.ts';
 import { FlowAnalysis } from '../value/flow.ts';
 import { Transfer } from '../value/transfer.ts';
 import { ValuePool } from '../value/value.ts';
+import { warmUpDecoder } from '../x86/warm-up.ts';
 import { dataObjects, pointerWords } from './data-objects.ts';
 import { Explorer } from './explorer.ts';
 import { finishCode } from './finish.ts';
@@ -20,6 +21,7 @@ import type { ObjectView } from './object-view.ts';
  * @throws FormatError when a table of the object is malformed.
  */
 export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
+  warmUpDecoder();
   const known = functionStarts(image, view);
   const explorer = new Explorer(view, known, noreturnWords(image, view));
   const transfer = new Transfer(new ValuePool(), view, view.isGo);
@@ -48,11 +50,13 @@ export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
 
 /** Exceptions lead to the landing pads of the function that holds the frame. */
 function enterLandingPads(explorer: Explorer, view: ObjectView, { frames }: FunctionStarts): void {
-  for (const frame of frames) {
-    if (frame.lsda === null) continue;
-    const index = explorer.ownerOf(frame.start);
+  for (let frame = 0; frame < frames.count; frame++) {
+    const lsda = frames.lsdas[frame] as number;
+    if (lsda === 0) continue;
+    const start = frames.starts[frame] as number;
+    const index = explorer.ownerOf(start);
     if (index < 0) continue;
-    for (const pad of landingPads(view, frame.lsda, frame.start)) explorer.enterFromOutside(index, pad);
+    for (const pad of landingPads(view, lsda, start)) explorer.enterFromOutside(index, pad);
   }
 }
 

@@ -1,5 +1,5 @@
 import { ST_TYPE } from '../../elf/constants.ts';
-import { elfSymbols } from '../../elf/symbol.ts';
+import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import type { DataObjects } from './object-code.ts';
 import { type ObjectView, WORD } from './object-view.ts';
@@ -49,8 +49,10 @@ export function dataObjects(
       addSymbol(symbols.value[at] as number, symbols.size[at] as number);
     }
   }
-  for (const symbol of elfSymbols(elf, 'symtab')) {
-    if (symbol.shndx !== 0 && symbol.type === ST_TYPE.STT_OBJECT) addSymbol(symbol.value, symbol.size);
+  const local = new SymbolColumns(elf);
+  for (let at = 1; at < local.count; at++) {
+    if (local.shndx[at] !== 0 && local.type[at] === ST_TYPE.STT_OBJECT)
+      addSymbol(local.value[at] as number, local.size[at] as number);
   }
   for (const [start, end] of insides) {
     if (end - start > 1_000_000) continue;

@@ -1,5 +1,5 @@
-import type { FrameRange } from '../../elf/frame.ts';
 import { FLOW, Instruction, OP, OPERAND, TRAIT } from '../x86/instruction.ts';
+import type { FrameList } from './frame-list.ts';
 import type { FunctionStarts } from './function-starts.ts';
 import { IntList } from './int-list.ts';
 import { FACT, ORIGIN } from './object-code.ts';
@@ -30,6 +30,7 @@ const RETURN_TOO = -1;
  */
 export class Explorer {
   readonly view: ObjectView;
+  readonly frames: FrameList;
   readonly low: number;
   readonly flags: Uint8Array;
   /** Index of the function that owns the instruction at vaddr - low, plus 1; 0 for none. Memory that is never written costs nothing. */
@@ -55,8 +56,6 @@ export class Explorer {
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
   readonly #functions = new Map<number, number>();
-  readonly #frames: readonly FrameRange[];
-  readonly #frameStarts: Int32Array;
   readonly #work = new IntList(512);
   readonly #waiterHeads = new IntList(512);
   readonly #waiterLinks = new IntList(512);
@@ -72,13 +71,12 @@ export class Explorer {
     const size = Math.max(0, view.codeHigh - view.codeLow) + 16;
     this.flags = new Uint8Array(size);
     this.owners = new Int32Array(size);
-    this.#frames = known.frames;
-    this.#frameStarts = Int32Array.from(known.frames, ({ start }) => start);
+    this.frames = known.frames;
     this.#noreturnWords = noreturnWords;
     for (const part of known.parts) {
       if (view.isCode(part)) this.flags[part - this.low] = CODE.PART;
     }
-    for (const start of Float64Array.from(known.starts.keys()).sort().toReversed())
+    for (const start of Int32Array.from(known.starts.keys()).sort().toReversed())
       this.addFunction(start, known.starts.get(start) ?? 0);
   }
 
@@ -167,23 +165,19 @@ export class Explorer {
 
   /** Whether a jump goes to code of another frame than the function's own, that is to another function. */
   #leavesFrame(index: number, target: number): boolean {
-    const own = this.frameOf(this.functionStarts.at(index));
-    if (own === null || (target >= own.start && target < own.end)) return false;
-    const other = this.frameOf(target);
+    const { frames } = this;
+    const own = frames.at(this.functionStarts.at(index));
+    if (own < 0) return false;
+    const other = frames.at(target);
     // Code without a frame after the end of the own one still belongs to it, as in clone of glibc.
-    return other !== null && ((this.flags[other.start - this.low] as number) & CODE.PART) === 0
-      ? true
-      : this.#isPlt(other, target);
+    if (other < 0 || other === own) return false;
+    const start = frames.starts[other] as number;
+    return ((this.flags[start - this.low] as number) & CODE.PART) === 0 || this.#isPlt(start, target);
   }
 
   /** The frame of the PLT looks like a part, and covers all its entries. */
-  #isPlt(frame: FrameRange | null, target: number): boolean {
-    return (
-      frame !== null &&
-      target !== frame.start &&
-      (target - frame.start) % 16 === 0 &&
-      this.view.isPlt(frame.start)
-    );
+  #isPlt(start: number, target: number): boolean {
+    return target !== start && (target - start) % 16 === 0 && this.view.isPlt(start);
   }
 
   fact(index: number, kind: number, place: number, target: number): void {
@@ -209,19 +203,6 @@ export class Explorer {
     }
   }
 
-  /** The frame that covers a vaddr; null for none. */
-  frameOf(vaddr: number): FrameRange | null {
-    let low = 0;
-    let high = this.#frames.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#frameStarts[middle] as number) <= vaddr) low = middle + 1;
-      else high = middle;
-    }
-    const frame = this.#frames[low - 1];
-    return frame !== undefined && vaddr < frame.end ? frame : null;
-  }
-
   /** Notes that an address is taken, by code of a function at `at`, or by data (-1, -1). */
   take(index: number, at: number, target: number): void {
     const { view } = this;
@@ -232,11 +213,12 @@ export class Explorer {
     }
     let taken = this.functionAt(target);
     if (taken < 0) {
-      const frame = this.frameOf(target);
-      if (frame !== null) {
+      const frame = this.frames.at(target);
+      if (frame >= 0) {
         // A label within a function: of the own one it is a way to go on, of another one it stands for the whole.
-        const holder = this.ownerOf(frame.start);
-        if (holder >= 0 && target !== frame.start) {
+        const start = this.frames.starts[frame] as number;
+        const holder = this.ownerOf(start);
+        if (holder >= 0 && target !== start) {
           this.labels.push(holder);
           this.labels.push(target);
           if (holder !== index && index >= 0) this.fact(index, FACT.TAKE_CODE, at, holder);

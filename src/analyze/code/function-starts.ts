@@ -1,8 +1,9 @@
 import { ST_TYPE } from '../../elf/constants.ts';
 import { frameRanges, type FrameRange } from '../../elf/frame.ts';
-import { elfSymbols } from '../../elf/symbol.ts';
+import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
+import { FrameList } from './frame-list.ts';
 import { frameNotes, type Personality } from './frame-notes.ts';
 import { ORIGIN } from './object-code.ts';
 import type { ObjectView } from './object-view.ts';
@@ -11,8 +12,8 @@ import type { ObjectView } from './object-view.ts';
 export interface FunctionStarts {
   /** vaddr to ORIGIN bits. */
   readonly starts: ReadonlyMap<number, number>;
-  /** Frames by ascending start, those of signal handlers' return code corrected. */
-  readonly frames: readonly FrameRange[];
+  /** Those of signal handlers' return code corrected. */
+  readonly frames: FrameList;
   /** Starts that are parts of functions; they are in `starts` only if something else says so. */
   readonly parts: readonly number[];
   readonly personalities: readonly Personality[];
@@ -27,28 +28,32 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
   const { elf, dynamic } = object.file;
   const starts = new Map<number, number>();
   const add = (vaddr: number, origin: number): void => {
-    if (view.isCode(vaddr)) starts.set(vaddr, (starts.get(vaddr) ?? 0) | origin);
+    if (!view.isCode(vaddr)) return;
+    // What was read as a double is an integer to V8 only once it was made one, and everything that follows is faster with those.
+    const start = vaddr | 0;
+    starts.set(start, (starts.get(start) ?? 0) | origin);
   };
 
   const notes = frameNotes(elf);
-  const frames: FrameRange[] = [];
+  const ranges: FrameRange[] = [];
   for (const frame of frameRanges(elf)) {
     const start = frame.isSignalFrame ? frame.start + 1 : frame.start;
-    if (start >= frame.end || frame.start === 0) continue;
-    frames.push(start === frame.start ? frame : { ...frame, start });
+    if (start >= frame.end || frame.start === 0 || !view.isCode(start)) continue;
+    ranges.push(start === frame.start ? frame : { ...frame, start });
     if (!notes.parts.has(frame.start)) add(start, ORIGIN.FRAME);
   }
-  frames.sort((a, b) => a.start - b.start);
+  const frames = new FrameList(ranges, view.high);
 
   const { symbols } = object;
   for (let at = 1; at < symbols.count; at++) {
     if (symbols.shndx[at] !== 0 && isFunction(symbols.type[at] as number))
       add(symbols.value[at] as number, ORIGIN.SYMBOL);
   }
-  for (const symbol of elfSymbols(elf, 'symtab')) {
-    if (symbol.shndx === 0 || !isFunction(symbol.type)) continue;
+  const local = new SymbolColumns(elf);
+  for (let at = 1; at < local.count; at++) {
+    if (local.shndx[at] === 0 || !isFunction(local.type[at] as number)) continue;
     // Compilers name the parts that they split off as if they were functions.
-    if (!/\.cold(\.\d+)?$/.test(symbol.name)) add(symbol.value, ORIGIN.SYMBOL);
+    if (!/\.cold(\.\d+)?$/.test(local.name(at))) add(local.value[at] as number, ORIGIN.SYMBOL);
   }
 
   add(elf.entry, ORIGIN.ROOT);
@@ -64,9 +69,9 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     const target = view.vaddrOf(relocations.target[at] as number);
     if (!view.isCode(target)) continue;
     if (starts.has(target)) add(target, ORIGIN.TAKEN);
-    else dataLabels.push(target);
+    else dataLabels.push(target | 0);
   }
-  const parts = frames.map(({ start }) => start).filter((start) => !starts.has(start));
+  const parts = [...frames.starts].filter((start) => !starts.has(start));
   return { starts, frames, parts, personalities: notes.personalities, dataLabels };
 }
 

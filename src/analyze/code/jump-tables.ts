@@ -1,9 +1,8 @@
-import type { FrameRange } from '../../elf/frame.ts';
 import type { FlowAnalysis } from '../value/flow.ts';
 import { VALUE } from '../value/value.ts';
 import type { Transfer } from '../value/transfer.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
-import { AddressRegisters, type KnownRegister, SMALL } from './address-registers.ts';
+import { AddressRegisters, type KnownRegister, type KnownTarget, SMALL } from './address-registers.ts';
 import { ExploredBody } from './body.ts';
 import { ClobberedRegisters } from './clobbered-registers.ts';
 import { CODE, type Explorer } from './explorer.ts';
@@ -32,6 +31,17 @@ interface Straight {
   entry: number;
 }
 
+/** Entries of a table whose index is a byte. */
+const BYTE_COUNT = 0x100;
+
+/** Which tables count although nothing is known of their number of entries but the width of the index. */
+const WIDTHS = {
+  NONE: 0,
+  /** Those whose index the code before the jump has just read as a byte. */
+  BYTE: 1,
+  ALL: 2,
+} as const;
+
 /** What may be a pointer from memory that is no entry of a table. */
 const POINTERS: ReadonlySet<number> = new Set([VALUE.TOP, VALUE.CONST, VALUE.WORD, VALUE.VARIABLE]);
 
@@ -46,7 +56,7 @@ export class JumpResolver {
   readonly #addresses: AddressRegisters;
   readonly #clobbers: ClobberedRegisters;
   readonly #opened = new Set<number>();
-  /** 1 for each place of a frame where an instruction begins, by start of the frame. */
+  /** 1 for each place of a frame where an instruction begins, by frame. */
   readonly #boundaries = new Map<number, Uint8Array>();
   /** Addresses to which entries of tables are relative. */
   readonly #bases = new Set<number>();
@@ -155,13 +165,16 @@ export class JumpResolver {
    */
   #settleByAddresses(index: number, at: number, start: number): number {
     const entry = this.#lastEntry(start, at);
-    if (this.#settleFrom(index, at, entry, start, [], false)) return entry;
+    if (this.#settleFrom(index, at, entry, start, [], WIDTHS.ALL)) return entry;
     const once = this.#values(this.#addresses.setOnce(index));
-    if (once.length > 0 && this.#settleFrom(index, at, entry, start, once, false)) return BY_REGISTERS;
+    if (once.length > 0 && this.#settleFrom(index, at, entry, start, once, WIDTHS.ALL)) return BY_REGISTERS;
     const known = this.#addresses.before(index, at);
     if (known === null) return UNSETTLED;
+    const targets = this.#values(known.registers.filter(([, content]) => content !== SMALL));
+    if (this.#settleFrom(index, at, known.start, known.start, targets, WIDTHS.BYTE)) return BY_REGISTERS;
+    if (targets.length === known.registers.length) return UNSETTLED;
     const registers = this.#values(known.registers);
-    const isSettled = this.#settleFrom(index, at, known.start, known.start, registers, true);
+    const isSettled = this.#settleFrom(index, at, known.start, known.start, registers, WIDTHS.NONE);
     return isSettled ? BY_REGISTERS : UNSETTLED;
   }
 
@@ -186,15 +199,23 @@ export class JumpResolver {
     const { pool } = this.#transfer;
     return registers.map(([register, content]) => [
       register,
-      content === SMALL ? pool.of(VALUE.RANGE, 0xff) : pool.address(content),
+      content === SMALL
+        ? pool.of(VALUE.RANGE, 0xff)
+        : pool.union(this.#addresses.targetsOf(content).map((target) => this.#valueOf(target))),
     ]);
+  }
+
+  #valueOf(target: KnownTarget): number {
+    const { pool } = this.#transfer;
+    if (typeof target === 'number') return pool.address(target);
+    return pool.tableSum(pool.tableEntry(VALUE.ENTRY4, target.table, BYTE_COUNT), target.base);
   }
 
   /**
    * Settles a jump by straight-line code alone, with what some registers hold all the time; false when that does not say it.
    *
    * @param entry The last place from `start` on where control may come from elsewhere: nothing before it matters.
-   * @param isBounded A table counts only with a bound.
+   * @param widths Which tables count although no comparison bounds them; see WIDTHS.
    */
   #settleFrom(
     index: number,
@@ -202,7 +223,7 @@ export class JumpResolver {
     entry: number,
     start: number,
     registers: readonly (readonly [number, number])[],
-    isBounded: boolean,
+    widths: number,
   ): boolean {
     const { view } = this.#explorer;
     const isEntered = (address: number): boolean => this.#isEntered(address);
@@ -213,27 +234,35 @@ export class JumpResolver {
     const address = ins.hasMemory === 1 ? this.#transfer.addressOf(ins, state) : -1;
     const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
     const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
-    const kind = pool.kind(value);
-    if (kind === VALUE.SUM4) {
-      const { table, count, base } = pool.sum(value);
-      if (isBounded && isWidth(count)) return false;
-      this.#bases.add(base);
-      // A bound further up is not looked for: the table ends where its entries do.
-      if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
-      else this.#setTargets(index, at, this.#entries4(index, table, count, base, false));
+    const members = pool.members(value);
+    if (members.every((member) => this.#isSettled(member, widths))) {
+      this.#takeTargets(index, at, members);
       return true;
     }
-    if (kind === VALUE.ENTRY8 && !isWidth(pool.extra(value))) {
-      this.#setTargets(index, at, this.#entries8(pool.payload(value), pool.extra(value)));
-      return true;
-    }
-    if (isBounded) return false;
+    if (widths !== WIDTHS.ALL) return false;
     // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
     // data or code holds are followed wherever they are taken.
     const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
-    if (!isPointer || !POINTERS.has(kind)) return false;
+    if (!isPointer || !POINTERS.has(pool.kind(value))) return false;
     this.#leave(index, at);
     return true;
+  }
+
+  /** Whether a value says where a jump goes. A bound further up is not looked for: a table without one ends where its entries do. */
+  #isSettled(value: number, widths: number): boolean {
+    const { pool } = this.#transfer;
+    switch (pool.kind(value)) {
+      case VALUE.ADDRESS:
+        return true;
+      case VALUE.SUM4: {
+        const { count } = pool.sum(value);
+        return widths === WIDTHS.ALL || !isWidth(count) || (widths === WIDTHS.BYTE && count === BYTE_COUNT);
+      }
+      case VALUE.ENTRY8:
+        return !isWidth(pool.extra(value));
+      default:
+        return false;
+    }
   }
 
   /** Whether the last that straight-line code does to a register is to load it from memory, not indexed. */
@@ -323,22 +352,7 @@ export class JumpResolver {
     const { pool } = this.#transfer;
     const members = pool.members(value);
     if (members.every((member) => this.#isTarget(member))) {
-      const targets: number[] = [];
-      for (const member of members) {
-        const payload = pool.payload(member);
-        if (pool.kind(member) === VALUE.ADDRESS) targets.push(payload);
-        else if (pool.kind(member) === VALUE.ENTRY8) {
-          const count = pool.extra(member);
-          if (isWidth(count)) this.#addUnbounded(index, at, payload, -1, count);
-          else targets.push(...this.#entries8(payload, count));
-        } else {
-          const { table, count, base } = pool.sum(member);
-          this.#bases.add(base);
-          if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
-          else targets.push(...this.#entries4(index, table, count, base, false));
-        }
-      }
-      this.#setTargets(index, at, targets);
+      this.#takeTargets(index, at, members);
       return;
     }
     // A table was found, and code that was found since may bring another one that cannot be told any more.
@@ -355,6 +369,27 @@ export class JumpResolver {
     } else {
       this.#open(index, at);
     }
+  }
+
+  /** Takes what some values say for targets of a jump: addresses, and entries of tables. */
+  #takeTargets(index: number, at: number, members: readonly number[]): void {
+    const { pool } = this.#transfer;
+    const targets: number[] = [];
+    for (const member of members) {
+      const payload = pool.payload(member);
+      if (pool.kind(member) === VALUE.ADDRESS) targets.push(payload);
+      else if (pool.kind(member) === VALUE.ENTRY8) {
+        const count = pool.extra(member);
+        if (isWidth(count)) this.#addUnbounded(index, at, payload, -1, count);
+        else targets.push(...this.#entries8(payload, count));
+      } else {
+        const { table, count, base } = pool.sum(member);
+        this.#bases.add(base);
+        if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
+        else targets.push(...this.#entries4(index, table, count, base, false));
+      }
+    }
+    this.#setTargets(index, at, targets);
   }
 
   #addUnbounded(index: number, at: number, table: number, base: number, count: number): void {
@@ -422,29 +457,32 @@ export class JumpResolver {
   #mayJump(index: number, target: number, isStrict: boolean): boolean {
     const explorer = this.#explorer;
     if (!explorer.view.isCode(target)) return false;
-    const frame = explorer.frameOf(target);
-    if (frame !== null && !this.#isBoundary(frame, target)) return false;
+    const { frames } = explorer;
+    const frame = frames.at(target);
+    if (frame >= 0 && !this.#isBoundary(frame, target)) return false;
     if (!isStrict) return true;
     const start = explorer.functionStarts.at(index);
-    const own = explorer.frameOf(start);
-    if (own === null) return Math.abs(target - start) < 0x10_0000;
+    const own = frames.at(start);
+    if (own < 0) return Math.abs(target - start) < 0x10_0000;
     // A cold part has a frame of its own, and tables may lead from it into the hot one and back.
-    return frame === own || (frame !== null && frame.start === target);
+    return frame === own || frames.starts[frame] === target;
   }
 
   /** Whether an instruction begins there when the frame is read from its start, as no data stands among compiled code. */
-  #isBoundary(frame: FrameRange, target: number): boolean {
-    let boundaries = this.#boundaries.get(frame.start);
+  #isBoundary(frame: number, target: number): boolean {
+    const { frames, view } = this.#explorer;
+    const start = frames.starts[frame] as number;
+    let boundaries = this.#boundaries.get(frame);
     if (boundaries === undefined) {
-      boundaries = new Uint8Array(Math.min(frame.end, this.#explorer.view.high) - frame.start);
+      boundaries = new Uint8Array(Math.min(frames.ends[frame] as number, view.high) - start);
       const ins = this.#ins;
       for (let at = 0; at < boundaries.length;) {
         boundaries[at] = 1;
-        at += this.#explorer.view.scan(frame.start + at, ins) || 1;
+        at += view.scan(start + at, ins) || 1;
       }
-      this.#boundaries.set(frame.start, boundaries);
+      this.#boundaries.set(frame, boundaries);
     }
-    return boundaries[target - frame.start] === 1;
+    return boundaries[target - start] === 1;
   }
 
   #readUnbounded(
@@ -490,11 +528,13 @@ export class JumpResolver {
     explorer.fact(index, FACT.JUMP_UNKNOWN, at, 0);
     explorer.origins.items[index] = explorer.origins.at(index) | ORIGIN.OPEN;
     explorer.markReturns(index);
-    const frame = explorer.frameOf(at);
-    if (frame === null || this.#opened.has(frame.start)) return;
-    this.#opened.add(frame.start);
+    const { frames } = explorer;
+    const frame = frames.at(at);
+    if (frame < 0 || this.#opened.has(frame)) return;
+    this.#opened.add(frame);
     const ins = new Instruction();
-    for (let place = frame.start; place < frame.end;) {
+    const end = frames.ends[frame] as number;
+    for (let place = frames.starts[frame] as number; place < end;) {
       const length = explorer.view.scan(place, ins);
       const flag = explorer.flags[place - explorer.low] as number;
       if ((flag & CODE.INSTRUCTION) === 0 && length > 0 && explorer.functionAt(place) < 0)
@@ -506,5 +546,5 @@ export class JumpResolver {
 
 /** Whether a number of entries is unknown, or only says of what width the index was: then the table may end before. */
 function isWidth(count: number): boolean {
-  return count < 0 || count === 0x100 || count === 0x1_0000;
+  return count < 0 || count === BYTE_COUNT || count === 0x1_0000;
 }

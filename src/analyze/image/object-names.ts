@@ -1,50 +1,62 @@
 import { ST_BIND, ST_SHNDX, ST_TYPE } from '../../elf/constants.ts';
-import { elfSymbols, type ElfSymbol } from '../../elf/symbol.ts';
+import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import { debugSymbols } from '../load/debug-file.ts';
 import type { LoadObject } from '../load/load-object.ts';
 import type { RootFileSystem } from '../load/root.ts';
 import type { SymbolTable } from './symbol-table.ts';
 
+/** What gives a symbol by index. */
+type Symbols = SymbolColumns | SymbolTable;
+
 /** The symbols of an object by vaddr and by name: its own and those of a separate debug file. */
 export class ObjectNames {
-  readonly #dynamic: SymbolTable;
-  /** Those of `.symtab`, then those of `.dynsym` by index, then those of the debug file. */
-  readonly #symbols: readonly (ElfSymbol | number)[];
-  readonly #vaddrs: Float64Array;
+  /** `.symtab`, `.dynsym`, and that of the debug file. */
+  readonly #tables: readonly Symbols[];
+  /** Of each symbol that names a place its table, and its index there; in the order of tables. */
+  readonly #table: Uint8Array;
+  readonly #index: Uint32Array;
+  readonly #vaddrs: Int32Array;
   readonly #sizes: Float64Array;
   readonly #ranks: Uint8Array;
-  /** Indexes of the best symbol of each vaddr, by ascending vaddr. */
+  readonly #count: number;
+  /** The best symbol of each vaddr, by ascending vaddr. */
   readonly #order: Uint32Array;
   #byName: Map<string, number> | null = null;
 
   constructor(file: LoadObject, root: RootFileSystem, dynamic: SymbolTable) {
-    this.#dynamic = dynamic;
-    const symbols: (ElfSymbol | number)[] = elfSymbols(file.elf, 'symtab').filter(isPlace);
-    for (let index = 1; index < dynamic.count; index++) {
-      const isNamed = dynamic.hasName(index);
-      if (isNamed && isAt(dynamic.type[index] as number, dynamic.shndx[index] as number)) symbols.push(index);
-    }
-    for (const symbol of debugSymbols(file, root)) if (isPlace(symbol)) symbols.push(symbol);
-    this.#symbols = symbols;
-    this.#vaddrs = new Float64Array(symbols.length);
-    this.#sizes = new Float64Array(symbols.length);
-    this.#ranks = new Uint8Array(symbols.length);
-    for (const [at, symbol] of symbols.entries()) {
-      if (typeof symbol === 'number') {
-        this.#vaddrs[at] = dynamic.value[symbol] as number;
-        this.#sizes[at] = dynamic.size[symbol] as number;
-        this.#ranks[at] = rankOf(
-          dynamic.type[symbol] as number,
-          dynamic.bind[symbol] as number,
-          dynamic.size[symbol] as number,
-        );
-      } else {
-        this.#vaddrs[at] = symbol.value;
-        this.#sizes[at] = symbol.size;
-        this.#ranks[at] = rankOf(symbol.type, symbol.bind, symbol.size);
-      }
-    }
+    const debug = debugSymbols(file, root);
+    const tables: Symbols[] = [new SymbolColumns(file.elf), dynamic];
+    if (debug !== null) tables.push(debug);
+    const most = tables.reduce((sum, { count }) => sum + count, 0);
+    this.#tables = tables;
+    this.#table = new Uint8Array(most);
+    this.#index = new Uint32Array(most);
+    this.#vaddrs = new Int32Array(most);
+    this.#sizes = new Float64Array(most);
+    this.#ranks = new Uint8Array(most);
+    let count = 0;
+    for (const [table, symbols] of tables.entries()) count = this.#add(table, symbols, count);
+    this.#count = count;
     this.#order = this.#bestOrder();
+  }
+
+  /** Adds the symbols of a table that name places; the number of symbols then. */
+  #add(table: number, symbols: Symbols, from: number): number {
+    const { type, bind, shndx, value, size } = symbols;
+    let count = from;
+    for (let index = 1; index < symbols.count; index++) {
+      const vaddr = value[index] as number;
+      if (!isAt(type[index] as number, shndx[index] as number) || !symbols.hasName(index)) continue;
+      // No object of an image has more.
+      if (vaddr < 0 || vaddr >= 2 ** 31) continue;
+      this.#table[count] = table;
+      this.#index[count] = index;
+      this.#vaddrs[count] = vaddr;
+      this.#sizes[count] = size[index] as number;
+      this.#ranks[count] = rankOf(type[index] as number, bind[index] as number, size[index] as number);
+      count++;
+    }
+    return count;
   }
 
   /** The symbol that covers a vaddr, else the closest before it. */
@@ -79,14 +91,13 @@ export class ObjectNames {
   }
 
   #nameOf(at: number): string {
-    const symbol = this.#symbols[at] as ElfSymbol | number;
-    return typeof symbol === 'number' ? this.#dynamic.name(symbol) : symbol.name;
+    return (this.#tables[this.#table[at] as number] as Symbols).name(this.#index[at] as number);
   }
 
   /** Of equal names a global one counts. */
   #namesByRank(): Map<string, number> {
     const byName = new Map<string, number>();
-    const order = Uint32Array.from(this.#symbols.keys());
+    const order = Uint32Array.from({ length: this.#count }, (_, at) => at);
     order.sort(
       (a, b) =>
         (this.#ranks[b] as number) - (this.#ranks[a] as number) ||
@@ -101,17 +112,14 @@ export class ObjectNames {
   }
 
   #bestOrder(): Uint32Array {
-    const count = this.#symbols.length;
+    const count = this.#count;
     const keys = new Float64Array(count);
     const order = new Uint32Array(count);
-    let isSmall = count <= KEY_STEP;
     for (let at = 0; at < count; at++) {
-      const vaddr = this.#vaddrs[at] as number;
-      if (vaddr < 0 || vaddr >= 2 ** 31) isSmall = false;
-      keys[at] = (vaddr * 16 + (15 - (this.#ranks[at] as number))) * KEY_STEP + at;
+      keys[at] = ((this.#vaddrs[at] as number) * 16 + (15 - (this.#ranks[at] as number))) * KEY_STEP + at;
       order[at] = at;
     }
-    if (isSmall) {
+    if (count <= KEY_STEP) {
       // vaddr, rank and index in one number sort without a comparison function, many times faster.
       keys.sort();
       for (let at = 0; at < count; at++) order[at] = (keys[at] as number) % KEY_STEP;
@@ -140,10 +148,6 @@ const MOST_LABELS = 32;
 
 /** vaddr (31 bits), rank (4) and index fit in 53 bits. */
 const KEY_STEP = 2 ** 18;
-
-function isPlace({ type, shndx, name }: ElfSymbol): boolean {
-  return name !== '' && isAt(type, shndx);
-}
 
 function isAt(type: number, shndx: number): boolean {
   if (shndx === ST_SHNDX.SHN_UNDEF || shndx === ST_SHNDX.SHN_ABS) return false;

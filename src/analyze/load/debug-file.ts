@@ -3,7 +3,7 @@ import type { ElfFile } from '../../elf/file.ts';
 import { parseElf } from '../../elf/header.ts';
 import { debugLink } from '../../elf/interpreter.ts';
 import { buildId } from '../../elf/note.ts';
-import { elfSymbols, type ElfSymbol } from '../../elf/symbol.ts';
+import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import { directoryOf } from './dynamic-string.ts';
 import type { LoadObject } from './load-object.ts';
 import type { RootFileSystem } from './root.ts';
@@ -12,12 +12,12 @@ import type { RootFileSystem } from './root.ts';
 export type DebuggedObject = Pick<LoadObject, 'buildId' | 'elf' | 'realPath'>;
 
 /**
- * The `.symtab` of the separate debug file of an object, empty when there is none.
+ * The `.symtab` of the separate debug file of an object; null when there is none.
  *
  * What `.gnu_debugdata` holds is not read, as it is compressed with LZMA.
  */
-export function debugSymbols(object: DebuggedObject, root: RootFileSystem): ElfSymbol[] {
-  return fromDebugFile(object, root, (elf) => elfSymbols(elf, 'symtab')) ?? [];
+export function debugSymbols(object: DebuggedObject, root: RootFileSystem): SymbolColumns | null {
+  return fromDebugFile(object, root, (elf) => new SymbolColumns(elf));
 }
 
 /**
