@@ -14,6 +14,8 @@ export interface FrameRange {
   readonly isSignalFrame: boolean;
   /** vaddr of the language-specific data area, which holds the landing pads; null when there is none. */
   readonly lsda: number | null;
+  /** Opcode of the first call frame instruction, its operand bits included; null when there is none. */
+  readonly firstInstruction: number | null;
 }
 
 /**
@@ -60,17 +62,20 @@ class RecordReader {
   readonly #table: FrameTable;
   readonly #ranges: FrameRange[];
   readonly #cies = new Map<number, Cie>();
+  readonly #cursor: ByteCursor;
 
   constructor(elf: ElfFile, table: FrameTable, ranges: FrameRange[]) {
     this.#elf = elf;
     this.#table = table;
     this.#ranges = ranges;
+    this.#cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame', ...table.range });
   }
 
   /** Reads a record and gives the offset of the next, or null at the end. */
   read(offset: number): number | null {
     const { range, isBounded, pointers } = this.#table;
-    const cursor = new ByteCursor(this.#elf.bytes, { context: 'elf: eh_frame', offset, end: range.end });
+    const cursor = this.#cursor;
+    cursor.offset = offset;
     let length = cursor.u32();
     if (length === 0) return isBounded ? cursor.offset : null;
     if (length === 0xffffffff) length = cursor.u53();
@@ -182,9 +187,12 @@ function readFde(cursor: ByteCursor, cie: Cie, pointers: PointerContext): FrameR
   let lsda: number | null = null;
   if (cie.hasAugmentationData) {
     const augmentationSize = cursor.uleb128();
+    const instructions = cursor.offset + augmentationSize;
     if (cie.lsdaEncoding !== DW_EH_PE_OMIT && augmentationSize > 0) {
       lsda = readEncodedPointer(cursor, cie.lsdaEncoding, pointers);
     }
+    cursor.offset = instructions;
   }
-  return { start, end, isSignalFrame: cie.isSignalFrame, lsda };
+  const firstInstruction = cursor.remaining > 0 ? cursor.u8() : null;
+  return { start, end, isSignalFrame: cie.isSignalFrame, lsda, firstInstruction };
 }

@@ -7,48 +7,70 @@ import type { ObjectView } from './object-view.ts';
 
 const STARTS_BLOCK = CODE.LEADER | CODE.AFTER_BRANCH;
 
+/** The same in each of four bytes. */
+const STARTS_IN_WORD = STARTS_BLOCK * 0x0101_0101;
+
 /** The runs of one function so far, in blocks by ascending address. */
 export function exploredBlocks(explorer: Explorer, index: number, starts: IntList, ends: IntList): void {
-  const { runStarts, runLinks } = explorer;
+  const { runStarts, runEnds, runLinks } = explorer;
   const runs: number[] = [];
   for (let run = explorer.lastRuns.at(index); run >= 0; run = runLinks.items[run] as number) runs.push(run);
   runs.sort((a, b) => (runStarts.items[a] as number) - (runStarts.items[b] as number));
-  appendBlocks(explorer, runs, 0, runs.length, starts, ends);
+  let last = -1;
+  for (const run of runs) {
+    last = appendBlocks(
+      explorer,
+      runStarts.items[run] as number,
+      runEnds.items[run] as number,
+      last,
+      starts,
+      ends,
+    );
+  }
 }
 
-/** Splits the runs from `from` up to `to`, which are given by ascending start, at leaders, and joins those between which there is none. */
+/**
+ * Splits a run at leaders. `last` is the block of the same function before it, -1 for none: they are joined if one ends where the other begins
+ * and no leader is there. Gives the last block of the run.
+ */
 export function appendBlocks(
   explorer: Explorer,
-  runs: ArrayLike<number>,
-  from: number,
-  to: number,
+  start: number,
+  end: number,
+  last: number,
   starts: IntList,
   ends: IntList,
-): void {
+): number {
   const { flags, low } = explorer;
-  const runStarts = explorer.runStarts.items;
-  const runEnds = explorer.runEnds.items;
-  const first = starts.length;
-  for (let place = from; place < to; place++) {
-    const run = runs[place] as number;
-    const end = runEnds[run] as number;
-    let start = runStarts[run] as number;
-    const isLeader = ((flags[start - low] as number) & STARTS_BLOCK) !== 0;
-    let at = start + 1;
-    if (!isLeader && starts.length > first && ends.at(ends.length - 1) === start) {
-      start = starts.pop();
-      ends.pop();
-    }
-    for (; at < end; at++) {
-      const flag = flags[at - low] as number;
-      if ((flag & STARTS_BLOCK) === 0 || (flag & CODE.INSTRUCTION) === 0) continue;
-      starts.push(start);
-      ends.push(at);
-      start = at;
-    }
-    starts.push(start);
-    ends.push(end);
+  const isLeader = ((flags[start - low] as number) & STARTS_BLOCK) !== 0;
+  let block = last;
+  let at = start;
+  if (!isLeader && last >= 0 && ends.items[last] === start) {
+    at = nextStart(explorer, start + 1, end);
+    ends.items[last] = at;
   }
+  while (at < end) {
+    const next = nextStart(explorer, at + 1, end);
+    block = starts.push(at);
+    ends.push(next);
+    at = next;
+  }
+  return block;
+}
+
+/** The first place before `end`, from `from` on, where a block starts; `end` for none. */
+function nextStart({ flags, flagWords, low }: Explorer, from: number, end: number): number {
+  const stop = end - low;
+  for (let at = from - low; at < stop; at++) {
+    // Most places start none, so four are looked at in one.
+    if ((at & 3) === 0) {
+      while (at + 4 <= stop && ((flagWords[at >> 2] as number) & STARTS_IN_WORD) === 0) at += 4;
+      if (at >= stop) break;
+    }
+    const flag = flags[at] as number;
+    if ((flag & STARTS_BLOCK) !== 0 && (flag & CODE.INSTRUCTION) !== 0) return at + low;
+  }
+  return end;
 }
 
 /** The body of a function while its object is being explored. */

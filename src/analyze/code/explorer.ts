@@ -33,6 +33,8 @@ export class Explorer {
   readonly frames: FrameList;
   readonly low: number;
   readonly flags: Uint8Array;
+  /** The same memory, four places in each. */
+  readonly flagWords: Int32Array;
   /** Index of the function that owns the instruction at vaddr - low, plus 1; 0 for none. Memory that is never written costs nothing. */
   readonly owners: Int32Array;
   readonly functionStarts: IntList = new IntList(512);
@@ -68,8 +70,9 @@ export class Explorer {
   constructor(view: ObjectView, known: FunctionStarts, noreturnWords: ReadonlySet<number>) {
     this.view = view;
     this.low = view.codeLow;
-    const size = Math.max(0, view.codeHigh - view.codeLow) + 16;
+    const size = (Math.max(0, view.codeHigh - view.codeLow) + 19) & ~3;
     this.flags = new Uint8Array(size);
+    this.flagWords = new Int32Array(this.flags.buffer);
     this.owners = new Int32Array(size);
     this.frames = known.frames;
     this.#noreturnWords = noreturnWords;

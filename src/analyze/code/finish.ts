@@ -16,9 +16,7 @@ export function finishCode(
 ): ObjectCode {
   const count = explorer.functionStarts.length;
   const roots = joinParts(explorer, count);
-  const kept: number[] = [];
-  for (let index = 0; index < count; index++) if (roots[index] === index) kept.push(index);
-  kept.sort((a, b) => explorer.functionStarts.at(a) - explorer.functionStarts.at(b));
+  const kept = sortedOrder(explorer.functionStarts.items, count).filter((index) => roots[index] === index);
   const numbers = new Int32Array(count);
   kept.forEach((index, number) => (numbers[index] = number));
   for (let index = 0; index < count; index++) numbers[index] = numbers[roots[index] as number] as number;
@@ -41,7 +39,7 @@ export function finishCode(
     jumpOffsets[at + 1] = targets.length;
   });
   return {
-    starts: Int32Array.from(kept, (index) => explorer.functionStarts.at(index)),
+    starts: permuted(explorer.functionStarts.items, kept),
     origins,
     returns,
     ...sortFacts(explorer, numbers, kept.length),
@@ -68,14 +66,14 @@ function joinParts(explorer: Explorer, count: number): Int32Array {
     while (roots[root] !== root) root = roots[root] as number;
     return root;
   };
-  const { factKinds, factOwners, factTargets, origins } = explorer;
+  const { origins } = explorer;
+  const { sources: jumpSources, targets: jumpTargets } = jumpsBetween(explorer);
   for (let round = 0; round < 8; round++) {
     // -1: nobody jumps there; -2: more than one.
     const sources = new Int32Array(count).fill(-1);
-    for (let fact = 0; fact < factKinds.length; fact++) {
-      if (factKinds.at(fact) !== FACT.JUMP) continue;
-      const target = find(factTargets.at(fact));
-      const source = find(factOwners.at(fact));
+    for (let jump = 0; jump < jumpSources.length; jump++) {
+      const target = find(jumpTargets.items[jump] as number);
+      const source = find(jumpSources.items[jump] as number);
       if (source === target) continue;
       if (sources[target] === -1) sources[target] = source;
       else if (sources[target] !== source) sources[target] = -2;
@@ -93,6 +91,19 @@ function joinParts(explorer: Explorer, count: number): Int32Array {
   }
   for (let index = 0; index < count; index++) roots[index] = find(index);
   return roots;
+}
+
+/** Jumps from one function to another. */
+function jumpsBetween(explorer: Explorer): { readonly sources: IntList; readonly targets: IntList } {
+  const kinds = explorer.factKinds.items;
+  const sources = new IntList(512);
+  const targets = new IntList(512);
+  for (let fact = 0; fact < explorer.factKinds.length; fact++) {
+    if (kinds[fact] !== FACT.JUMP) continue;
+    sources.push(explorer.factOwners.items[fact] as number);
+    targets.push(explorer.factTargets.items[fact] as number);
+  }
+  return { sources, targets };
 }
 
 /** Jumps into the middle of another function's code: there nothing is known of the values. */
@@ -113,50 +124,56 @@ type Blocks = Pick<
 >;
 
 function sortBlocks(explorer: Explorer, numbers: Int32Array, count: number, outside: number[]): Blocks {
-  const { runOwners } = explorer;
-  const runCount = explorer.runStarts.length;
-  const order = sortedOrder(explorer.runStarts.items, runCount);
-  // By function, and in each by ascending start.
-  const offsets = new Int32Array(count + 1);
-  for (let run = 0; run < runCount; run++) {
-    const number = (numbers[runOwners.items[run] as number] as number) + 1;
-    offsets[number] = (offsets[number] as number) + 1;
-  }
-  for (let number = 0; number < count; number++)
-    offsets[number + 1] = (offsets[number + 1] as number) + (offsets[number] as number);
-  const runs = new Int32Array(runCount);
-  const next = offsets.slice();
-  for (let at = 0; at < runCount; at++) {
-    const run = order[at] as number;
+  const { runStarts, runEnds, runOwners } = explorer;
+  const order = sortedOrder(runStarts.items, runStarts.length);
+  const starts = new IntList(order.length * 2);
+  const ends = new IntList(order.length * 2);
+  const owners = new IntList(order.length * 2);
+  const lastBlocks = new Int32Array(count).fill(-1);
+  for (const run of order) {
     const number = numbers[runOwners.items[run] as number] as number;
-    const place = next[number] as number;
-    next[number] = place + 1;
-    runs[place] = run;
+    const last = lastBlocks[number] as number;
+    const start = runStarts.items[run] as number;
+    lastBlocks[number] = appendBlocks(explorer, start, runEnds.items[run] as number, last, starts, ends);
+    while (owners.length < starts.length) owners.push(number);
   }
-  const starts = new IntList(runCount * 2);
-  const ends = new IntList(runCount * 2);
-  const blockOffsets = new Int32Array(count + 1);
-  for (let number = 0; number < count; number++) {
-    appendBlocks(explorer, runs, offsets[number] as number, offsets[number + 1] as number, starts, ends);
-    blockOffsets[number + 1] = starts.length;
-  }
-  const blockStarts = starts.toArray();
-  const blockEnds = ends.toArray();
-  const blockOwners = new Int32Array(blockStarts.length);
-  for (let number = 0; number < count; number++)
-    blockOwners.fill(number, blockOffsets[number], blockOffsets[number + 1]);
-  for (const start of blockStarts) {
+  // Runs that overlap leave some out of order.
+  const blocks = sortedOrder(starts.items, starts.length);
+  const ownerStarts = permuted(starts.items, blocks);
+  const ownerEnds = permuted(ends.items, blocks);
+  const blockOwners = permuted(owners.items, blocks);
+  for (const start of ownerStarts) {
     if (((explorer.flags[start - explorer.low] as number) & CODE.OUTSIDE) !== 0) outside.push(start);
   }
-  const blocks = sortedOrder(blockStarts, blockStarts.length);
+  const { offsets, places } = byOwner(blockOwners, count);
   return {
-    blockOffsets,
-    blockStarts,
-    blockEnds,
-    ownerStarts: permuted(blockStarts, blocks),
-    ownerEnds: permuted(blockEnds, blocks),
-    owners: permuted(blockOwners, blocks),
+    blockOffsets: offsets,
+    blockStarts: permuted(ownerStarts, places),
+    blockEnds: permuted(ownerEnds, places),
+    ownerStarts,
+    ownerEnds,
+    owners: blockOwners,
   };
+}
+
+/** What items belong to each owner, in their order: those of owner i are `places[offsets[i]]` up to `places[offsets[i + 1]]`. */
+function byOwner(
+  owners: Int32Array,
+  count: number,
+): { readonly offsets: Int32Array; readonly places: Int32Array } {
+  const offsets = new Int32Array(count + 1);
+  for (const owner of owners) offsets[owner + 1] = (offsets[owner + 1] as number) + 1;
+  for (let owner = 0; owner < count; owner++)
+    offsets[owner + 1] = (offsets[owner + 1] as number) + (offsets[owner] as number);
+  const next = offsets.slice();
+  const places = new Int32Array(owners.length);
+  for (let item = 0; item < owners.length; item++) {
+    const owner = owners[item] as number;
+    const place = next[owner] as number;
+    next[owner] = place + 1;
+    places[place] = item;
+  }
+  return { offsets, places };
 }
 
 function permuted(items: Int32Array, order: Int32Array): Int32Array {
@@ -167,48 +184,46 @@ function permuted(items: Int32Array, order: Int32Array): Int32Array {
 
 /** The permutation that sorts integers: by keys and indexes in one double, which sort without a comparison function. */
 function sortedOrder(keys: Int32Array, count: number): Int32Array {
-  const packed = new Float64Array(count);
-  for (let index = 0; index < count; index++) packed[index] = (keys[index] as number) * 0x40_0000 + index;
-  packed.sort();
   const order = new Int32Array(count);
-  for (let at = 0; at < count; at++) order[at] = (packed[at] as number) % 0x40_0000;
+  const packed = new Float64Array(count);
+  let isSorted = true;
+  for (let index = 0; index < count; index++) {
+    const key = keys[index] as number;
+    if (index > 0 && (keys[index - 1] as number) > key) isSorted = false;
+    packed[index] = key * KEY_STEP + index;
+    order[index] = index;
+  }
+  if (isSorted) return order;
+  packed.sort();
+  for (let at = 0; at < count; at++) order[at] = (packed[at] as number) % KEY_STEP;
   return order;
 }
+
+/** More than there are functions, runs or blocks; with 31 bits of address it fits in the 53 of a double. */
+const KEY_STEP = 0x40_0000;
 
 type Facts = Pick<ObjectCode, 'factOffsets' | 'factKinds' | 'factPlaces' | 'factTargets'>;
 
 function sortFacts(explorer: Explorer, numbers: Int32Array, count: number): Facts {
-  const { factKinds, factOwners, factPlaces, factTargets } = explorer;
-  const total = factKinds.length;
-  const factOffsets = new Int32Array(count + 1);
-  const isInner = (fact: number): boolean =>
-    factKinds.at(fact) === FACT.JUMP && numbers[factTargets.at(fact)] === numbers[factOwners.at(fact)];
-  for (let fact = 0; fact < total; fact++) {
-    if (isInner(fact)) continue;
-    const number = numbers[factOwners.at(fact)] as number;
-    factOffsets[number + 1] = (factOffsets[number + 1] as number) + 1;
+  const kinds = explorer.factKinds.items;
+  const targets = explorer.factTargets.items;
+  const kept = new IntList(explorer.factKinds.length);
+  const owners = new IntList(explorer.factKinds.length);
+  for (let fact = 0; fact < explorer.factKinds.length; fact++) {
+    const owner = numbers[explorer.factOwners.items[fact] as number] as number;
+    // Jumps within a function are no facts.
+    if (kinds[fact] === FACT.JUMP && numbers[targets[fact] as number] === owner) continue;
+    kept.push(fact);
+    owners.push(owner);
   }
-  for (let number = 0; number < count; number++) {
-    factOffsets[number + 1] = (factOffsets[number + 1] as number) + (factOffsets[number] as number);
+  const { offsets, places } = byOwner(owners.toArray(), count);
+  const facts = permuted(kept.items, places);
+  const factKinds = Uint8Array.from(permuted(kinds, facts));
+  const factTargets = permuted(targets, facts);
+  for (let at = 0; at < facts.length; at++) {
+    const kind = factKinds[at];
+    if (kind === FACT.CALL || kind === FACT.JUMP || kind === FACT.TAKE_CODE)
+      factTargets[at] = numbers[factTargets[at] as number] as number;
   }
-  const next = factOffsets.slice();
-  const size = factOffsets[count] as number;
-  const kinds = new Uint8Array(size);
-  const places = new Int32Array(size);
-  const targets = new Int32Array(size);
-  for (let fact = 0; fact < total; fact++) {
-    if (isInner(fact)) continue;
-    const number = numbers[factOwners.at(fact)] as number;
-    const at = next[number] as number;
-    next[number] = at + 1;
-    const kind = factKinds.at(fact);
-    const target = factTargets.at(fact);
-    kinds[at] = kind;
-    places[at] = factPlaces.at(fact);
-    targets[at] =
-      kind === FACT.CALL || kind === FACT.JUMP || kind === FACT.TAKE_CODE
-        ? (numbers[target] as number)
-        : target;
-  }
-  return { factOffsets, factKinds: kinds, factPlaces: places, factTargets: targets };
+  return { factOffsets: offsets, factKinds, factPlaces: permuted(explorer.factPlaces.items, facts), factTargets };
 }

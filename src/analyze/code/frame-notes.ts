@@ -1,12 +1,8 @@
 import { ByteCursor } from '../../base/byte-cursor.ts';
 import { FormatError } from '../../base/errors.ts';
-import type { ElfFile } from '../../elf/file.ts';
-import {
-  DW_EH_PE_OMIT,
-  type PointerContext,
-  readEncodedPointer,
-  readEncodedValue,
-} from '../../elf/frame-pointer.ts';
+import type { ElfFile, FileRange } from '../../elf/file.ts';
+import type { FrameRange } from '../../elf/frame.ts';
+import { DW_EH_PE_OMIT, type PointerContext, readEncodedPointer } from '../../elf/frame-pointer.ts';
 import { frameTables } from '../../elf/frame-table.ts';
 
 /** Where a personality routine is named. */
@@ -14,17 +10,6 @@ export interface Personality {
   readonly vaddr: number;
   /** True when `vaddr` is that of a word that holds the routine's address. */
   readonly isIndirect: boolean;
-}
-
-/** What frame records say of code besides its ranges. */
-export interface FrameNotes {
-  /** The routines that the unwinder calls, each once. */
-  readonly personalities: readonly Personality[];
-  /**
-   * vaddrs of frames that begin with a frame already set up: parts that the compiler split off a function, and the PLT.
-   * A function begins with nothing but the return address on its stack, so its first row needs no instruction.
-   */
-  readonly parts: ReadonlySet<number>;
 }
 
 /** Set in an encoding when the word at the address holds the address meant. */
@@ -36,60 +21,50 @@ const DW_CFA_DEF_CFA = 0x0c;
 const DW_CFA_DEF_CFA_REGISTER = 0x0d;
 const DW_CFA_DEF_CFA_OFFSET = 0x0e;
 
-interface Cie {
-  readonly pointerEncoding: number;
-  readonly hasAugmentationData: boolean;
-  readonly personality: Personality | null;
+/**
+ * Whether a frame begins with a frame already set up: a part that the compiler split off a function, or the PLT.
+ *
+ * A function begins with nothing but the return address on its stack, so its first row needs no instruction.
+ */
+export function isPart({ firstInstruction }: FrameRange): boolean {
+  return firstInstruction !== null && setsUpFrame(firstInstruction);
 }
 
-/** Reads the notes of all records; what is malformed ends a table, as the ranges themselves are checked elsewhere. */
-export function frameNotes(elf: ElfFile): FrameNotes {
-  const personalities = new Map<number, Personality>();
-  const parts = new Set<number>();
+/** The routines that the unwinder calls, each once. What is malformed ends a table, as the ranges themselves are checked elsewhere. */
+export function personalities(elf: ElfFile): Personality[] {
+  const found = new Map<number, Personality>();
   for (const { range, pointers } of frameTables(elf)) {
     try {
-      readTable(elf, range, pointers, personalities, parts);
+      readTable(elf, range, pointers, found);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
     }
   }
-  return { personalities: [...personalities.values()], parts };
+  return [...found.values()];
 }
 
 function readTable(
   elf: ElfFile,
-  range: { readonly offset: number; readonly end: number },
+  range: FileRange,
   pointers: PointerContext,
-  personalities: Map<number, Personality>,
-  parts: Set<number>,
+  found: Map<number, Personality>,
 ): void {
-  const cies = new Map<number, Cie>();
-  for (let offset = range.offset; range.end - offset >= 8;) {
-    const cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame', offset, end: range.end });
+  const cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame', ...range });
+  while (cursor.remaining >= 8) {
     const length = cursor.u32();
-    const idAt = cursor.offset;
-    if (length === 0) {
-      offset = idAt;
-      continue;
-    }
-    const end = idAt + length;
+    if (length === 0) continue;
+    const offset = cursor.offset;
+    const end = offset + length;
     if (end > range.end) return;
-    const record = new ByteCursor(elf.bytes, { context: 'elf: eh_frame record', offset: idAt, end });
-    const id = record.u32();
-    if (id === 0) {
-      const cie = readCie(record, pointers);
-      cies.set(offset, cie);
-      if (cie.personality !== null) personalities.set(cie.personality.vaddr, cie.personality);
-    } else {
-      const cie = cies.get(idAt - id);
-      if (cie !== undefined) {
-        const start = readEncodedPointer(record, cie.pointerEncoding, pointers) ?? 0;
-        readEncodedValue(record, cie.pointerEncoding, pointers.class);
-        if (cie.hasAugmentationData) record.skip(record.uleb128());
-        if (record.remaining > 0 && setsUpFrame(record.u8())) parts.add(start);
-      }
+    if (cursor.u32() === 0) {
+      const context = 'elf: eh_frame record';
+      const personality = personalityOf(
+        new ByteCursor(elf.bytes, { context, offset: cursor.offset, end }),
+        pointers,
+      );
+      if (personality !== null) found.set(personality.vaddr, personality);
     }
-    offset = end;
+    cursor.offset = end;
   }
 }
 
@@ -102,20 +77,18 @@ function setsUpFrame(opcode: number): boolean {
   );
 }
 
-function readCie(cursor: ByteCursor, pointers: PointerContext): Cie {
+/** The routine that a common information entry names. */
+function personalityOf(cursor: ByteCursor, pointers: PointerContext): Personality | null {
   const version = cursor.u8();
   const augmentation = cursor.cString(64);
   cursor.uleb128();
   cursor.sleb128();
   if (version === 1) cursor.skip(1);
   else cursor.uleb128();
-  const hasAugmentationData = augmentation.startsWith('z');
-  if (hasAugmentationData) cursor.uleb128();
-  let pointerEncoding = 0;
+  if (augmentation.startsWith('z')) cursor.uleb128();
   let personality: Personality | null = null;
   for (const letter of augmentation) {
-    if (letter === 'R') pointerEncoding = cursor.u8();
-    else if (letter === 'L') cursor.skip(1);
+    if (letter === 'R' || letter === 'L') cursor.skip(1);
     else if (letter === 'P') {
       const encoding = cursor.u8();
       if (encoding === DW_EH_PE_OMIT) continue;
@@ -123,5 +96,5 @@ function readCie(cursor: ByteCursor, pointers: PointerContext): Cie {
       if (vaddr !== null) personality = { vaddr, isIndirect: (encoding & DW_EH_PE_INDIRECT) !== 0 };
     }
   }
-  return { pointerEncoding, hasAugmentationData, personality };
+  return personality;
 }

@@ -4,7 +4,7 @@ import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
 import { FrameList } from './frame-list.ts';
-import { frameNotes, type Personality } from './frame-notes.ts';
+import { isPart, personalities, type Personality } from './frame-notes.ts';
 import { ORIGIN } from './object-code.ts';
 import type { ObjectView } from './object-view.ts';
 
@@ -34,13 +34,12 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     starts.set(start, (starts.get(start) ?? 0) | origin);
   };
 
-  const notes = frameNotes(elf);
   const ranges: FrameRange[] = [];
   for (const frame of frameRanges(elf)) {
     const start = frame.isSignalFrame ? frame.start + 1 : frame.start;
     if (start >= frame.end || frame.start === 0 || !view.isCode(start)) continue;
     ranges.push(start === frame.start ? frame : { ...frame, start });
-    if (!notes.parts.has(frame.start)) add(start, ORIGIN.FRAME);
+    if (!isPart(frame)) add(start, ORIGIN.FRAME);
   }
   const frames = new FrameList(ranges, view.high);
 
@@ -72,7 +71,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     else dataLabels.push(target | 0);
   }
   const parts = [...frames.starts].filter((start) => !starts.has(start));
-  return { starts, frames, parts, personalities: notes.personalities, dataLabels };
+  return { starts, frames, parts, personalities: personalities(elf), dataLabels };
 }
 
 function isFunction(type: number): boolean {

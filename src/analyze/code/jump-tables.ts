@@ -412,21 +412,23 @@ export class JumpResolver {
   /** Adds targets of a jump; unbounded tables may still bring more. */
   #setTargets(index: number, at: number, targets: readonly number[]): void {
     const { view } = this.#explorer;
-    const distinct = new Set(this.targets.get(at));
+    const known = this.targets.get(at) ?? [];
+    const distinct = new Set(known);
     for (const target of targets) if (view.isCode(target)) distinct.add(target);
     if (distinct.size === 0) {
       if (!this.#hasTable(at)) this.#open(index, at);
       return;
     }
-    const known = this.targets.get(at) ?? [];
     if (distinct.size === known.length) return;
-    this.targets.set(at, [...distinct]);
+    const all = [...distinct];
+    this.targets.set(at, all);
     // The new edge may bring values to code that is known already.
     this.#seenRuns.delete(index);
     this.#addresses.forget(index);
     const assumed = this.#assumed.get(index);
     if (assumed !== undefined) assumed.last = UNKNOWN;
-    for (const target of distinct) if (!known.includes(target)) this.#explorer.jump(index, at, target);
+    // Those that were known come first.
+    for (let place = known.length; place < all.length; place++) this.#explorer.jump(index, at, all[place] as number);
   }
 
   #entries4(index: number, table: number, count: number, base: number, stops: boolean): number[] {
