@@ -14,6 +14,7 @@ import { type CallSite, callSites } from './graph/sites.ts';
 import { Image } from './image/image.ts';
 import { loadSet, type LoadSetOptions } from './load/load-set.ts';
 import { pluginLibraries } from './load/plugin.ts';
+import type { RunTimeLibrary } from './load/run-time-library.ts';
 import { type FoundPhase, findPhase, type PhaseSplit } from './phases/find-phases.ts';
 
 /** How a program is analysed. */
@@ -21,7 +22,7 @@ export interface AnalyzeOptions extends LoadSetOptions {
   /** All of its life, loader included, or from main on; default `whole`. */
   readonly scope?: Scope;
   /** Libraries that it opens at run time besides those that the analysis finds, with a reason each. */
-  readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
+  readonly libraries?: readonly RunTimeLibrary[];
   /** Add what configuration files and plug-in directories of well-known programs and libraries name; default false. */
   readonly plugins?: boolean;
   /** How to tell set-up from what follows; default: one phase. Not with scope `main`. */

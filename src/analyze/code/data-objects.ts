@@ -7,8 +7,12 @@ import { type ObjectView, WORD } from './object-view.ts';
 /** Compilers align what is at least so large to it, so that an address within an object rarely looks like a start. */
 const ALIGNMENT = 32;
 
-/** Sections that hold nothing but tables of one size: glibc's stdio methods (libio/libioP.h: 21 words each). */
-const TABLE_SIZES: ReadonlyMap<string, number> = new Map([['__libc_IO_vtables', 168]]);
+/** The section that holds nothing but glibc's tables of stdio methods (libio/libioP.h): two words that are zero, and 19 pointers or zero. */
+const STDIO_TABLES = '__libc_IO_vtables';
+const STDIO_TABLE_SIZE = 168;
+
+/** From one table to the next: as large as it is, or as linkers align it. */
+const STDIO_TABLE_STEPS = [168, 176, 192] as const;
 
 /**
  * Divides an object's data into runs, each of which is taken as a whole, and gives those that hold pointers.
@@ -61,9 +65,8 @@ export function dataObjects(
   }
   for (const section of elf.sections) {
     if (section.addr === 0) continue;
-    const step = TABLE_SIZES.get(section.name);
-    if (step !== undefined) {
-      for (let at = section.addr; at < section.addr + section.size; at += step) bounds.add(at);
+    if (section.name === STDIO_TABLES) {
+      for (const start of stdioTables(section.addr, section.size, view)) bounds.add(start);
     }
     bounds.add(section.addr);
     bounds.add(section.addr + section.size);
@@ -73,6 +76,18 @@ export function dataObjects(
     bounds.add(load.vaddr + load.memsz);
   }
   return divide(Int32Array.from(bounds).sort(), pointers, view);
+}
+
+/** Where tables of stdio methods begin; none if the section is not as expected. */
+function stdioTables(start: number, size: number, view: ObjectView): number[] {
+  for (const step of STDIO_TABLE_STEPS) {
+    if ((size - STDIO_TABLE_SIZE) % step !== 0) continue;
+    const starts = Array.from({ length: (size - STDIO_TABLE_SIZE) / step + 1 }, (_, table) => start + table * step);
+    const isTable = (at: number): boolean =>
+      view.wordAt(at) === WORD.NONE && view.wordAt(at + 8) === WORD.NONE && view.i64(at) === 0 && view.i64(at + 8) === 0;
+    if (starts.every(isTable)) return starts;
+  }
+  return [];
 }
 
 function divide(bounds: Int32Array, pointers: Int32Array, view: ObjectView): DataObjects {

@@ -165,17 +165,26 @@ export class JumpResolver {
    */
   #settleByAddresses(index: number, at: number, start: number): number {
     const entry = this.#lastEntry(start, at);
-    if (this.#settleFrom(index, at, entry, start, [], WIDTHS.ALL)) return entry;
+    const value = this.#valueAt(at, entry, []);
+    if (this.#settleAs(index, at, value, WIDTHS.BYTE) || this.#leaveBy(index, at, value, start)) return entry;
     const once = this.#values(this.#addresses.setOnce(index));
-    if (once.length > 0 && this.#settleFrom(index, at, entry, start, once, WIDTHS.ALL)) return BY_REGISTERS;
+    const other = once.length > 0 ? this.#valueAt(at, entry, once) : value;
+    if (this.#settleAs(index, at, other, WIDTHS.BYTE) || this.#leaveBy(index, at, other, start))
+      return BY_REGISTERS;
     const known = this.#addresses.before(index, at);
-    if (known === null) return UNSETTLED;
-    const targets = this.#values(known.registers.filter(([, content]) => content !== SMALL));
-    if (this.#settleFrom(index, at, known.start, known.start, targets, WIDTHS.BYTE)) return BY_REGISTERS;
-    if (targets.length === known.registers.length) return UNSETTLED;
-    const registers = this.#values(known.registers);
-    const isSettled = this.#settleFrom(index, at, known.start, known.start, registers, WIDTHS.NONE);
-    return isSettled ? BY_REGISTERS : UNSETTLED;
+    if (known !== null) {
+      const targets = this.#values(known.registers.filter(([, content]) => content !== SMALL));
+      if (this.#settleAs(index, at, this.#valueAt(at, known.start, targets), WIDTHS.BYTE)) return BY_REGISTERS;
+      const all = this.#values(known.registers);
+      if (
+        all.length > targets.length &&
+        this.#settleAs(index, at, this.#valueAt(at, known.start, all), WIDTHS.NONE)
+      )
+        return BY_REGISTERS;
+    }
+    // A bound further up is not looked for: the table ends where its entries do.
+    if (this.#settleAs(index, at, value, WIDTHS.ALL)) return entry;
+    return this.#settleAs(index, at, other, WIDTHS.ALL) ? BY_REGISTERS : UNSETTLED;
   }
 
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
@@ -212,43 +221,43 @@ export class JumpResolver {
   }
 
   /**
-   * Settles a jump by straight-line code alone, with what some registers hold all the time; false when that does not say it.
+   * Where a jump goes by straight-line code alone, with what some registers hold all the time: a value, -1 when the code cannot be read.
    *
-   * @param entry The last place from `start` on where control may come from elsewhere: nothing before it matters.
-   * @param widths Which tables count although no comparison bounds them; see WIDTHS.
+   * @param entry The last place where control may come from elsewhere: nothing before it matters.
    */
-  #settleFrom(
-    index: number,
-    at: number,
-    entry: number,
-    start: number,
-    registers: readonly (readonly [number, number])[],
-    widths: number,
-  ): boolean {
+  #valueAt(at: number, entry: number, registers: readonly (readonly [number, number])[]): number {
     const { view } = this.#explorer;
     const isEntered = (address: number): boolean => this.#isEntered(address);
     const state = this.#flow.straight(view, entry, at, registers, isEntered);
     const ins = this.#ins;
-    if (state === null || view.decode(at, ins) === 0) return false;
-    const { pool } = this.#transfer;
-    const address = ins.hasMemory === 1 ? this.#transfer.addressOf(ins, state) : -1;
-    const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
-    const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
-    const members = pool.members(value);
-    if (members.every((member) => this.#isSettled(member, widths))) {
-      this.#takeTargets(index, at, members);
-      return true;
-    }
-    if (widths !== WIDTHS.ALL) return false;
-    // A pointer from memory at a fixed place is no entry of a table that one walks through with an index; labels of the own function that
-    // data or code holds are followed wherever they are taken.
-    const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, register);
-    if (!isPointer || !POINTERS.has(pool.kind(value))) return false;
+    if (state === null || view.decode(at, ins) === 0) return -1;
+    if (ins.hasMemory === 1) return this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8);
+    return state[registerOf(ins)] as number;
+  }
+
+  /** Takes the targets that a value says; false when it does not say any. */
+  #settleAs(index: number, at: number, value: number, widths: number): boolean {
+    if (value < 0) return false;
+    const members = this.#transfer.pool.members(value);
+    if (!members.every((member) => this.#isSettled(member, widths))) return false;
+    this.#takeTargets(index, at, members);
+    return true;
+  }
+
+  /**
+   * Takes a jump for the function's last act if it goes to a pointer from memory: at a fixed place that is no entry of a table that one
+   * walks through with an index. Labels of the own function that data or code holds are followed wherever they are taken.
+   */
+  #leaveBy(index: number, at: number, value: number, start: number): boolean {
+    const ins = this.#ins;
+    if (value < 0 || this.#explorer.view.decode(at, ins) === 0) return false;
+    const isPointer = ins.hasMemory === 1 ? ins.memoryIndex < 0 : this.#isLoaded(start, at, registerOf(ins));
+    if (!isPointer || !POINTERS.has(this.#transfer.pool.kind(value))) return false;
     this.#leave(index, at);
     return true;
   }
 
-  /** Whether a value says where a jump goes. A bound further up is not looked for: a table without one ends where its entries do. */
+  /** Whether a value says where a jump goes. */
   #isSettled(value: number, widths: number): boolean {
     const { pool } = this.#transfer;
     switch (pool.kind(value)) {
@@ -340,9 +349,10 @@ export class JumpResolver {
     const found: { at: number; value: number; stack: number }[] = [];
     this.#flow.run(body, (ins, state) => {
       if (ins.flow !== FLOW.JUMP_INDIRECT || !places.has(ins.address)) return;
-      const address = ins.hasMemory === 1 ? this.#transfer.addressOf(ins, state) : -1;
-      const register = ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
-      const value = address < 0 ? (state[register] as number) : this.#transfer.load(state, address, 8);
+      const value =
+        ins.hasMemory === 1
+          ? this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8)
+          : (state[registerOf(ins)] as number);
       found.push({ at: ins.address, value, stack: ins.ripTarget >= 0 ? -1 : (state[RSP] as number) });
     });
     for (const { at, value, stack } of found) this.#settle(index, at, value, stack);
@@ -466,8 +476,12 @@ export class JumpResolver {
     const start = explorer.functionStarts.at(index);
     const own = frames.at(start);
     if (own < 0) return Math.abs(target - start) < 0x10_0000;
-    // A cold part has a frame of its own, and tables may lead from it into the hot one and back.
-    return frame === own || frames.starts[frame] === target;
+    if (frame === own || frames.starts[frame] === target) return true;
+    // A cold part has a frame of its own, and tables may lead from it into the hot one and back, to any place of it.
+    const part = frame < 0 ? -1 : (frames.starts[frame] as number);
+    if (part < 0 || ((explorer.flags[part - explorer.low] as number) & CODE.PART) === 0) return false;
+    const owner = explorer.ownerOf(part);
+    return owner < 0 || owner === index;
   }
 
   /** Whether an instruction begins there when the frame is read from its start, as no data stands among compiled code. */
@@ -544,6 +558,11 @@ export class JumpResolver {
       place += length === 0 ? 1 : length;
     }
   }
+}
+
+/** The register that an indirect jump goes through. */
+function registerOf(ins: Instruction): number {
+  return ins.sourceRegister >= 0 ? ins.sourceRegister : ins.destinationRegister;
 }
 
 /** Whether a number of entries is unknown, or only says of what width the index was: then the table may end before. */

@@ -1,4 +1,5 @@
 import { PERMISSION } from '../image/memory.ts';
+import type { RunTimeLibrary } from '../load/run-time-library.ts';
 import { ArgumentQuery, type CallPlace, type UnknownValue } from './argument-query.ts';
 import { CallValues } from './call-values.ts';
 import { NameService } from './name-service.ts';
@@ -12,6 +13,12 @@ export interface UnknownLoad extends UnknownValue {
   readonly kind: 'dlopen' | 'dlsym';
 }
 
+/** An object that was opened, -1 for one that is not there, and the objects that may have a handle of it. */
+interface Opened {
+  readonly index: number;
+  readonly openers: Set<number>;
+}
+
 /** What a program can reach, with everything that it opens while it runs. */
 export interface Closure {
   readonly reach: Reach;
@@ -22,7 +29,7 @@ export interface Closure {
 /** How far run-time loading is followed. */
 export interface ClosureOptions {
   /** Libraries to open, with a reason each: options, configuration. */
-  readonly libraries?: readonly { readonly name: string; readonly reason: string }[];
+  readonly libraries?: readonly RunTimeLibrary[];
   /** Functions that are not to be entered. */
   readonly without?: ReadonlySet<number>;
   /** Functions that are running already, and what was reached before. */
@@ -64,7 +71,9 @@ class ProgramCloser {
   /** Objects that libc opened by itself. */
   readonly #byLibc = new Set<number>();
   /** Objects opened by a constant name, by that name, and the objects whose code handed it over. */
-  readonly #byName = new Map<string, { readonly index: number; readonly openers: Set<number> }>();
+  readonly #byName = new Map<string, Opened>();
+  /** Objects opened because something else than code says so. */
+  readonly #given: { readonly index: number; readonly openers: ReadonlySet<number> | null }[] = [];
   #isUnwinding = false;
   #prepared = 0;
 
@@ -87,7 +96,10 @@ class ProgramCloser {
     const { running } = this.#options;
     for (const part of running?.parts ?? []) reach.addPart(part, running?.earlier as Reach);
     reach.run(roots);
-    for (const { name, reason } of this.#options.libraries ?? []) this.#open(name, null, reason);
+    for (const { name, reason, openers } of this.#options.libraries ?? []) {
+      const index = this.#open(name, null, reason);
+      this.#given.push({ index, openers: openers === undefined ? null : new Set(openers) });
+    }
     let unknown: UnknownLoad[] = [];
     for (let round = 0; round < ROUND_LIMIT; round++) {
       const before = reach.order.length;
@@ -219,7 +231,7 @@ class ProgramCloser {
   }
 
   /**
-   * A name that is not known may be any that is exported by what was opened by name; and by the program, unless the object that looks it
+   * A name that is not known may be any that is exported by what was opened; and by the program, unless the object that looks it
    * up has only handles of libraries that it opened.
    */
   #takeExports(node: number, places: readonly UnknownValue[]): void {
@@ -228,9 +240,9 @@ class ProgramCloser {
     const searchers = new Set(places.map((place) => this.#graph.objectOf(place.node)));
     const handles = new HandleScope(this.#graph, this.#reach, this.#values);
     const hasProgram = [...searchers].some((object) => handles.mayBeProgram(object));
-    const opened = [...this.#byName.values()].filter(
-      (each) =>
-        each.index >= 0 && (hasProgram || [...searchers].some(({ index }) => each.openers.has(index))),
+    const opened = [...this.#byName.values(), ...this.#given].filter(
+      ({ index: each, openers }) =>
+        each >= 0 && (hasProgram || openers === null || [...searchers].some(({ index }) => openers.has(index))),
     );
     for (const index of [...(hasProgram ? [0] : []), ...opened.map((each) => each.index)]) {
       for (const { address } of this.#graph.image.exports(index))

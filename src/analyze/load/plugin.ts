@@ -12,10 +12,12 @@ import { apacheLibraries, lighttpdLibraries, nginxLibraries } from './server-mod
 export function pluginLibraries(loadSet: LoadSet): RunTimeLibraries {
   const list = new LibraryList();
   for (const { program, library, find } of PLUGINS) {
-    const applies =
-      (program !== undefined && program.test(loadSet.objects[0]?.realPath ?? '')) ||
-      (library !== undefined && loadSet.objects.some(({ soname }) => library.test(soname ?? '')));
-    if (applies) list.addAll(find(loadSet));
+    const openers = loadSet.objects
+      .filter(({ role, realPath, soname }) =>
+        role === 'program' ? program?.test(realPath) : library?.test(soname ?? ''),
+      )
+      .map(({ index }) => index);
+    if (openers.length > 0) list.addAll(find(loadSet), openers);
   }
   return list;
 }

@@ -4,6 +4,8 @@ export interface RunTimeLibrary {
   readonly name: string;
   /** For people: which file says so, or in which directory it is. */
   readonly reason: string;
+  /** Indexes in the load set of the objects that open it; missing when that may be any. */
+  readonly openers?: readonly number[];
 }
 
 /** What a configuration says about libraries; `problems` are sentences about what could not be followed, so that more may be opened. */
@@ -18,14 +20,15 @@ export class LibraryList implements RunTimeLibraries {
   readonly problems: string[] = [];
   readonly #names = new Set<string>();
 
-  add(name: string, reason: string): void {
+  add(name: string, reason: string, openers?: readonly number[]): void {
     if (this.#names.has(name)) return;
     this.#names.add(name);
-    this.libraries.push({ name, reason });
+    this.libraries.push({ name, reason, ...(openers === undefined ? {} : { openers }) });
   }
 
-  addAll({ libraries, problems }: RunTimeLibraries): void {
-    for (const { name, reason } of libraries) this.add(name, reason);
+  /** Adds what some objects of the load set open. */
+  addAll({ libraries, problems }: RunTimeLibraries, openers: readonly number[]): void {
+    for (const { name, reason } of libraries) this.add(name, reason, openers);
     this.problems.push(...problems);
   }
 }
