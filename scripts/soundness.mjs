@@ -58,7 +58,7 @@ mkdirSync(work, { recursive: true });
 /** Objects that run and that no analysis of the program alone can know, with the reason. */
 const EXPECTED = [
   {
-    path: /\/callgate-[a-z0-9-]+\/(half\.so|modules\/.*\.so)$/,
+    path: /\/callgate-[A-Za-z0-9-]+\/(half\.so|modules\/.*\.so)$/,
     reason: 'built by the workload and loaded by its name',
   },
   {
@@ -80,7 +80,7 @@ async function examine(workload) {
   const program = realpathSync(workload.program);
   const result = { name: workload.name, program, failures: [], calls: [], code: null, enforced: null };
   // A trace is cut where the analysis says that the main phase begins, so that the phases can be compared.
-  const analysis = values.enforce !== 'observed' || values.code ? analyze(workload.name, program) : {};
+  const analysis = values.enforce !== 'observed' || values.code ? analyze(workload, program) : {};
   const trigger = analysis.profile?.phases[1]?.trigger ?? null;
   const observed = await observe(workload, result, trigger);
   if (values.enforce !== 'observed' || values.code) {
@@ -130,9 +130,10 @@ function cutAt(trigger) {
   return trigger === null ? [] : ['--method', 'seccomp', '--phase', `main@${trigger}`];
 }
 
-function analyze(name, program) {
+function analyze({ name, libraries }, program) {
   const file = place(name, 'static.json');
-  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', '-o', file, program], {
+  const named = libraries.flatMap((path) => ['--dlopen', path]);
+  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', ...named, '-o', file, program], {
     encoding: 'utf8',
   });
   if (status !== 0) return { error: `callgate analyze ${program}: ${stderr.trim()}` };
@@ -172,7 +173,8 @@ async function compareExecuted(workload, program, result) {
   }
   const plain = JSON.parse(readFileSync(join(output, 'executed.json'), 'utf8'));
   const executed = new Map(Object.entries(plain).map(([path, list]) => [path, new Set(list)]));
-  const reachable = reachableCode(analyzeProgram(program, { details: false, plugins: true }));
+  const libraries = workload.libraries.map((name) => ({ name, reason: 'the workload' }));
+  const reachable = reachableCode(analyzeProgram(program, { details: false, plugins: true, libraries }));
   return compareCode(executed, reachable, (path) => (existsSync(path) ? realpathSync(path) : path));
 }
 

@@ -99,6 +99,8 @@ describe('frameRanges', () => {
         shstrndx: 2,
       }),
     );
-    expect(frameRanges(elf)).toEqual([{ start: want, end: want + 0x10, isSignalFrame: false, lsda: null }]);
+    expect(frameRanges(elf)).toEqual([
+      { start: want, end: want + 0x10, isSignalFrame: false, lsda: null, firstInstruction: null },
+    ]);
   });
 });

@@ -63,7 +63,8 @@ export class SymbolColumns {
       this.type[index] = info & 0xf;
       this.bind[index] = (info >>> 4) & 0xf;
       this.shndx[index] = info >>> 16;
-      this.value[index] = ((words[at + valueAt] as number) >>> 0) + (is64 ? high(words[at + 3] as number) : 0);
+      this.value[index] =
+        ((words[at + valueAt] as number) >>> 0) + (is64 ? high(words[at + 3] as number) : 0);
       this.size[index] = ((words[at + sizeAt] as number) >>> 0) + (is64 ? high(words[at + 5] as number) : 0);
     }
   }

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 
 import { syscallName } from '../../src/abi/syscalls.ts';
-import { analyzeProgram, type ProgramAnalysis } from '../../src/analyze/analyze.ts';
+import { type AnalyzeOptions, analyzeProgram, type ProgramAnalysis } from '../../src/analyze/analyze.ts';
+import { Workshop } from '../../src/elf/testing/program.ts';
 import { temporaryDirectory } from '../support/callgate.ts';
 import { straceNames } from '../support/strace.ts';
 import { executedInstructions } from './callgrind.ts';
@@ -47,6 +48,37 @@ describe('the execve of the loader', () => {
     expect(executes('/usr/bin/cat')).toBe(false);
     expect(executes('/lib64/ld-linux-x86-64.so.2')).toBe(true);
     expect(executes('/usr/bin/env')).toBe(true);
+  }, 60_000);
+});
+
+describe('what closes a stream to a process', () => {
+  it('is reached in a program that opens one', () => {
+    const { graph, closure } = analyzeProgram('/usr/bin/sqlite3', { details: false });
+    const [found] = graph.image.lookup('_IO_proc_close');
+    expect(closure.reach.how[graph.nodeAt(found?.address ?? 0)]).not.toBe(0);
+  }, 60_000);
+});
+
+describe('a symbol whose name is not known', () => {
+  const workshop = new Workshop();
+  afterAll(() => workshop[Symbol.dispose]());
+
+  it('may be any of a library that the program is said to open', () => {
+    const program = workshop.compile(
+      'opener',
+      `#include <dlfcn.h>
+      int main(int argc, char **argv) { ((void (*)(void))dlsym(dlopen(argv[1], RTLD_NOW), argv[2]))(); }`,
+      ['-O1'],
+    );
+    const source =
+      '#include <unistd.h>\nint act(void) { return swapoff("/nowhere"); } int swapoff(const char *);';
+    const library = workshop.compile('plug.so', source, ['-shared', '-fPIC', '-w']);
+    const calls = (options: AnalyzeOptions): (string | null)[] =>
+      analyzeProgram(program, { details: false, ...options }).program.calls.map(({ name }) => name);
+    expect(calls({})).not.toContain('swapoff');
+    expect(calls({ libraries: [{ name: library, reason: 'test' }] })).toContain('swapoff');
+    const byOther = [{ name: library, reason: 'test', openers: [1] }];
+    expect(calls({ libraries: byOther })).not.toContain('swapoff');
   }, 60_000);
 });
 

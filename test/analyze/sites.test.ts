@@ -162,6 +162,32 @@ const TRAITS: readonly Trait[] = [
     calls: [39, 102],
   },
   {
+    name: 'a table whose index another block bounds as a byte, with an entry in the middle of a split-off part',
+    source: `void begin(void);
+      __asm__(".section .text.unlikely,\\"ax\\",@progbits\\n.type begin.cold, @function\\n"
+        "begin.cold: .cfi_startproc\\n.cfi_def_cfa_offset 16\\nnop\\nnop\\n"
+        "middle: mov $39, %eax\\nsyscall\\njmp done\\n.cfi_endproc\\n.size begin.cold, . - begin.cold\\n"
+        ".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
+        "movzbl input(%rip), %eax\\ncmp $1, %al\\nje begin.cold\\ntest %al, %al\\njne bounded\\njmp done\\n"
+        "bounded: cmp $3, %al\\nja done\\nlea table(%rip), %rbx\\nmovslq (%rbx,%rax,4), %rax\\n"
+        "add %rbx, %rax\\njmp *%rax\\ntwo: mov $110, %eax\\nsyscall\\n"
+        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
+        ".section .rodata\\n.balign 4\\ntable: .long done - table, middle - table, two - table, done - table\\n.text\\n");`,
+    calls: [39, 110],
+  },
+  {
+    name: 'a jump in another block than the table, or to a label',
+    source: `void begin(void);
+      __asm__(".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
+        "lea label(%rip), %rax\\nmov input(%rip), %edx\\ncmp $3, %edx\\nja go\\n"
+        "lea classes(%rip), %rax\\nlea table(%rip), %rsi\\nmovzbl (%rax,%rdx), %eax\\nlea label(%rip), %rdi\\n"
+        "movslq (%rsi,%rax,4), %rax\\nadd %rdi, %rax\\ngo: movl $1, -8(%rsp)\\njmp *%rax\\n"
+        "two: mov $110, %eax\\nsyscall\\njmp done\\nlabel: mov $39, %eax\\nsyscall\\n"
+        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
+        ".section .rodata\\n.balign 4\\ntable: .long label - label, two - label\\nclasses: .byte 0, 1, 0, 1\\n.text\\n");`,
+    calls: [39, 110],
+  },
+  {
     name: 'a table of functions that code reads',
     source: `NOINLINE void one(void) { call(39, 0, 0, 0); } NOINLINE void two(void) { call(102, 0, 0, 0); }
       void (*const table[])(void) = {one, two};

@@ -82,9 +82,15 @@ export function dataObjects(
 function stdioTables(start: number, size: number, view: ObjectView): number[] {
   for (const step of STDIO_TABLE_STEPS) {
     if ((size - STDIO_TABLE_SIZE) % step !== 0) continue;
-    const starts = Array.from({ length: (size - STDIO_TABLE_SIZE) / step + 1 }, (_, table) => start + table * step);
+    const starts = Array.from(
+      { length: (size - STDIO_TABLE_SIZE) / step + 1 },
+      (_, table) => start + table * step,
+    );
     const isTable = (at: number): boolean =>
-      view.wordAt(at) === WORD.NONE && view.wordAt(at + 8) === WORD.NONE && view.i64(at) === 0 && view.i64(at + 8) === 0;
+      view.wordAt(at) === WORD.NONE &&
+      view.wordAt(at + 8) === WORD.NONE &&
+      view.i64(at) === 0 &&
+      view.i64(at + 8) === 0;
     if (starts.every(isTable)) return starts;
   }
   return [];

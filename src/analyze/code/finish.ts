@@ -225,5 +225,10 @@ function sortFacts(explorer: Explorer, numbers: Int32Array, count: number): Fact
     if (kind === FACT.CALL || kind === FACT.JUMP || kind === FACT.TAKE_CODE)
       factTargets[at] = numbers[factTargets[at] as number] as number;
   }
-  return { factOffsets: offsets, factKinds, factPlaces: permuted(explorer.factPlaces.items, facts), factTargets };
+  return {
+    factOffsets: offsets,
+    factKinds,
+    factPlaces: permuted(explorer.factPlaces.items, facts),
+    factTargets,
+  };
 }

@@ -174,7 +174,8 @@ export class JumpResolver {
     const known = this.#addresses.before(index, at);
     if (known !== null) {
       const targets = this.#values(known.registers.filter(([, content]) => content !== SMALL));
-      if (this.#settleAs(index, at, this.#valueAt(at, known.start, targets), WIDTHS.BYTE)) return BY_REGISTERS;
+      if (this.#settleAs(index, at, this.#valueAt(at, known.start, targets), WIDTHS.BYTE))
+        return BY_REGISTERS;
       const all = this.#values(known.registers);
       if (
         all.length > targets.length &&
@@ -438,7 +439,8 @@ export class JumpResolver {
     const assumed = this.#assumed.get(index);
     if (assumed !== undefined) assumed.last = UNKNOWN;
     // Those that were known come first.
-    for (let place = known.length; place < all.length; place++) this.#explorer.jump(index, at, all[place] as number);
+    for (let place = known.length; place < all.length; place++)
+      this.#explorer.jump(index, at, all[place] as number);
   }
 
   #entries4(index: number, table: number, count: number, base: number, stops: boolean): number[] {

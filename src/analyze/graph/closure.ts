@@ -242,7 +242,8 @@ class ProgramCloser {
     const hasProgram = [...searchers].some((object) => handles.mayBeProgram(object));
     const opened = [...this.#byName.values(), ...this.#given].filter(
       ({ index: each, openers }) =>
-        each >= 0 && (hasProgram || openers === null || [...searchers].some(({ index }) => openers.has(index))),
+        each >= 0 &&
+        (hasProgram || openers === null || [...searchers].some(({ index }) => openers.has(index))),
     );
     for (const index of [...(hasProgram ? [0] : []), ...opened.map((each) => each.index)]) {
       for (const { address } of this.#graph.image.exports(index))

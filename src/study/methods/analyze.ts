@@ -11,7 +11,18 @@ export const analyze: Method<'analyze'> = {
   kind: 'analyze',
   async run({ options }, { workload, callgate, folder, signal }) {
     const [output, cost] = [join(folder, 'analyze.json'), join(folder, 'analyze.cost')];
-    const words = [...measured(cost), callgate, 'analyze', '-q', '-o', output, ...options, workload.program];
+    const named = workload.libraries.flatMap((path) => ['--dlopen', path]);
+    const words = [
+      ...measured(cost),
+      callgate,
+      'analyze',
+      '-q',
+      '-o',
+      output,
+      ...options,
+      ...named,
+      workload.program,
+    ];
     const { wall, failures } = await runTool(words, { folder, signal, env: { XDG_CACHE_HOME: folder } });
     if (failures.length > 0) return { wall, cost: readCosts([cost]), sets: [], unresolved: null, failures };
     const profile = parseProfile(readFileSync(output, 'utf8'));

@@ -65,6 +65,7 @@ interface WorkloadDocument {
   readonly program: string;
   readonly description: string;
   readonly packages: readonly string[];
+  readonly libraries?: readonly string[];
   readonly ports?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly setup?: string;
@@ -88,6 +89,7 @@ function fromDocument(document: WorkloadDocument): Workload {
     program: document.program,
     description: document.description,
     packages: document.packages,
+    libraries: document.libraries ?? [],
     ports: document.ports ?? [],
     environment: document.environment ?? {},
     setup: document.setup ?? '',

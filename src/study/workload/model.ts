@@ -7,6 +7,8 @@ export interface Workload {
   readonly description: string;
   /** Debian packages that the program and the cases need. */
   readonly packages: readonly string[];
+  /** Absolute paths of libraries that the program loads in the cases because files of the workload name them: static analysis cannot know. */
+  readonly libraries: readonly string[];
   /** Names of TCP ports on loopback, each a placeholder. */
   readonly ports: readonly string[];
   /** Added to the fixed environment of every command. */

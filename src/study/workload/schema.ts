@@ -27,6 +27,13 @@ export function workloadSchema(): JsonSchema {
           maxItems: 32,
           uniqueItems: true,
         },
+        libraries: {
+          type: 'array',
+          items: { type: 'string', pattern: '^/[A-Za-z0-9/._+-]+$' },
+          minItems: 1,
+          maxItems: 64,
+          uniqueItems: true,
+        },
         ports: {
           type: 'array',
           items: { type: 'string', pattern: '^[a-z][a-z0-9]{0,31}$' },
@@ -54,7 +61,7 @@ export function workloadSchema(): JsonSchema {
         },
         cases: { type: 'array', items: CASE, minItems: 1, maxItems: 500 },
       },
-      ['ports', 'environment', 'setup', 'servers'],
+      ['libraries', 'ports', 'environment', 'setup', 'servers'],
     ),
   };
 }
