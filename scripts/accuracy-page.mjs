@@ -121,10 +121,12 @@ const VFORK = 'callgrind counts what follows vfork in libc to the object of the 
 
 function enforcedTable({ programs, parts }) {
   const failures = [];
+  const skipped = [];
   const rows = programs.map((name) => {
     const enforced = parts.enforced[name]?.result[0]?.enforced;
     if (enforced === undefined || enforced === null) return [name];
     for (const failure of enforced.failures) failures.push(`- ${name}: ${plainPath(failure)}`);
+    for (const one of enforced.skipped ?? []) skipped.push(`- ${name}, case ${one.name}: ${one.reason}`);
     return [name, enforced.cases, enforced.starts, enforced.failures.length];
   });
   return [
@@ -133,6 +135,7 @@ function enforcedTable({ programs, parts }) {
     '',
     ...table(['program', 'cases', 'starts', 'failures'], rows),
     ...(failures.length === 0 ? [] : ['', ...new Set(failures)]),
+    ...(skipped.length === 0 ? [] : ['', 'Left out:', '', ...new Set(skipped)]),
   ];
 }
 

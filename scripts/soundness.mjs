@@ -65,6 +65,10 @@ const EXPECTED = [
     path: /\/gconv\/[^/]+\.so$/,
     reason: 'a converter of character sets, of which the analysis assumes that it makes no system calls',
   },
+  {
+    path: /\/python3\/dist-packages\/.*\.so$|\/libapt-pkg\.so/,
+    reason: 'a module of another package: pydoc -k imports whatever is installed',
+  },
 ];
 
 const results = [];
@@ -194,6 +198,9 @@ async function enforce(workload, args) {
     cases: run.cases.filter(({ skipped }) => skipped === null).length,
     starts,
     failures,
+    skipped: run.cases.flatMap((one) =>
+      one.skipped === null ? [] : [{ name: one.name, reason: one.skipped }],
+    ),
     duration: run.duration,
   };
 }

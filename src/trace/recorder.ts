@@ -406,7 +406,8 @@ function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
     );
     if (args.length > 0) call.args = args;
   }
-  if (record.waits && unmeasured === null) {
+  // Every use is noted until there are enough: where there is none, nobody looked.
+  if (record.waits && record.uses.length > 0 && unmeasured === null) {
     const frames = record.frames === null ? {} : { frames: record.frames };
     call.waits = { uses: record.uses, total: record.waited, ...frames };
   }

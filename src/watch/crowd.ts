@@ -9,7 +9,7 @@ import { Executables } from '../trace/ebpf/executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
 import { readArgv, readStatus } from '../trace/proc.ts';
 import { Programs } from '../trace/programs.ts';
-import { callId, Recorder, USES_CAP } from '../trace/recorder.ts';
+import { callId, Recorder } from '../trace/recorder.ts';
 import type { RunRecord, RunStart } from './run-record.ts';
 import type { TargetRecord } from './target-record.ts';
 
@@ -60,10 +60,8 @@ interface Member {
 
 interface KnownCall {
   readonly key: Uint8Array;
-  uses: bigint[] | null;
   /** What is in the run already. */
   count: number;
-  waited: number;
 }
 
 type EventOf<Kind extends EbpfEvent['kind']> = Extract<EbpfEvent, { kind: Kind }>;
@@ -154,10 +152,10 @@ export class Crowd {
       member.cgroup = cgroup ?? member.cgroup;
       const target = this.#places.targetOf(member.file.path, member.cgroup);
       if (target === undefined || target === member.target) {
-        this.#collect(member, false);
+        this.#collect(member, false, now);
         continue;
       }
-      this.#collect(member, true);
+      this.#collect(member, true, now);
       this.#leave(member, null, now);
       const id = this.#places.cgroupIdOf(member.pid);
       const isStart = target !== null && target.live === 0 && !target.isInLife(id);
@@ -184,7 +182,7 @@ export class Crowd {
           STRAY,
         );
       }
-      knownCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
+      noteCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
     }
     for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
       this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values.push(key);
@@ -197,11 +195,7 @@ export class Crowd {
 
   #called(event: EventOf<'call' | 'use'>): void {
     const member = this.#member(event.entry, event.tgid, event.time);
-    const call = knownCall(member, event.arch, event.nr);
-    if (event.kind === 'use') {
-      call.uses ??= [];
-      if (call.uses.length < USES_CAP) call.uses.push(event.time);
-    }
+    noteCall(member, event.arch, event.nr);
     member.target?.sawCall(`${ARCHES[event.arch] ?? ''} ${event.nr >>> 0}`, event.time);
   }
 
@@ -332,7 +326,7 @@ export class Crowd {
 
   #remove(member: Member, exit: ExitStatus | null, time: bigint): void {
     const { run, target } = member;
-    this.#collect(member, true);
+    this.#collect(member, true, time);
     this.#leave(member, exit, time);
     // An exec goes on in the run in which the process was.
     member.run = run;
@@ -342,62 +336,73 @@ export class Crowd {
   }
 
   /** Brings the calls of a process up to date, for the last time or for now. */
-  #collect(member: Member, isLast: boolean): void {
+  #collect(member: Member, isLast: boolean, now: bigint): void {
     const run = member.run?.current ?? null;
     if (run === null && !isLast) return;
     const { path, buildId } = member.file;
     const value = new Uint8Array(CALL.size);
     const view = new DataView(value.buffer);
-    let hasChanged = false;
+    /** Numbers of uses of calls that there were more of since. */
+    const changed = new Map<number, number>();
     for (const known of member.calls.values()) {
       if (!this.#fetch('calls', known.key, value, isLast)) continue;
       if (run === null) continue;
       const key = new DataView(known.key.buffer);
       const [arch, nr] = [key.getUint32(CALL_KEY.arch, true), key.getInt32(CALL_KEY.nr, true)];
       const count = Number(view.getBigUint64(CALL.count, true));
-      const waited = Number(view.getBigUint64(CALL.waited, true));
-      if (count === known.count && waited === known.waited) continue;
-      hasChanged = true;
-      const times = [view.getBigUint64(CALL.first, true), view.getBigUint64(CALL.last, true)] as const;
+      if (count === known.count) continue;
+      changed.set(callId(arch, nr), count);
+      const first = view.getBigUint64(CALL.first, true);
+      const noted = view.getBigUint64(CALL.last, true);
+      // The kernel notes the time of the first use only; the last was no later than now.
+      const last = count > 1 ? now : noted;
       const record = run.addCalls(path, buildId, {
         arch,
         nr,
         count: count - known.count,
-        first: times[0] < times[1] ? times[0] : times[1],
-        last: times[0] < times[1] ? times[1] : times[0],
-        waited: waited - known.waited,
-        uses: known.uses ?? [],
+        first: first < last ? first : last,
+        last: first < last ? last : first,
       });
-      known.uses = null;
       known.count = count;
-      known.waited = waited;
       const any = view.getUint32(CALL.any, true);
       for (let which = 0; which < SELECTOR_CAP; which++) {
         if (record !== null && (any & (1 << which)) !== 0) record.values[which] = null;
       }
     }
     // Values are used only by calls that were counted.
-    if (hasChanged || isLast) this.#collectValues(member, run, isLast);
-    if (hasChanged && member.target !== null) member.target.isChanged = true;
+    if (changed.size > 0 || isLast) this.#collectValues(member, run, isLast, changed, now);
+    if (changed.size > 0 && member.target !== null) member.target.isChanged = true;
     if (!isLast) return;
     member.calls.clear();
     member.values.length = 0;
   }
 
-  #collectValues(member: Member, run: RunRecord | null, isLast: boolean): void {
+  #collectValues(
+    member: Member,
+    run: RunRecord | null,
+    isLast: boolean,
+    changed: ReadonlyMap<number, number>,
+    now: bigint,
+  ): void {
     const value = new Uint8Array(VALUE.size);
     const view = new DataView(value.buffer);
     for (const bytes of member.values) {
       if (!this.#fetch('values', bytes, value, isLast) || run === null) continue;
       const key = new DataView(bytes.buffer);
-      const times = [view.getBigUint64(VALUE.first, true), view.getBigUint64(VALUE.last, true)] as const;
+      const arch = key.getUint32(VALUE_KEY.arch, true);
+      const nr = key.getInt32(VALUE_KEY.nr, true);
+      const uses = changed.get(callId(arch, nr));
+      if (uses === undefined) continue;
+      const first = view.getBigUint64(VALUE.first, true);
+      // As for calls; which of the values were used again is not known.
+      const last = uses > 1 ? now : first;
       run.addValue(member.file.path, member.file.buildId, {
-        arch: key.getUint32(VALUE_KEY.arch, true),
-        nr: key.getInt32(VALUE_KEY.nr, true),
+        arch,
+        nr,
         which: key.getUint32(VALUE_KEY.which, true),
         value: exact(key.getBigUint64(VALUE_KEY.value, true)),
-        first: times[0] < times[1] ? times[0] : times[1],
-        last: times[0] < times[1] ? times[1] : times[0],
+        first: first < last ? first : last,
+        last: first < last ? last : first,
       });
     }
   }
@@ -429,19 +434,16 @@ function exitOf(code: number): ExitStatus {
   return { kind: 'signaled', signal: signalName(status.signal) ?? `SIG${status.signal}`, core: status.core };
 }
 
-function knownCall(member: Member, arch: number, nr: number): KnownCall {
+/** Remembers the key of a call, by which it is found in its map. */
+function noteCall(member: Member, arch: number, nr: number): void {
   const id = callId(arch, nr | 0);
-  let call = member.calls.get(id);
-  if (call === undefined) {
-    const key = new Uint8Array(CALL_KEY.size);
-    const view = new DataView(key.buffer);
-    view.setUint32(CALL_KEY.entry, member.entry, true);
-    view.setUint32(CALL_KEY.arch, arch, true);
-    view.setUint32(CALL_KEY.nr, nr, true);
-    call = { key, uses: null, count: 0, waited: 0 };
-    member.calls.set(id, call);
-  }
-  return call;
+  if (member.calls.has(id)) return;
+  const key = new Uint8Array(CALL_KEY.size);
+  const view = new DataView(key.buffer);
+  view.setUint32(CALL_KEY.entry, member.entry, true);
+  view.setUint32(CALL_KEY.arch, arch, true);
+  view.setUint32(CALL_KEY.nr, nr, true);
+  member.calls.set(id, { key, count: 0 });
 }
 
 function valueKey({ entry, arch, nr, which, value }: EventOf<'value'>): Uint8Array {

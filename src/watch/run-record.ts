@@ -140,8 +140,6 @@ export class RunRecord {
       count: number;
       first: bigint;
       last: bigint;
-      waited: number;
-      uses: readonly bigint[];
     },
   ): CallRecord | null {
     const program = this.#programs.get(keyOf(path, buildId));
@@ -153,8 +151,8 @@ export class RunRecord {
       first: Math.min(...times),
       last: Math.max(...times),
       phases: 1,
-      waited: call.waited,
-      uses: call.uses.map((use) => this.#since(use)).sort((a, b) => a - b),
+      waited: 0,
+      uses: [],
     });
   }
 
@@ -287,14 +285,14 @@ export class RunRecord {
   }
 
   #addRecord(process: ProcessRecord, call: CallRecord, shift: number): void {
-    const { arch, nr, count, first, last, waited, uses } = call;
+    const { arch, nr, count, first, last } = call;
     const added = this.#recorder.addCounted(process, arch, nr, {
       count,
       first: first + shift,
       last: last + shift,
       phases: 1,
-      waited,
-      uses: uses.map((use) => use + shift),
+      waited: 0,
+      uses: [],
     });
     for (const [which, values] of call.values.entries()) {
       if (values === null) added.values[which] = null;
@@ -329,8 +327,8 @@ export class RunRecord {
       first: call.first ?? 0,
       last: call.last ?? 0,
       phases: 1,
-      waited: call.waits?.total ?? 0,
-      uses: call.waits?.uses ?? [],
+      waited: 0,
+      uses: [],
     });
     for (const { index, name, values, uses } of call.args ?? []) {
       const which = added.selectors.findIndex(

@@ -82,6 +82,7 @@ export class Watch {
           triggers: [],
           streams: [],
           tellsCalls: true,
+          isLean: true,
           moves: true,
         },
         LIMITS,

@@ -92,6 +92,37 @@ describe('watching executables', () => {
     expect(measureCompleteness(profile)).toMatchObject({ runs: 3, uniques: 0, complete: true });
   });
 
+  it('has every value of selecting arguments, and no last use that is too early', async () => {
+    using directory = temporaryDirectory();
+    const program = compile(`
+      #include <fcntl.h>
+      #include <sys/socket.h>
+      #include <unistd.h>
+      int main(void) {
+        static const int commands[] = {F_GETFD, F_GETFL, 1032 /* F_GETPIPE_SZ */, F_GETFD, 1032};
+        for (int i = 0; i < 500; i++) fcntl(0, commands[i % 5]);
+        for (int i = 0; i < 60; i++) close(socket(i % 2 ? AF_UNIX : AF_INET, i < 40 ? SOCK_STREAM : SOCK_DGRAM, 0));
+        usleep(100000);
+        fcntl(0, F_GETFL);
+      }`);
+    const background = await watch(directory.path, ...only(program));
+    expect(run(program, []).status).toBe(0);
+    await end(background);
+    const [process] = profileOf(directory.path, fileOf(program)).processes;
+    const [traced] = traceCommand([program], ['-q', '--method', 'ebpf']).profile.processes;
+    for (const name of ['fcntl', 'socket']) {
+      const [call, exact] = [process, traced].map((of) => of?.calls.find((each) => each.name === name));
+      expect(call?.count, name).toBe(exact?.count);
+      const values = (of: typeof call): unknown =>
+        of?.args?.map(({ index, values: all }) => ({ index, all }));
+      expect(values(call)).toEqual(values(exact));
+    }
+    const fcntl = process?.calls.find(({ name }) => name === 'fcntl');
+    expect((fcntl?.last ?? 0) - (fcntl?.first ?? 0)).toBeGreaterThan(99_000_000);
+    expect(fcntl?.last).toBeLessThanOrEqual(process?.end ?? 0);
+    expect(process?.calls.filter(({ waits }) => waits !== undefined)).toEqual([]);
+  });
+
   it('continues what an earlier watch has written', async () => {
     using directory = temporaryDirectory();
     for (const count of ['1000', '2000']) {

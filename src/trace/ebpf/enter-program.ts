@@ -94,12 +94,16 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
     processAt: AT.large,
     eventAt: AT.event,
   });
-  code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
+  // Where the time is not read, it is before all others.
+  if (options.isLean === true) code.store('r10', AT.now, 0, 8);
+  else readTime(code);
   findArch(code);
   code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'launching');
   code.load('r1', 'r7', TASK.listenFd, 4).jumpIf('eq', 'r1', 0, 'no listen');
+  if (options.isLean === true) readTime(code);
   emitListen(code, { nowAt: AT.now, eventAt: AT.large, spareAt: AT.spare });
-  code.label('no listen').endWait(AT.now, AT.waitKey);
+  code.label('no listen');
+  if (options.isLean !== true) code.endWait(AT.now, AT.waitKey);
   findPhase(code, options);
   findRow(code);
   code.jumpIf('ne', 'r2', 0, 'special');
@@ -115,6 +119,10 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
   code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
   return code.finish();
+}
+
+function readTime(code: ProgramAssembler): void {
+  code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
 }
 
 /** r8 = the number, without the bit of x32; r9 = the index of the arch. */
@@ -162,7 +170,7 @@ function emitSpecial(code: ProgramAssembler, options: ProgramOptions): void {
   code.jumpIf('set', 'r1', ROW_CLONE | ROW_CLONE3, 'clone').jumpIf('set', 'r1', ROW_FORK | ROW_VFORK, 'fork');
   code.jumpIf('set', 'r1', ROW_LISTEN | ROW_SOCKETCALL, 'listen').jump('no family');
   emitClone(code);
-  emitListenEntry(code);
+  emitListenEntry(code, options);
   code.label('no family');
   if (options.streams.length > 0) {
     code
@@ -208,7 +216,7 @@ function emitClone(code: ProgramAssembler): void {
 }
 
 /** Whether it succeeds shows when the thread makes its next call. */
-function emitListenEntry(code: ProgramAssembler): void {
+function emitListenEntry(code: ProgramAssembler, options: ProgramOptions): void {
   code.label('listen').load('r3', 'r10', AT.arguments, 8).jumpIf('set', 'r1', ROW_LISTEN, 'listening');
   code.jumpIf32('ne', 'r3', SOCKETCALL_LISTEN, 'no family').store('r10', AT.spare, 0, 8);
   code
@@ -218,6 +226,7 @@ function emitListenEntry(code: ProgramAssembler): void {
     .mov('r2', 4);
   code.call('probe_read_user').load('r3', 'r10', AT.spare, 4);
   code.label('listening').alu32('add', 'r3', 1).store('r7', TASK.listenFd, 'r3', 4);
+  if (options.isLean === true) readTime(code);
   code.load('r1', 'r10', AT.now, 8).store('r7', TASK.listenAt, 'r1', 8).jump('no family');
 }
 
@@ -270,6 +279,7 @@ function findCall(code: ProgramAssembler, options: ProgramOptions): void {
   code.load('r1', 'r7', TASK.entry, 4).store('r10', key + CALL_KEY.entry, 'r1', 4);
   code.store('r10', key + CALL_KEY.arch, 'r9', 4).store('r10', key + CALL_KEY.nr, 'r8', 4);
   code.lookup('calls', key).mov('r9', 'r0').jumpIf('ne', 'r9', 0, known);
+  if (options.isLean === true) readTime(code);
   code.zero(AT.call, CALL.size).load('r1', 'r10', AT.now, 8);
   code.store('r10', AT.call + CALL.first, 'r1', 8).store('r10', AT.call + CALL.last, 'r1', 8);
   code
@@ -295,15 +305,9 @@ function emitCallEvent(code: ProgramAssembler, type: 'call' | 'use'): void {
 }
 
 function countCall(code: ProgramAssembler, options: ProgramOptions): void {
-  const [waits, counted, later] = [code.fresh('waits'), code.fresh('counted'), code.fresh('later')];
-  code.load('r1', 'r10', AT.waits, 8).jumpIf('ne', 'r1', 0, waits);
-  code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8).jump(counted);
-  code.label(waits).mov('r1', 1).fetchAdd('r9', CALL.count, 'r1', 8);
-  code.load('r2', 'r10', AT.now, 8).store('r7', TASK.waitSince, 'r2', 8);
-  code.load('r2', 'r10', AT.key + CALL_KEY.arch, 4).store('r7', TASK.waitArch, 'r2', 4);
-  code.store('r7', TASK.waitNr, 'r8', 4).jumpIf('ge', 'r1', USES_CAP, counted);
-  emitCallEvent(code, 'use');
-  code.label(counted);
+  const later = code.fresh('later');
+  if (options.isLean === true) code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8);
+  else countAndWait(code);
   // Another thread may have been later.
   code.load('r1', 'r10', AT.now, 8).load('r2', 'r9', CALL.last, 8).jumpIf('le', 'r1', 'r2', later);
   code.store('r9', CALL.last, 'r1', 8).label(later);
@@ -312,6 +316,19 @@ function countCall(code: ProgramAssembler, options: ProgramOptions): void {
   code.load('r1', 'r10', AT.phase, 8).alu('and', 'r1', 31).mov('r2', 1).alu('lsh', 'r2', 'r1');
   code.load('r3', 'r9', CALL.phases, 4).alu('and', 'r3', 'r2').jumpIf('ne', 'r3', 0, inPhase);
   code.atomicOr('r9', CALL.phases, 'r2', 4).label(inPhase);
+}
+
+/** Counts a call, and remembers since when the task waits if it is one that does. */
+function countAndWait(code: ProgramAssembler): void {
+  const [waits, counted] = [code.fresh('waits'), code.fresh('counted')];
+  code.load('r1', 'r10', AT.waits, 8).jumpIf('ne', 'r1', 0, waits);
+  code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8).jump(counted);
+  code.label(waits).mov('r1', 1).fetchAdd('r9', CALL.count, 'r1', 8);
+  code.load('r2', 'r10', AT.now, 8).store('r7', TASK.waitSince, 'r2', 8);
+  code.load('r2', 'r10', AT.key + CALL_KEY.arch, 4).store('r7', TASK.waitArch, 'r2', 4);
+  code.store('r7', TASK.waitNr, 'r8', 4).jumpIf('ge', 'r1', USES_CAP, counted);
+  emitCallEvent(code, 'use');
+  code.label(counted);
 }
 
 /** Values of the selecting arguments, each with first and last use. */
@@ -328,6 +345,7 @@ function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
     code.mov('r2', 'r8').alu('and', 'r2', 7).alu('lsh', 'r2', 3).mov('r3', 'r10').alu('add', 'r3', 'r2');
     code.load('r3', 'r3', AT.arguments, 8);
     readSelected(code, which, any);
+    if (options.isLean === true) skipSeen(code, which, next);
     addValue(code, options, which, any, next);
     code
       .label(any)
@@ -378,14 +396,34 @@ function addValue(
     .mov('r1', 1)
     .fetchAdd('r9', CALL.values + which * 4, 'r1', 4)
     .jumpIf32('ge', 'r1', ARGUMENT_CAP, any);
+  if (options.isLean === true) readTime(code);
   code
     .load('r1', 'r10', AT.now, 8)
     .store('r10', value + VALUE.first, 'r1', 8)
     .store('r10', value + VALUE.last, 'r1', 8);
   code.insert('values', valueKey, value).lookup('values', valueKey).jumpIf('eq', 'r0', 0, dropped);
   if (options.tellsCalls) emitValueEvent(code);
+  if (options.isLean === true) noteSeen(code, which, next);
   code.jump(next);
   code.label(dropped).count('lostCalls', 1, 8);
+}
+
+/** Small values that are in their map already are done with; r3 = the value. */
+function skipSeen(code: ProgramAssembler, which: number, next: string): void {
+  const unseen = code.fresh('unseen');
+  code.jumpIf('ge', 'r3', 32, unseen).mov('r1', 1).alu('lsh', 'r1', 'r3');
+  code
+    .load('r2', 'r9', CALL.seen + which * 4, 4)
+    .jumpIf('set', 'r2', 'r1', next)
+    .label(unseen);
+}
+
+function noteSeen(code: ProgramAssembler, which: number, next: string): void {
+  code.load('r3', 'r10', AT.valueKey + VALUE_KEY.value, 8).jumpIf('ge', 'r3', 32, next);
+  code
+    .mov('r1', 1)
+    .alu('lsh', 'r1', 'r3')
+    .atomicOr('r9', CALL.seen + which * 4, 'r1', 4);
 }
 
 function emitValueEvent(code: ProgramAssembler): void {

@@ -48,7 +48,9 @@ export const CALL = {
   any: 40,
   /** Number of values of each selecting argument. */
   values: 44,
-  size: 56,
+  /** Bit v: the selecting argument has had the value v, which is in its map. Kept only by lean programs. */
+  seen: 56,
+  size: 72,
 } as const;
 
 /** Key of map `values`. */

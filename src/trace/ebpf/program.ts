@@ -40,6 +40,11 @@ export interface ProgramOptions {
   readonly tellsCalls: boolean;
   /** Whether a process may enter a phase of its own at a function. */
   readonly hasSymbols?: boolean;
+  /**
+   * Without what a recording of weeks has little use for: how long calls wait, and times of last uses, of calls and of values. Reading the
+   * time and finding the call that waited are half of what a call costs.
+   */
+  readonly isLean?: true;
   /** Whether it is told when a process is moved to another cgroup. */
   readonly moves?: true;
 }
