@@ -176,6 +176,17 @@ const TRAITS: readonly Trait[] = [
     calls: [39, 110],
   },
   {
+    name: 'a table shorter than the mask of its index',
+    source: `void begin(void);
+      __asm__(".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
+        "mov input(%rip), %eax\\nand $15, %eax\\nlea table(%rip), %rbx\\nmovslq (%rbx,%rax,4), %rax\\n"
+        "add %rbx, %rax\\njmp *%rax\\none: mov $39, %eax\\nsyscall\\njmp done\\ntwo: mov $110, %eax\\nsyscall\\n"
+        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
+        "other: mov $102, %eax\\nsyscall\\nhlt\\n"
+        ".section .rodata\\n.balign 4\\ntable: .long one - table, two - table, done - table, other - table, one - table\\n.text\\n");`,
+    calls: [39, 110],
+  },
+  {
     name: 'a jump in another block than the table, or to a label',
     source: `void begin(void);
       __asm__(".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"

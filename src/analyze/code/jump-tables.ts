@@ -443,15 +443,19 @@ export class JumpResolver {
       this.#explorer.jump(index, at, all[place] as number);
   }
 
-  #entries4(index: number, table: number, count: number, base: number, stops: boolean): number[] {
-    const { view } = this.#explorer;
+  #entries4(index: number, table: number, count: number, base: number, isStrict: boolean): number[] {
+    const { view, frames, functionStarts } = this.#explorer;
+    const hasFrame = frames.at(functionStarts.at(index)) >= 0;
+    // A mask bounds an index as well, of which not all values need be there: then the table ends before, with what cannot be an entry.
+    const isMask = (count & (count - 1)) === 0;
     const targets: number[] = [];
     for (let entry = 0; entry < Math.min(count, 65_536); entry++) {
       const place = table + entry * 4;
       if (!view.contains(place)) break;
       const target = base + view.i32(place);
-      if (this.#mayJump(index, target, stops)) targets.push(target);
-      else if (stops) break;
+      if (isMask && (!view.isCode(target) || (hasFrame && frames.at(target) < 0))) break;
+      if (this.#mayJump(index, target, isStrict)) targets.push(target);
+      else if (isStrict) break;
     }
     return targets;
   }
