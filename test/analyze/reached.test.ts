@@ -82,6 +82,22 @@ describe('a symbol whose name is not known', () => {
   }, 60_000);
 });
 
+describe('numbers that a library looks up', () => {
+  const workshop = new Workshop();
+  afterAll(() => workshop[Symbol.dispose]());
+
+  it('are that of seccomp in libseccomp', () => {
+    const source =
+      '#include <seccomp.h>\nint main(void) { return seccomp_load(seccomp_init(SCMP_ACT_ALLOW)); }';
+    const { program } = analyzeProgram(workshop.compile('filtered', source, ['-lseccomp']), {
+      details: false,
+    });
+    expect(program.analysis?.unresolved.filter(({ kind }) => kind === 'number')).toEqual([]);
+    expect(program.analysis?.assumptions).toContainEqual(expect.stringContaining('libseccomp'));
+    expect(program.calls.map(({ name }) => name)).toContain('seccomp');
+  }, 60_000);
+});
+
 interface Run {
   readonly name: string;
   readonly command: readonly string[];

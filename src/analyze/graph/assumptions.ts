@@ -31,6 +31,9 @@ export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): stri
       'libcap passes only constants of its own through the table of its system call functions',
     );
   }
+  if (graph.objects.some(({ image }) => image.file.soname === 'libseccomp.so.2')) {
+    assumptions.push('libseccomp makes no other system call by a number that it looks up than seccomp');
+  }
   if (closure.start !== null) {
     assumptions.push(
       'the entries of the program and of the loader, and the main function of the loader, run once, before main',

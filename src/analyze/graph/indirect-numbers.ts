@@ -11,6 +11,9 @@ type Numbers = ReadonlyMap<number, readonly CallPlace[]>;
 const RAX = 0;
 const RDI = 7;
 
+/** seccomp(2) on x86_64. */
+const SECCOMP = 317;
+
 /** Internal signal of glibc (nptl/nptl-signals.h). */
 const SIGSETXID = 33;
 
@@ -21,6 +24,8 @@ const SIGSETXID = 33;
  *   its address; the other threads find it through a variable in a signal handler. Source: glibc, nptl/nptl_setxid.c.
  * - libcap calls two functions of its own through a table, which psx may exchange, with the number as first argument. Source: libcap,
  *   cap_proc.c (`struct syscaller_s`).
+ * - libseccomp looks the number of seccomp up in its own table, and keeps it in a variable. Source: libseccomp 2.5, src/system.c
+ *   (`_nr_seccomp`, the only number that it hands to syscall()).
  */
 export class IndirectNumbers {
   readonly #graph: ProgramGraph;
@@ -41,6 +46,7 @@ export class IndirectNumbers {
       if (this.#isHandler(site.node)) return this.#ofSetxid();
       return soname !== null && this.#isCalled(site.node) ? this.#fromStructure(site.node) : null;
     }
+    if (soname === 'libseccomp.so.2') return new Map([[SECCOMP, [unknown]]]);
     return soname === 'libcap.so.2' ? this.#fromIndirectCalls(this.#graph.objectOf(unknown.node)) : null;
   }
 
