@@ -206,6 +206,14 @@ const TRAITS: readonly Trait[] = [
     calls: [39, 102],
   },
   {
+    name: 'a table of functions where thread-local data that has no contents seems to end in the middle',
+    source: `__attribute__((used)) _Thread_local char space[200];
+      NOINLINE void one(void) { call(39, 0, 0, 0); } NOINLINE void two(void) { call(110, 0, 0, 0); }
+      void (*const table[64])(void) = {[0] = one, [60] = two};
+      void begin(void) { table[input & 63](); leave(); }`,
+    calls: [39, 110],
+  },
+  {
     name: 'a table of functions that only code nobody reaches reads',
     source: `NOINLINE void one(void) { call(57, 0, 0, 0); }
       void (*const table[])(void) = {one, one, one, one};

@@ -1,4 +1,4 @@
-import { ST_TYPE } from '../../elf/constants.ts';
+import { SH_FLAGS, SH_TYPE, ST_TYPE } from '../../elf/constants.ts';
 import { SymbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import type { DataObjects } from './object-code.ts';
@@ -64,7 +64,9 @@ export function dataObjects(
       bounds.delete(at);
   }
   for (const section of elf.sections) {
-    if (section.addr === 0) continue;
+    // Thread-local data without contents has an address, and what follows has the same: it takes no place.
+    const isPlaceless = section.type === SH_TYPE.SHT_NOBITS && (section.flags & SH_FLAGS.SHF_TLS) !== 0;
+    if (section.addr === 0 || isPlaceless) continue;
     if (section.name === STDIO_TABLES) {
       for (const start of stdioTables(section.addr, section.size, view)) bounds.add(start);
     }
