@@ -82,6 +82,19 @@ describe('a symbol whose name is not known', () => {
   }, 60_000);
 });
 
+describe('a provider of OpenSSL that the program names', () => {
+  it('is opened, and its entry looked up', () => {
+    const { graph, closure } = analyzeProgram('/usr/bin/openssl', { details: false });
+    const legacy = graph.objects.find(({ image }) => image.file.path.endsWith('/ossl-modules/legacy.so'));
+    expect(legacy).toBeDefined();
+    const entries = graph.image.lookup('OSSL_provider_init').filter(({ object }) => object === legacy?.index);
+    expect(entries.map(({ address }) => closure.reach.how[graph.nodeAt(address)])).toEqual([
+      expect.any(Number),
+    ]);
+    expect(entries.every(({ address }) => closure.reach.how[graph.nodeAt(address)] !== 0)).toBe(true);
+  }, 60_000);
+});
+
 describe('numbers that a library looks up', () => {
   const workshop = new Workshop();
   afterAll(() => workshop[Symbol.dispose]());

@@ -1,4 +1,6 @@
 import { PERMISSION } from '../image/memory.ts';
+import { providerFile } from '../load/openssl.ts';
+import { libraryDirectories } from '../load/plugin.ts';
 import type { RunTimeLibrary } from '../load/run-time-library.ts';
 import { ArgumentQuery, type CallPlace, type UnknownValue } from './argument-query.ts';
 import { CallValues } from './call-values.ts';
@@ -105,6 +107,7 @@ class ProgramCloser {
       const before = reach.order.length;
       this.#openServices();
       this.#openOfLibc();
+      this.#openProviders();
       this.#unwind();
       unknown = [...this.#openByArgument(), ...this.#lookUpByArgument()];
       reach.settle();
@@ -176,6 +179,24 @@ class ProgramCloser {
       for (const { symbol, address } of this.#graph.image.exports(index)) {
         const by = this.#texts.get(symbols?.name(symbol) ?? '');
         if (by !== undefined) this.#reach.lookUp(address, by[0], by[1]);
+      }
+    }
+  }
+
+  /** Providers of OpenSSL that reached code names itself: libcrypto makes the path of it, and looks the entry up. */
+  #openProviders(): void {
+    const { loadSet } = this.#graph.image;
+    for (const name of ['OSSL_PROVIDER_load', 'OSSL_PROVIDER_try_load']) {
+      for (const { texts, node } of this.#arguments(name, RSI)) {
+        for (const provider of texts.keys()) {
+          const key = `provider ${provider}`;
+          if (this.#tried.has(key)) continue;
+          this.#tried.add(key);
+          const file = providerFile(loadSet.root, libraryDirectories(loadSet), provider);
+          if (file === null) continue;
+          const openers = new Set([this.#graph.objectOf(node).index]);
+          this.#given.push({ index: this.#open(file, null, key), openers });
+        }
       }
     }
   }

@@ -15,7 +15,7 @@ export interface OpensslOptions {
 /**
  * The providers and engines that libcrypto may open because of its configuration, which it reads by itself (config(5)).
  *
- * What a program loads by name is not among them unless `all` is set.
+ * What a program loads by name is not among them unless `all` is set; see `providerFile`.
  */
 export function opensslLibraries(root: RootFileSystem, options: OpensslOptions): RunTimeLibraries {
   const list = new LibraryList();
@@ -34,6 +34,16 @@ export function opensslLibraries(root: RootFileSystem, options: OpensslOptions):
     }
   }
   return list;
+}
+
+/** The file of a provider that a program loads by its name (OSSL_PROVIDER_load(3)); null for one that is inside of libcrypto, or not installed. */
+export function providerFile(
+  root: RootFileSystem,
+  directories: readonly string[],
+  name: string,
+): string | null {
+  const places = directories.map((parent) => `${parent}/${PROVIDERS}/${name}.so`);
+  return places.find((place) => root.realPath(place) !== null) ?? null;
 }
 
 const CONFIGURATIONS = ['/etc/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf', '/usr/lib/ssl/openssl.cnf'];
