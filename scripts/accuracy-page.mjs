@@ -13,7 +13,7 @@ const CALLANDER = {
   lighttpd: [108, 0.9, 130],
 };
 
-/** `{programs, parts, build, machine}` as text; what was not measured is `-`. */
+/** `{programs, parts, machine}` as text; what was not measured is `-`. */
 export function accuracyPage(data) {
   return [
     HEAD,
@@ -228,11 +228,11 @@ function callanderTable({ parts }) {
   ];
 }
 
-function provenance({ parts, build, machine }) {
+function provenance({ parts, machine }) {
   const rows = Object.entries(parts).map(([part, results]) => {
     const all = Object.values(results);
     const days = all.map(({ measured }) => measured.slice(0, 10)).sort(byText);
-    const stale = Object.entries(results).filter(([, result]) => result.build !== build);
+    const stale = Object.entries(results).filter(([, { isStale }]) => isStale);
     return [
       part,
       all.length,
@@ -240,11 +240,7 @@ function provenance({ parts, build, machine }) {
       stale.map(([name]) => name).join(' ') || 'none',
     ];
   });
-  return [
-    `${machine}.`,
-    '',
-    ...table(['part', 'results', 'measured', 'of an earlier build of the analysis'], rows),
-  ];
+  return [`${machine}.`, '', ...table(['part', 'results', 'measured', 'to be measured again'], rows)];
 }
 
 /** Times count from three rounds on. */

@@ -3,7 +3,7 @@
 // Parts: figures (sizes, times, memory), calls (traces against the analysis), code (callgrind against the analysis), enforced
 // (workloads under the static policy), suites (tests of sqlite3 and redis, the same), sweep (all executables), page (only write).
 // What was measured is kept in callgate-accuracy/ and not measured again, so that a stopped run goes on where it was; --fresh
-// measures the chosen parts anew. Times again, on a quiet machine: npm run accuracy -- --only figures --fresh
+// measures the chosen parts anew. What rests on a profile alone (calls, enforced, suites) still holds as long as the analysis gives that. Times again, on a quiet machine: npm run accuracy -- --only figures --fresh
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -37,11 +37,16 @@ const PARTS = {
       `--json=${file}`,
     ],
   },
-  calls: { of: programs, command: (name, file) => soundness(name, file) },
+  calls: { of: programs, basis: profileDigest, command: (name, file) => soundness(name, file) },
   code: { of: programs, command: (name, file) => soundness(name, file, '--code') },
-  enforced: { of: programs, command: (name, file) => soundness(name, file, '--enforce', 'static') },
+  enforced: {
+    of: programs,
+    basis: profileDigest,
+    command: (name, file) => soundness(name, file, '--enforce', 'static'),
+  },
   suites: {
     of: () => ['sqlite3', 'redis'],
+    basis: (name) => profileDigest(name === 'redis' ? 'redis-server' : name),
     command: (name, file) => ['test-suites.mjs', name, '--work', join(data, 'suites-work'), '--json', file],
   },
   sweep: { of: () => ['all'], command: (_, file) => ['bench-analyze.mjs', '--all', `--json=${file}`] },
@@ -58,6 +63,7 @@ const { values } = parseArgs({
   },
 });
 const data = resolve(values.data);
+const digests = new Map();
 const build = buildOf('analyze', 'elf', 'abi');
 const wanted = values.only.split(',').filter((part) => part !== 'page');
 for (const part of wanted) {
@@ -123,7 +129,7 @@ function measure(part, name) {
   const seconds = Math.round((Date.now() - began) / 1000);
   writeFileSync(
     file,
-    `${JSON.stringify({ measured: new Date().toISOString(), build, seconds, result }, null, 2)}\n`,
+    `${JSON.stringify({ measured: new Date().toISOString(), build, basis: PARTS[part].basis?.(name), seconds, result }, null, 2)}\n`,
   );
   rmSync(output);
 }
@@ -131,14 +137,39 @@ function measure(part, name) {
 /** All that was measured, by part and name, and what it was measured on. */
 function collect() {
   const parts = {};
-  for (const [part, { of }] of Object.entries(PARTS)) {
+  for (const [part, { of, basis }] of Object.entries(PARTS)) {
     parts[part] = {};
     for (const name of of()) {
       const file = join(data, part, `${name}.json`);
-      if (existsSync(file)) parts[part][name] = JSON.parse(readFileSync(file, 'utf8'));
+      if (!existsSync(file)) continue;
+      const result = JSON.parse(readFileSync(file, 'utf8'));
+      const holds = result.build === build || (basis !== undefined && result.basis === basis(name));
+      parts[part][name] = { ...result, isStale: !holds };
     }
   }
-  return { programs: programs(), parts, build, machine: machine() };
+  return { programs: programs(), parts, machine: machine() };
+}
+
+/** Digest of the calls that the analysis gives a program: by phase, with their arguments, and what it leaves open. */
+function profileDigest(name) {
+  let digest = digests.get(name);
+  if (digest !== undefined) return digest;
+  const { libraries, program } = loadWorkload(workloadFile(join(root, 'workloads'), name));
+  const file = join(data, 'profile.json');
+  const named = libraries.flatMap((path) => ['--dlopen', path]);
+  const args = ['analyze', '-q', ...named, '-o', file, realpathSync(program)];
+  const { status } = spawnSync(join(root, 'bin', 'callgate'), args, { stdio: ['ignore', 'ignore', 2] });
+  digest = status === 0 ? digestOf(JSON.parse(readFileSync(file, 'utf8'))) : `failed ${Date.now()}`;
+  rmSync(file, { force: true });
+  digests.set(name, digest);
+  return digest;
+}
+
+function digestOf({ phases, programs: [program] }) {
+  const calls = program.calls.map(({ arch, nr, phases: of, args }) => [arch, nr, of, args]);
+  const open = program.analysis.unresolved.map(({ object, address, kind }) => [object, address, kind]);
+  const text = JSON.stringify([phases.map(({ trigger }) => trigger), calls, open]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 function machine() {
