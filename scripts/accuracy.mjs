@@ -175,7 +175,7 @@ function digestOf({ phases, programs: [program] }) {
 function machine() {
   const system = /PRETTY_NAME="(.*)"/.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
   const libc = spawnSync('getconf', ['GNU_LIBC_VERSION'], { encoding: 'utf8' }).stdout?.trim() ?? '';
-  return `${system}, ${libc}, kernel ${release()}, Node ${process.versions.node}, ${cpus().length} processors`;
+  return `${system}, ${libc}, kernel ${release().replace(/-.*/, '')}, Node ${process.versions.node}, ${cpus().length} processors`;
 }
 
 /** Identity of the compiled code of some folders: results of another build are told apart on the page. */
