@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import { accuracyPage } from './accuracy-page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { loadWorkload, workloadFile, workloadNames } = await import(
+const { libraryOptions, loadWorkload, workloadFile, workloadNames } = await import(
   join(root, 'dist', 'study', 'workload', 'load.js')
 );
 
@@ -154,10 +154,9 @@ function collect() {
 function profileDigest(name) {
   let digest = digests.get(name);
   if (digest !== undefined) return digest;
-  const { libraries, program } = loadWorkload(workloadFile(join(root, 'workloads'), name));
+  const workload = loadWorkload(workloadFile(join(root, 'workloads'), name));
   const file = join(data, 'profile.json');
-  const named = libraries.flatMap((path) => ['--dlopen', path]);
-  const args = ['analyze', '-q', ...named, '-o', file, realpathSync(program)];
+  const args = ['analyze', '-q', ...libraryOptions(workload), '-o', file, programOf(name)];
   const { status } = spawnSync(join(root, 'bin', 'callgate'), args, { stdio: ['ignore', 'ignore', 2] });
   digest = status === 0 ? digestOf(JSON.parse(readFileSync(file, 'utf8'))) : `failed ${Date.now()}`;
   rmSync(file, { force: true });

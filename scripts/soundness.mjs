@@ -27,7 +27,7 @@ import { readCallgrind } from '../dist/study/soundness/callgrind.js';
 import { compareCalls } from '../dist/study/soundness/missed-calls.js';
 import { compareCode } from '../dist/study/soundness/missed-code.js';
 import { reachableCode } from '../dist/study/soundness/reachable.js';
-import { loadWorkload, workloadFile, workloadNames } from '../dist/study/workload/load.js';
+import { libraryOptions, loadWorkload, workloadFile, workloadNames } from '../dist/study/workload/load.js';
 import { runWorkload, workloadFailures, workloadFiles } from '../dist/study/workload/run.js';
 import { callgrindRunner, enforcingRunner, traceRunner } from '../dist/study/workload/runners.js';
 
@@ -130,12 +130,10 @@ function cutAt(trigger) {
   return trigger === null ? [] : ['--method', 'seccomp', '--phase', `main@${trigger}`];
 }
 
-function analyze({ name, libraries }, program) {
-  const file = place(name, 'static.json');
-  const named = libraries.flatMap((path) => ['--dlopen', path]);
-  const { status, stderr } = spawnSync(callgate, ['analyze', '-q', ...named, '-o', file, program], {
-    encoding: 'utf8',
-  });
+function analyze(workload, program) {
+  const file = place(workload.name, 'static.json');
+  const args = ['analyze', '-q', ...libraryOptions(workload), '-o', file, program];
+  const { status, stderr } = spawnSync(callgate, args, { encoding: 'utf8' });
   if (status !== 0) return { error: `callgate analyze ${program}: ${stderr.trim()}` };
   return { file, profile: parse(readFileSync(file, 'utf8'), file) };
 }

@@ -20,6 +20,7 @@ import { buildId, elfNotes } from './note.ts';
 import { elfRelocations } from './relocation.ts';
 import { elfSymbols, type ElfSymbol } from './symbol.ts';
 import { elfDynamic } from './dynamic.ts';
+import { READERS } from './testing/everything.ts';
 import {
   PLAIN_PROGRAM,
   PROGRAM,
@@ -149,6 +150,15 @@ describe.each(PROGRAMS)('$name reads as readelf reads it', ({ path }) => {
     });
     // The null section has no name and may hold counts.
     expect(rows).toEqual(readSectionRows(program).filter((row) => !row.startsWith(' ')));
+  });
+
+  it('in the columns of .symtab, which say what its objects say', { timeout: TIMEOUT }, () => {
+    const { elf } = get();
+    const want = elfSymbols(elf, 'symtab').map(({ name, value, size, type, bind, shndx }) =>
+      // Absolute symbols are no addresses, and may be negative.
+      shndx === ST_SHNDX.SHN_ABS ? { name } : { name, value, size, type, bind, shndx },
+    );
+    expect(READERS.columns(elf)).toMatchObject(want);
   });
 
   it.each(['symtab', 'dynsym'] as const)('in the symbols of .%s', { timeout: TIMEOUT }, (table) => {

@@ -1,12 +1,12 @@
-import { hex } from '../base/byte-cursor.ts';
-import { FormatError } from '../base/errors.ts';
 import { SH_TYPE } from './constants.ts';
 import type { ElfFile } from './file.ts';
 import { entryCount, linkedStrings, sectionRange } from './section.ts';
 import { StringTable } from './string-table.ts';
 import { wordsOf } from './words.ts';
 
-const NO_STRINGS = new StringTable(new Uint8Array(), { offset: 0, end: 0 });
+const EMPTY = { offset: 0, end: 0 };
+
+const NO_STRINGS = new StringTable(new Uint8Array(), EMPTY);
 
 /**
  * `.symtab` in typed arrays, by index in the table: for tables of ten thousands of symbols of which few names are asked for.
@@ -29,14 +29,15 @@ export class SymbolColumns {
   readonly #names: Uint32Array;
   readonly #strings: StringTable;
 
-  /** @throws FormatError when the table is not inside of the file, or a name does not begin in its string table. */
+  /** @throws FormatError when the table, or that of its names, is not inside of the file. */
   constructor(elf: ElfFile) {
     const is64 = elf.class === 64;
     const section = elf.sections.find(({ type }) => type === SH_TYPE.SHT_SYMTAB);
     const entryWords = is64 ? 6 : 4;
-    const range = section === undefined ? { offset: 0, end: 0 } : sectionRange(elf, section);
-    const count = section === undefined ? 0 : entryCount(section, entryWords * 4);
-    const strings = section === undefined ? undefined : elf.sections[section.link];
+    const range = section === undefined ? EMPTY : sectionRange(elf, section);
+    // A section without contents may claim any size.
+    const held = Math.floor((range.end - range.offset) / (entryWords * 4));
+    const count = section === undefined ? 0 : Math.min(entryCount(section, entryWords * 4), held);
     this.#strings = section === undefined ? NO_STRINGS : linkedStrings(elf, section);
     this.count = count;
     this.value = new Float64Array(count);
@@ -46,20 +47,12 @@ export class SymbolColumns {
     this.shndx = new Uint16Array(count);
     this.#names = new Uint32Array(count);
     const words = wordsOf(elf.bytes, range);
-    const limit = strings?.size ?? 0;
     const valueAt = is64 ? 2 : 1;
     const sizeAt = is64 ? 4 : 2;
-    for (let index = 1; index < Math.min(count, Math.floor(words.length / entryWords)); index++) {
+    for (let index = 1; index < count; index++) {
       const at = index * entryWords;
-      const name = (words[at] as number) >>> 0;
-      if (name >= limit && name !== 0) {
-        throw new FormatError(
-          `elf: name of symbol ${index} starts past end of string table (${hex(limit)})`,
-          { offset: range.offset + at * 4, value: name },
-        );
-      }
       const info = words[at + (is64 ? 1 : 3)] as number;
-      this.#names[index] = name;
+      this.#names[index] = words[at] as number;
       this.type[index] = info & 0xf;
       this.bind[index] = (info >>> 4) & 0xf;
       this.shndx[index] = info >>> 16;
@@ -77,13 +70,24 @@ export class SymbolColumns {
   /**
    * The name without version, which linkers write behind it.
    *
-   * @throws FormatError when it has no end in the string table, or names overlap beyond reason.
+   * @throws FormatError when it is not in the string table, or names that were asked for overlap beyond reason.
    */
   name(index: number): string {
     const full = this.#strings.at(this.#names[index] ?? 0);
     const at = full.indexOf('@');
     return at > 0 && at < full.length - (full[at + 1] === '@' ? 2 : 1) ? full.slice(0, at) : full;
   }
+}
+
+const columns = new WeakMap<ElfFile, SymbolColumns>();
+
+/** The `.symtab` of a file, read once. */
+export function symbolColumns(elf: ElfFile): SymbolColumns {
+  const known = columns.get(elf);
+  if (known !== undefined) return known;
+  const fresh = new SymbolColumns(elf);
+  columns.set(elf, fresh);
+  return fresh;
 }
 
 function high(word: number): number {

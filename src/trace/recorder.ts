@@ -54,10 +54,10 @@ export interface CountedCalls {
   readonly last: number;
   /** Bit k: used in phase k. */
   readonly phases: number;
-  /** Nanoseconds. */
-  readonly waited: number;
+  /** Nanoseconds; missing, as `uses`, where nobody looked. */
+  readonly waited?: number;
   /** Times of the first uses of a waiting call, ascending. */
-  readonly uses: readonly number[];
+  readonly uses?: readonly number[];
 }
 
 /** First and last use of one value of a selecting argument. */
@@ -245,8 +245,9 @@ export class Recorder {
     record.first = Math.min(record.first, counted.first);
     record.last = Math.max(record.last, counted.last);
     record.phases |= counted.phases;
-    record.waited += counted.waited;
-    for (const at of counted.uses) if (record.waits && record.uses.length < USES_CAP) record.uses.push(at);
+    record.waited += counted.waited ?? 0;
+    for (const at of counted.uses ?? [])
+      if (record.waits && record.uses.length < USES_CAP) record.uses.push(at);
     return record;
   }
 

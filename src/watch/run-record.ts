@@ -151,8 +151,6 @@ export class RunRecord {
       first: Math.min(...times),
       last: Math.max(...times),
       phases: 1,
-      waited: 0,
-      uses: [],
     });
   }
 
@@ -291,8 +289,6 @@ export class RunRecord {
       first: first + shift,
       last: last + shift,
       phases: 1,
-      waited: 0,
-      uses: [],
     });
     for (const [which, values] of call.values.entries()) {
       if (values === null) added.values[which] = null;
@@ -327,8 +323,6 @@ export class RunRecord {
       first: call.first ?? 0,
       last: call.last ?? 0,
       phases: 1,
-      waited: 0,
-      uses: [],
     });
     for (const { index, name, values, uses } of call.args ?? []) {
       const which = added.selectors.findIndex(

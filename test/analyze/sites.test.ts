@@ -32,6 +32,18 @@ interface Trait {
   readonly unresolvedAtO0?: readonly string[];
 }
 
+/** A function `begin` in assembler with a frame, and its data; it ends at `done`. */
+function assembled(code: string, data: string, before = '', behind = ''): string {
+  const lines = `${before}
+    .text\n.type begin, @function
+    begin: .cfi_startproc\npush %rbx\n.cfi_def_cfa_offset 16
+    ${code}
+    done: mov $231, %eax\nxor %edi, %edi\nsyscall\nhlt\n.cfi_endproc\n.size begin, . - begin
+    ${behind}
+    .section .rodata\n.balign 4\n${data}\n.text`;
+  return `void begin(void); __asm__(${JSON.stringify(lines)});`;
+}
+
 const TRAITS: readonly Trait[] = [
   { name: 'a constant number', source: 'void begin(void) { call(39, 0, 0, 0); leave(); }', calls: [39] },
   {
@@ -163,39 +175,41 @@ const TRAITS: readonly Trait[] = [
   },
   {
     name: 'a table whose index another block bounds as a byte, with an entry in the middle of a split-off part',
-    source: `void begin(void);
-      __asm__(".section .text.unlikely,\\"ax\\",@progbits\\n.type begin.cold, @function\\n"
-        "begin.cold: .cfi_startproc\\n.cfi_def_cfa_offset 16\\nnop\\nnop\\n"
-        "middle: mov $39, %eax\\nsyscall\\njmp done\\n.cfi_endproc\\n.size begin.cold, . - begin.cold\\n"
-        ".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
-        "movzbl input(%rip), %eax\\ncmp $1, %al\\nje begin.cold\\ntest %al, %al\\njne bounded\\njmp done\\n"
-        "bounded: cmp $3, %al\\nja done\\nlea table(%rip), %rbx\\nmovslq (%rbx,%rax,4), %rax\\n"
-        "add %rbx, %rax\\njmp *%rax\\ntwo: mov $110, %eax\\nsyscall\\n"
-        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
-        ".section .rodata\\n.balign 4\\ntable: .long done - table, middle - table, two - table, done - table\\n.text\\n");`,
+    source: assembled(
+      `movzbl input(%rip), %eax; cmp $1, %al; je begin.cold; test %al, %al; jne bounded; jmp done
+      bounded: cmp $3, %al; ja done; lea table(%rip), %rbx; movslq (%rbx,%rax,4), %rax; add %rbx, %rax; jmp *%rax
+      two: mov $110, %eax; syscall`,
+      'table: .long done - table, middle - table, two - table, done - table',
+      `.section .text.unlikely,"ax",@progbits
+      .type begin.cold, @function
+      begin.cold: .cfi_startproc; .cfi_def_cfa_offset 16; nop; nop
+      middle: mov $39, %eax; syscall; jmp done; .cfi_endproc; .size begin.cold, . - begin.cold`,
+    ),
     calls: [39, 110],
   },
   {
     name: 'a table shorter than the mask of its index',
-    source: `void begin(void);
-      __asm__(".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
-        "mov input(%rip), %eax\\nand $15, %eax\\nlea table(%rip), %rbx\\nmovslq (%rbx,%rax,4), %rax\\n"
-        "add %rbx, %rax\\njmp *%rax\\none: mov $39, %eax\\nsyscall\\njmp done\\ntwo: mov $110, %eax\\nsyscall\\n"
-        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
-        "other: mov $102, %eax\\nsyscall\\nhlt\\n"
-        ".section .rodata\\n.balign 4\\ntable: .long one - table, two - table, done - table, other - table, one - table\\n.text\\n");`,
+    source: assembled(
+      `mov input(%rip), %eax; and $15, %eax; lea table(%rip), %rbx; movslq (%rbx,%rax,4), %rax; add %rbx, %rax; jmp *%rax
+      one: mov $39, %eax; syscall; jmp done
+      two: mov $110, %eax; syscall`,
+      'table: .long one - table, two - table, done - table, other - table, one - table',
+      '',
+      'other: mov $102, %eax; syscall; hlt',
+    ),
     calls: [39, 110],
   },
   {
     name: 'a jump in another block than the table, or to a label',
-    source: `void begin(void);
-      __asm__(".text\\n.type begin, @function\\nbegin: .cfi_startproc\\npush %rbx\\n.cfi_def_cfa_offset 16\\n"
-        "lea label(%rip), %rax\\nmov input(%rip), %edx\\ncmp $3, %edx\\nja go\\n"
-        "lea classes(%rip), %rax\\nlea table(%rip), %rsi\\nmovzbl (%rax,%rdx), %eax\\nlea label(%rip), %rdi\\n"
-        "movslq (%rsi,%rax,4), %rax\\nadd %rdi, %rax\\ngo: movl $1, -8(%rsp)\\njmp *%rax\\n"
-        "two: mov $110, %eax\\nsyscall\\njmp done\\nlabel: mov $39, %eax\\nsyscall\\n"
-        "done: mov $231, %eax\\nxor %edi, %edi\\nsyscall\\nhlt\\n.cfi_endproc\\n.size begin, . - begin\\n"
-        ".section .rodata\\n.balign 4\\ntable: .long label - label, two - label\\nclasses: .byte 0, 1, 0, 1\\n.text\\n");`,
+    source: assembled(
+      `lea label(%rip), %rax; mov input(%rip), %edx; cmp $3, %edx; ja go
+      lea classes(%rip), %rax; lea table(%rip), %rsi; movzbl (%rax,%rdx), %eax; lea label(%rip), %rdi
+      movslq (%rsi,%rax,4), %rax; add %rdi, %rax
+      go: movl $1, -8(%rsp); jmp *%rax
+      two: mov $110, %eax; syscall; jmp done
+      label: mov $39, %eax; syscall`,
+      'table: .long label - label, two - label; classes: .byte 0, 1, 0, 1',
+    ),
     calls: [39, 110],
   },
   {

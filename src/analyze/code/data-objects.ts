@@ -1,5 +1,5 @@
 import { SH_FLAGS, SH_TYPE, ST_TYPE } from '../../elf/constants.ts';
-import { SymbolColumns } from '../../elf/symbol-columns.ts';
+import { symbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import type { DataObjects } from './object-code.ts';
 import { type ObjectView, WORD } from './object-view.ts';
@@ -53,7 +53,7 @@ export function dataObjects(
       addSymbol(symbols.value[at] as number, symbols.size[at] as number);
     }
   }
-  const local = new SymbolColumns(elf);
+  const local = symbolColumns(elf);
   for (let at = 1; at < local.count; at++) {
     if (local.shndx[at] !== 0 && local.type[at] === ST_TYPE.STT_OBJECT)
       addSymbol(local.value[at] as number, local.size[at] as number);

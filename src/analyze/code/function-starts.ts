@@ -1,6 +1,6 @@
 import { ST_TYPE } from '../../elf/constants.ts';
 import { frameRanges, type FrameRange } from '../../elf/frame.ts';
-import { SymbolColumns } from '../../elf/symbol-columns.ts';
+import { symbolColumns } from '../../elf/symbol-columns.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
 import { FrameList } from './frame-list.ts';
@@ -48,7 +48,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     if (symbols.shndx[at] !== 0 && isFunction(symbols.type[at] as number))
       add(symbols.value[at] as number, ORIGIN.SYMBOL);
   }
-  const local = new SymbolColumns(elf);
+  const local = symbolColumns(elf);
   for (let at = 1; at < local.count; at++) {
     if (local.shndx[at] === 0 || !isFunction(local.type[at] as number)) continue;
     // Compilers name the parts that they split off as if they were functions.

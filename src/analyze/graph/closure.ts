@@ -15,10 +15,10 @@ export interface UnknownLoad extends UnknownValue {
   readonly kind: 'dlopen' | 'dlsym';
 }
 
-/** An object that was opened, -1 for one that is not there, and the objects that may have a handle of it. */
+/** An object that was opened, -1 for one that is not there, and the objects that may have a handle of it; null for any. */
 interface Opened {
   readonly index: number;
-  readonly openers: Set<number>;
+  readonly openers: ReadonlySet<number> | null;
 }
 
 /** What a program can reach, with everything that it opens while it runs. */
@@ -73,9 +73,9 @@ class ProgramCloser {
   /** Objects that libc opened by itself. */
   readonly #byLibc = new Set<number>();
   /** Objects opened by a constant name, by that name, and the objects whose code handed it over. */
-  readonly #byName = new Map<string, Opened>();
+  readonly #byName = new Map<string, Opened & { readonly openers: Set<number> }>();
   /** Objects opened because something else than code says so. */
-  readonly #given: { readonly index: number; readonly openers: ReadonlySet<number> | null }[] = [];
+  readonly #given: Opened[] = [];
   #isUnwinding = false;
   #prepared = 0;
 

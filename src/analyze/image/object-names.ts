@@ -1,5 +1,6 @@
+import { FormatError } from '../../base/errors.ts';
 import { ST_BIND, ST_SHNDX, ST_TYPE } from '../../elf/constants.ts';
-import { SymbolColumns } from '../../elf/symbol-columns.ts';
+import { symbolColumns, type SymbolColumns } from '../../elf/symbol-columns.ts';
 import { debugSymbols } from '../load/debug-file.ts';
 import type { LoadObject } from '../load/load-object.ts';
 import type { RootFileSystem } from '../load/root.ts';
@@ -19,13 +20,15 @@ export class ObjectNames {
   readonly #sizes: Float64Array;
   readonly #ranks: Uint8Array;
   readonly #count: number;
+  /** Names that were asked for: a chain asks for the same ones again and again. */
+  readonly #names: (string | undefined)[] = [];
   /** The best symbol of each vaddr, by ascending vaddr. */
   readonly #order: Uint32Array;
   #byName: Map<string, number> | null = null;
 
   constructor(file: LoadObject, root: RootFileSystem, dynamic: SymbolTable) {
     const debug = debugSymbols(file, root);
-    const tables: Symbols[] = [new SymbolColumns(file.elf), dynamic];
+    const tables: Symbols[] = [symbolColumns(file.elf), dynamic];
     if (debug !== null) tables.push(debug);
     const most = tables.reduce((sum, { count }) => sum + count, 0);
     this.#tables = tables;
@@ -91,7 +94,8 @@ export class ObjectNames {
   }
 
   #nameOf(at: number): string {
-    return (this.#tables[this.#table[at] as number] as Symbols).name(this.#index[at] as number);
+    const table = this.#table[at] as number;
+    return (this.#names[at] ??= nameIn(this.#tables[table] as Symbols, this.#index[at] as number, table));
   }
 
   /** Of equal names a global one counts. */
@@ -148,6 +152,19 @@ const MOST_LABELS = 32;
 
 /** vaddr (31 bits), rank (4) and index fit in 53 bits. */
 const KEY_STEP = 2 ** 18;
+
+/** @throws FormatError for a malformed name of the object itself; one of its debug file is a help, no more, and counts as empty. */
+function nameIn(symbols: Symbols, index: number, table: number): string {
+  try {
+    return symbols.name(index);
+  } catch (error) {
+    if (table < DEBUG_TABLE || !(error instanceof FormatError)) throw error;
+    return '';
+  }
+}
+
+/** Place of the debug file's table. */
+const DEBUG_TABLE = 2;
 
 function isAt(type: number, shndx: number): boolean {
   if (shndx === ST_SHNDX.SHN_UNDEF || shndx === ST_SHNDX.SHN_ABS) return false;

@@ -3,7 +3,7 @@ import type { ElfFile } from '../../elf/file.ts';
 import { parseElf } from '../../elf/header.ts';
 import { debugLink } from '../../elf/interpreter.ts';
 import { buildId } from '../../elf/note.ts';
-import { SymbolColumns } from '../../elf/symbol-columns.ts';
+import { symbolColumns, type SymbolColumns } from '../../elf/symbol-columns.ts';
 import { directoryOf } from './dynamic-string.ts';
 import type { LoadObject } from './load-object.ts';
 import type { RootFileSystem } from './root.ts';
@@ -17,7 +17,7 @@ export type DebuggedObject = Pick<LoadObject, 'buildId' | 'elf' | 'realPath'>;
  * What `.gnu_debugdata` holds is not read, as it is compressed with LZMA.
  */
 export function debugSymbols(object: DebuggedObject, root: RootFileSystem): SymbolColumns | null {
-  return fromDebugFile(object, root, (elf) => new SymbolColumns(elf));
+  return fromDebugFile(object, root, symbolColumns);
 }
 
 /**

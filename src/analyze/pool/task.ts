@@ -15,6 +15,7 @@ import { RecordingRoot } from '../cache/recording-root.ts';
 import { analyzeObject } from '../code/analyze-object.ts';
 import type { CodeSource } from '../graph/program-graph.ts';
 import type { Scope } from '../graph/scope.ts';
+import type { RunTimeLibrary } from '../load/run-time-library.ts';
 import type { PhaseSplit } from '../phases/find-phases.ts';
 
 /** One program to analyse; plain data, so that it can be handed to another thread. */
@@ -27,7 +28,7 @@ export interface AnalysisTask {
   /** How to tell set-up from what follows; null for one phase. */
   readonly phases: PhaseSplit | null;
   readonly plugins: boolean;
-  readonly libraries: readonly { readonly name: string; readonly reason: string }[];
+  readonly libraries: readonly RunTimeLibrary[];
   /** Directory of the cache; null for none. */
   readonly cache: string | null;
   /** Milliseconds and bytes after which no further object is read; null for no bound. */

@@ -4,7 +4,10 @@ import { type FrameRange, frameRanges } from '../frame.ts';
 import { debugLink, type DebugLink, interpreter } from '../interpreter.ts';
 import { buildId, type ElfNote, elfNotes } from '../note.ts';
 import { type ElfRelocation, elfRelocations } from '../relocation.ts';
+import { SymbolColumns } from '../symbol-columns.ts';
 import { elfSymbols, type ElfSymbol } from '../symbol.ts';
+
+type ColumnSymbol = Pick<ElfSymbol, 'name' | 'value' | 'size' | 'type' | 'bind' | 'shndx'>;
 
 /** All that can be read from a file. */
 export interface Everything {
@@ -14,6 +17,8 @@ export interface Everything {
   readonly dynamic: ElfDynamic | null;
   readonly symtab: readonly ElfSymbol[];
   readonly dynsym: readonly ElfSymbol[];
+  /** Of `.symtab` as columns. */
+  readonly columns: readonly ColumnSymbol[];
   readonly relocations: readonly ElfRelocation[];
   readonly frames: readonly FrameRange[];
   readonly debugLink: DebugLink | null;
@@ -27,7 +32,20 @@ export const READERS: { readonly [Name in keyof Everything]: (elf: ElfFile) => E
   dynamic: elfDynamic,
   symtab: (elf) => elfSymbols(elf, 'symtab'),
   dynsym: (elf) => elfSymbols(elf, 'dynsym'),
+  columns: columnSymbols,
   relocations: elfRelocations,
   frames: frameRanges,
   debugLink,
 };
+
+function columnSymbols(elf: ElfFile): ColumnSymbol[] {
+  const columns = new SymbolColumns(elf);
+  return Array.from({ length: Math.max(0, columns.count - 1) }, (_, at) => ({
+    name: columns.name(at + 1),
+    value: columns.value[at + 1] as number,
+    size: columns.size[at + 1] as number,
+    type: columns.type[at + 1] as number,
+    bind: columns.bind[at + 1] as number,
+    shndx: columns.shndx[at + 1] as number,
+  }));
+}

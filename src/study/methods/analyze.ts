@@ -5,13 +5,13 @@ import { measured, readCosts } from '../measure.ts';
 import type { Method } from '../method.ts';
 import { runTool } from '../tool.ts';
 import { setsOf } from '../study-sets.ts';
+import { libraryOptions } from '../workload/load.ts';
 
 /** `callgate analyze` of the program's file, without what earlier analyses have left in the cache. */
 export const analyze: Method<'analyze'> = {
   kind: 'analyze',
   async run({ options }, { workload, callgate, folder, signal }) {
     const [output, cost] = [join(folder, 'analyze.json'), join(folder, 'analyze.cost')];
-    const named = workload.libraries.flatMap((path) => ['--dlopen', path]);
     const words = [
       ...measured(cost),
       callgate,
@@ -20,7 +20,7 @@ export const analyze: Method<'analyze'> = {
       '-o',
       output,
       ...options,
-      ...named,
+      ...libraryOptions(workload),
       workload.program,
     ];
     const { wall, failures } = await runTool(words, { folder, signal, env: { XDG_CACHE_HOME: folder } });

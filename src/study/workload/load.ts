@@ -34,6 +34,11 @@ export function workloadNames(folder: string): readonly string[] {
     .sort();
 }
 
+/** Options by which `callgate analyze` knows the libraries that files of a workload name. */
+export function libraryOptions({ libraries }: Pick<Workload, 'libraries'>): string[] {
+  return libraries.flatMap((path) => ['--dlopen', path]);
+}
+
 /** Path of the workload of that name in a folder. */
 export function workloadFile(folder: string, name: string): string {
   return join(folder, `${name}${EXTENSION}`);

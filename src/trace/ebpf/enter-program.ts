@@ -94,7 +94,7 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
     processAt: AT.large,
     eventAt: AT.event,
   });
-  // Where the time is not read, it is before all others.
+  // A lean program reads it where it is needed; the verifier wants it written before.
   if (options.isLean === true) code.store('r10', AT.now, 0, 8);
   else readTime(code);
   findArch(code);
@@ -305,9 +305,12 @@ function emitCallEvent(code: ProgramAssembler, type: 'call' | 'use'): void {
 }
 
 function countCall(code: ProgramAssembler, options: ProgramOptions): void {
+  if (options.isLean === true) {
+    code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8);
+    return;
+  }
   const later = code.fresh('later');
-  if (options.isLean === true) code.mov('r1', 1).atomicAdd('r9', CALL.count, 'r1', 8);
-  else countAndWait(code);
+  countAndWait(code);
   // Another thread may have been later.
   code.load('r1', 'r10', AT.now, 8).load('r2', 'r9', CALL.last, 8).jumpIf('le', 'r1', 'r2', later);
   code.store('r9', CALL.last, 'r1', 8).label(later);
@@ -389,8 +392,11 @@ function addValue(
   }
   code.store('r10', valueKey + VALUE_KEY.which, which, 4).store('r10', valueKey + VALUE_KEY.value, 'r3', 8);
   code.lookup('values', valueKey).jumpIf('eq', 'r0', 0, fresh);
-  code.load('r1', 'r10', AT.now, 8).load('r2', 'r0', VALUE.last, 8).jumpIf('le', 'r1', 'r2', next);
-  code.store('r0', VALUE.last, 'r1', 8).jump(next);
+  if (options.isLean !== true) {
+    code.load('r1', 'r10', AT.now, 8).load('r2', 'r0', VALUE.last, 8).jumpIf('le', 'r1', 'r2', next);
+    code.store('r0', VALUE.last, 'r1', 8);
+  }
+  code.jump(next);
   code
     .label(fresh)
     .mov('r1', 1)

@@ -42,7 +42,7 @@ export interface ProgramOptions {
   readonly hasSymbols?: boolean;
   /**
    * Without what a recording of weeks has little use for: how long calls wait, and times of last uses, of calls and of values. Reading the
-   * time and finding the call that waited are half of what a call costs.
+   * time and finding the call that waited are half of what a call costs. Without phases and triggers.
    */
   readonly isLean?: true;
   /** Whether it is told when a process is moved to another cgroup. */
