@@ -37,6 +37,19 @@ describe('Image', () => {
     expect(image.symbolAt(at('hidden') + 2)).toMatchObject({ name: 'hidden', offset: 2 });
   });
 
+  it('refuses an object that is linked for addresses of 32 bits or more, and not what is below', () => {
+    const options = ['-shared', '-fPIC', '-nostdlib'];
+    const linkedAt = (address: string): string =>
+      workshop.compile(`at-${address}`, 'int f(void) { return 1; }', [
+        ...options,
+        `-Wl,-Ttext-segment=${address}`,
+      ]);
+    expect(() => new Image(loadSet(linkedAt('0x70000000')))).not.toThrow();
+    const load = loadSet(linkedAt('0x90000000'));
+    expect(() => new Image(load)).toThrow(UnsupportedError);
+    expect(() => new Image(load)).toThrow('0x90000000 is linked for addresses up to 24159');
+  });
+
   it('has nothing outside of the objects', () => {
     const image = new Image(loadSet('/usr/bin/ls'));
     for (const address of [

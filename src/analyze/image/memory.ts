@@ -80,8 +80,8 @@ export class Memory {
    *
    * @throws UnsupportedError when they do not fit below 2^31, or an ET_EXEC file wants addresses that are taken.
    */
-  protected map(files: readonly { readonly elf: ElfFile }[]): number[] {
-    const bases = files.map(({ elf }) => this.#place(elf));
+  protected map(files: readonly { readonly elf: ElfFile; readonly path: string }[]): number[] {
+    const bases = files.map(({ elf, path }) => this.#place(elf, path));
     this.#grow();
     for (const [index, { elf }] of files.entries()) this.#fill(elf, bases[index] as number);
     return bases;
@@ -103,9 +103,16 @@ export class Memory {
     return address >= 0 && address + size <= this.end;
   }
 
-  #place(elf: ElfFile): number {
+  #place(elf: ElfFile, path: string): number {
     const lowest = Math.floor((elf.loads[0]?.vaddr ?? 0) / GAP) * GAP;
     const highest = elf.loads.reduce((end, load) => Math.max(end, load.vaddr + load.memsz), lowest);
+    // Places in an object are kept as integers, too.
+    if (highest > LIMIT) {
+      throw new UnsupportedError(
+        `image: ${path} is linked for addresses up to ${highest}, more than can be analyzed (${LIMIT})`,
+        { feature: 'image' },
+      );
+    }
     const isFixed = elf.type === E_TYPE.ET_EXEC;
     const start = isFixed ? lowest : this.end;
     if (isFixed && lowest < this.end) {
