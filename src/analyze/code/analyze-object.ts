@@ -3,6 +3,7 @@ import { FlowAnalysis } from '../value/flow.ts';
 import { Transfer } from '../value/transfer.ts';
 import { ValuePool } from '../value/value.ts';
 import { warmUpDecoder } from '../x86/warm-up.ts';
+import { type CodeMap, withCodeMap } from './code-map.ts';
 import { dataObjects, pointerWords } from './data-objects.ts';
 import { Explorer } from './explorer.ts';
 import { finishCode } from './finish.ts';
@@ -22,8 +23,12 @@ import type { ObjectView } from './object-view.ts';
  */
 export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
   warmUpDecoder();
+  return withCodeMap(Math.max(0, view.codeHigh - view.codeLow), (map) => explore(image, view, map));
+}
+
+function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   const known = functionStarts(image, view);
-  const explorer = new Explorer(view, known, noreturnWords(image, view));
+  const explorer = new Explorer(view, map, known, noreturnWords(image, view));
   const transfer = new Transfer(new ValuePool(), view, view.isGo);
   const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer);
   for (const label of known.dataLabels) explorer.take(-1, -1, label);

@@ -1,4 +1,6 @@
 import { FLOW, Instruction, OP, OPERAND, TRAIT } from '../x86/instruction.ts';
+import { plainLength, plainShapes } from '../x86/plain.ts';
+import type { CodeMap } from './code-map.ts';
 import type { FrameList } from './frame-list.ts';
 import type { FunctionStarts } from './function-starts.ts';
 import { IntList } from './int-list.ts';
@@ -21,6 +23,9 @@ export const CODE = {
   AFTER_BRANCH: 32,
 } as const;
 
+/** So many bytes an instruction may have. */
+const WINDOW = 16;
+
 /** A callee that is not known to return: what to do when it does. */
 const RETURN_TOO = -1;
 
@@ -32,10 +37,9 @@ export class Explorer {
   readonly view: ObjectView;
   readonly frames: FrameList;
   readonly low: number;
+  /** As in CodeMap. */
   readonly flags: Uint8Array;
-  /** The same memory, four places in each. */
   readonly flagWords: Int32Array;
-  /** Index of the function that owns the instruction at vaddr - low, plus 1; 0 for none. Memory that is never written costs nothing. */
   readonly owners: Int32Array;
   readonly functionStarts: IntList = new IntList(512);
   readonly origins: IntList = new IntList(512);
@@ -57,25 +61,29 @@ export class Explorer {
   readonly labels: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
-  readonly #functions = new Map<number, number>();
+  /** By vaddr, the functions that begin in what another one owned already. */
+  readonly #lateFunctions = new Map<number, number>();
   readonly #work = new IntList(512);
   readonly #waiterHeads = new IntList(512);
   readonly #waiterLinks = new IntList(512);
   readonly #waiterFunctions = new IntList(512);
   readonly #waiterPlaces = new IntList(512);
   readonly #noreturnWords: ReadonlySet<number>;
+  /** Of plain instructions. */
+  readonly shapes: Uint8Array;
   readonly #ins = new Instruction();
   readonly #probe = new Instruction();
 
-  constructor(view: ObjectView, known: FunctionStarts, noreturnWords: ReadonlySet<number>) {
+  /** @param map For the code of this object, of zeros. */
+  constructor(view: ObjectView, map: CodeMap, known: FunctionStarts, noreturnWords: ReadonlySet<number>) {
     this.view = view;
     this.low = view.codeLow;
-    const size = (Math.max(0, view.codeHigh - view.codeLow) + 19) & ~3;
-    this.flags = new Uint8Array(size);
-    this.flagWords = new Int32Array(this.flags.buffer);
-    this.owners = new Int32Array(size);
+    this.flags = map.flags;
+    this.flagWords = map.flagWords;
+    this.owners = map.owners;
     this.frames = known.frames;
     this.#noreturnWords = noreturnWords;
+    this.shapes = plainShapes(view.isFixed);
     for (const part of known.parts) {
       if (view.isCode(part)) this.flags[part - this.low] = CODE.PART;
     }
@@ -87,7 +95,8 @@ export class Explorer {
   functionAt(vaddr: number): number {
     const flag = this.flags[vaddr - this.low];
     if (flag === undefined || (flag & CODE.FUNCTION) === 0) return -1;
-    return this.#functions.get(vaddr) ?? -1;
+    const owner = (this.owners[vaddr - this.low] as number) - 1;
+    return this.functionStarts.at(owner) === vaddr ? owner : (this.#lateFunctions.get(vaddr) ?? -1);
   }
 
   /** Index of the function that begins at a vaddr, or that came to it first; -1 for none. */
@@ -108,8 +117,9 @@ export class Explorer {
     this.returns.push(0);
     this.lastRuns.push(-1);
     this.#waiterHeads.push(-1);
-    this.#functions.set(vaddr, index);
     const at = vaddr - this.low;
+    if (this.owners[at] === 0) this.owners[at] = index + 1;
+    else this.#lateFunctions.set(vaddr, index);
     this.flags[at] = (this.flags[at] as number) | CODE.FUNCTION | CODE.LEADER;
     this.follow(index, vaddr);
     return index;
@@ -310,6 +320,7 @@ export class Explorer {
     let at = start;
     let wasCall = isAfterCall;
     for (;;) {
+      if (!wasCall) at = this.#skipPlain(index, at);
       if (!view.isCode(at)) break;
       const flag = flags[at - low] as number;
       // Compilers let nothing run into other code but a call that does not return, and padding.
@@ -345,6 +356,25 @@ export class Explorer {
       wasCall = flow === FLOW.CALL || flow === FLOW.CALL_INDIRECT;
     }
     this.#endRun(index, start, at);
+  }
+
+  /** Goes on over plain instructions that nobody has come to yet; where that ends. */
+  #skipPlain(index: number, start: number): number {
+    const { flags, owners, low } = this;
+    const { bytes, base } = this.view;
+    const stop = this.view.codeEndAt(start) - WINDOW;
+    const shapes = this.shapes;
+    let at = start;
+    while (at <= stop) {
+      const flag = flags[at - low] as number;
+      if ((flag & (CODE.INSTRUCTION | CODE.FUNCTION)) !== 0) break;
+      const length = plainLength(bytes, at + base, shapes);
+      if (length === 0) break;
+      flags[at - low] = flag | CODE.INSTRUCTION;
+      owners[at - low] = index + 1;
+      at += length;
+    }
+    return at;
   }
 
   #isOtherStart(index: number, at: number, flag: number): boolean {

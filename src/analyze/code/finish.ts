@@ -2,6 +2,7 @@ import { CODE, type Explorer } from './explorer.ts';
 import { appendBlocks } from './body.ts';
 import type { Personality } from './frame-notes.ts';
 import { IntList } from './int-list.ts';
+import { sortedOrder } from '../../base/sorted-order.ts';
 import { type DataObjects, FACT, ORIGIN, type ObjectCode } from './object-code.ts';
 
 /** What says that a start is a function of its own, not a part that the compiler split off. */
@@ -181,26 +182,6 @@ function permuted(items: Int32Array, order: Int32Array): Int32Array {
   for (let at = 0; at < order.length; at++) result[at] = items[order[at] as number] as number;
   return result;
 }
-
-/** The permutation that sorts integers: by keys and indexes in one double, which sort without a comparison function. */
-function sortedOrder(keys: Int32Array, count: number): Int32Array {
-  const order = new Int32Array(count);
-  const packed = new Float64Array(count);
-  let isSorted = true;
-  for (let index = 0; index < count; index++) {
-    const key = keys[index] as number;
-    if (index > 0 && (keys[index - 1] as number) > key) isSorted = false;
-    packed[index] = key * KEY_STEP + index;
-    order[index] = index;
-  }
-  if (isSorted) return order;
-  packed.sort();
-  for (let at = 0; at < count; at++) order[at] = (packed[at] as number) % KEY_STEP;
-  return order;
-}
-
-/** More than there are functions, runs or blocks; with 31 bits of address it fits in the 53 of a double. */
-const KEY_STEP = 0x40_0000;
 
 type Facts = Pick<ObjectCode, 'factOffsets' | 'factKinds' | 'factPlaces' | 'factTargets'>;
 

@@ -1,6 +1,8 @@
+import { integer } from '../../base/integer.ts';
 import type { FlowAnalysis } from '../value/flow.ts';
 import { VALUE } from '../value/value.ts';
 import type { Transfer } from '../value/transfer.ts';
+import { plainLength } from '../x86/plain.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import { AddressRegisters, type KnownRegister, type KnownTarget, SMALL } from './address-registers.ts';
 import { ExploredBody } from './body.ts';
@@ -407,7 +409,8 @@ export class JumpResolver {
     const key = `${at},${table},${base}`;
     if (this.#seenTables.has(key)) return;
     this.#seenTables.add(key);
-    this.#unbounded.push([index, at, table, base, count]);
+    // One double among them makes doubles of all.
+    this.#unbounded.push([index, at, integer(table), integer(base), integer(count)]);
   }
 
   /** Whether a table of the jump is still to be read, or was. */
@@ -425,7 +428,7 @@ export class JumpResolver {
     const { view } = this.#explorer;
     const known = this.targets.get(at) ?? [];
     const distinct = new Set(known);
-    for (const target of targets) if (view.isCode(target)) distinct.add(target);
+    for (const target of targets) if (view.isCode(target)) distinct.add(target | 0);
     if (distinct.size === 0) {
       if (!this.#hasTable(at)) this.#open(index, at);
       return;
@@ -449,10 +452,12 @@ export class JumpResolver {
     // A mask bounds an index as well, of which not all values need be there: then the table ends before, with what cannot be an entry.
     const isMask = (count & (count - 1)) === 0;
     const targets: number[] = [];
+    const start = integer(table);
     for (let entry = 0; entry < Math.min(count, 65_536); entry++) {
-      const place = table + entry * 4;
+      const place = start + entry * 4;
       if (!view.contains(place)) break;
-      const target = base + view.i32(place);
+      const sum = base + view.i32(place);
+      const target = sum >= 0 && sum < 2 ** 31 ? sum | 0 : -1;
       if (isMask && (!view.isCode(target) || (hasFrame && frames.at(target) < 0))) break;
       if (this.#mayJump(index, target, isStrict)) targets.push(target);
       else if (isStrict) break;
@@ -498,9 +503,11 @@ export class JumpResolver {
     if (boundaries === undefined) {
       boundaries = new Uint8Array(Math.min(frames.ends[frame] as number, view.high) - start);
       const ins = this.#ins;
+      const { shapes } = this.#explorer;
       for (let at = 0; at < boundaries.length;) {
         boundaries[at] = 1;
-        at += view.scan(start + at, ins) || 1;
+        const place = start + at;
+        at += plainLength(view.bytes, place + view.base, shapes) || view.scan(place, ins) || 1;
       }
       this.#boundaries.set(frame, boundaries);
     }

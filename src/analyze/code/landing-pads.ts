@@ -1,3 +1,4 @@
+import { integer } from '../../base/integer.ts';
 import type { ObjectView } from './object-view.ts';
 
 const DW_EH_PE_OMIT = 0xff;
@@ -27,7 +28,7 @@ export function landingPads(view: ObjectView, lsda: number, functionStart: numbe
     cursor.encoded(siteEncoding);
     const pad = cursor.encoded(siteEncoding);
     cursor.uleb();
-    if (pad !== 0) pads.push(base + pad);
+    if (pad !== 0) pads.push(integer(base + pad));
   }
   return pads;
 }

@@ -33,9 +33,10 @@ export class ObjectView implements ValueMemory {
   readonly isFixed: boolean;
   /** Compiled by Go, whose functions keep to a calling convention of their own. */
   readonly isGo: boolean;
-  readonly #bytes: Uint8Array;
+  /** The image, in which a vaddr of this object stands at vaddr + base. */
+  readonly bytes: Uint8Array;
+  readonly base: number;
   readonly #data: DataView;
-  readonly #base: number;
   /** Pairs of vaddrs: executable segments. */
   readonly #code: number[] = [];
   /** Pairs of vaddrs: segments that are never written. */
@@ -48,21 +49,23 @@ export class ObjectView implements ValueMemory {
     if (object === undefined) throw new RangeError(`no object ${index}`);
     const { elf } = object.file;
     this.index = index;
-    this.#bytes = image.bytes;
+    this.bytes = image.bytes;
     this.#data = new DataView(image.bytes.buffer, image.bytes.byteOffset, image.bytes.byteLength);
-    this.#base = object.base;
+    // What comes from a file is a double to V8 until it is made an integer.
+    this.base = object.base | 0;
     this.isFixed = elf.type === E_TYPE.ET_EXEC;
-    this.low = object.start - object.base;
-    this.high = object.end - object.base;
+    this.low = (object.start - object.base) | 0;
+    this.high = (object.end - object.base) | 0;
     for (const load of elf.loads) {
-      if ((load.flags & P_FLAGS.PF_X) !== 0) this.#code.push(load.vaddr, load.vaddr + load.filesz);
-      if ((load.flags & P_FLAGS.PF_W) === 0) this.#readOnly.push(load.vaddr, load.vaddr + load.memsz);
+      if ((load.flags & P_FLAGS.PF_X) !== 0) this.#code.push(load.vaddr | 0, (load.vaddr + load.filesz) | 0);
+      if ((load.flags & P_FLAGS.PF_W) === 0)
+        this.#readOnly.push(load.vaddr | 0, (load.vaddr + load.memsz) | 0);
     }
     // The loader and static programs write theirs by their own code before they protect it.
     const isRelocatedByOthers = object.file.role !== 'interpreter' && image.loadSet.libc !== 'static';
     for (const segment of elf.segments) {
       if (isRelocatedByOthers && segment.type === P_TYPE.PT_GNU_RELRO)
-        this.#readOnly.push(segment.vaddr, segment.vaddr + segment.memsz);
+        this.#readOnly.push(segment.vaddr | 0, (segment.vaddr + segment.memsz) | 0);
     }
     this.codeLow = this.#code[0] ?? 0;
     this.codeHigh = this.#code.at(-1) ?? 0;
@@ -76,7 +79,7 @@ export class ObjectView implements ValueMemory {
     for (let at = 0; at < relocations.count; at++) {
       const kind = relocations.kind[at] as number;
       const word = wordOf(kind);
-      const place = (relocations.place[at] as number) - this.#base - this.low;
+      const place = (relocations.place[at] as number) - this.base - this.low;
       if (kind === RELOCATION_KIND.COPY && place >= 0) {
         const size = object.symbols.size[relocations.symbol[at] as number] ?? 8;
         this.#words.fill(WORD.POINTER, place >>> 3, (place + size + 7) >>> 3);
@@ -94,6 +97,15 @@ export class ObjectView implements ValueMemory {
   isCode(vaddr: number): boolean {
     if (vaddr < this.codeLow || vaddr >= this.codeHigh) return false;
     return this.#code.length === 2 || inRanges(this.#code, vaddr);
+  }
+
+  /** End of the executable segment that a vaddr is in; 0 outside of all. */
+  codeEndAt(vaddr: number): number {
+    for (let at = 0; at < this.#code.length; at += 2) {
+      const end = this.#code[at + 1] as number;
+      if (vaddr >= (this.#code[at] as number) && vaddr < end) return end;
+    }
+    return 0;
   }
 
   /** Whether a procedure linkage table begins there. */
@@ -135,7 +147,7 @@ export class ObjectView implements ValueMemory {
   }
 
   u8(vaddr: number): number {
-    return this.contains(vaddr) ? (this.#bytes[vaddr + this.#base] as number) : 0;
+    return this.contains(vaddr) ? (this.bytes[vaddr + this.base] as number) : 0;
   }
 
   u16(vaddr: number): number {
@@ -143,28 +155,28 @@ export class ObjectView implements ValueMemory {
   }
 
   u32(vaddr: number): number {
-    return this.#holds(vaddr, 4) ? this.#data.getUint32(vaddr + this.#base, true) : 0;
+    return this.#holds(vaddr, 4) ? this.#data.getUint32(vaddr + this.base, true) : 0;
   }
 
   i32(vaddr: number): number {
-    return this.#holds(vaddr, 4) ? this.#data.getInt32(vaddr + this.#base, true) : 0;
+    return this.#holds(vaddr, 4) ? this.#data.getInt32(vaddr + this.base, true) : 0;
   }
 
   i64(vaddr: number): number | null {
     if (!this.#holds(vaddr, 8)) return null;
-    const high = this.#data.getInt32(vaddr + this.#base + 4, true);
-    const value = high * 0x1_0000_0000 + this.#data.getUint32(vaddr + this.#base, true);
+    const high = this.#data.getInt32(vaddr + this.base + 4, true);
+    const value = high * 0x1_0000_0000 + this.#data.getUint32(vaddr + this.base, true);
     return Number.isSafeInteger(value) ? value : null;
   }
 
   /** The vaddr that a word holds, 0 if it holds none. */
   pointerAt(vaddr: number): number {
     if (!this.#holds(vaddr, 8)) return 0;
-    if (this.#data.getInt32(vaddr + this.#base + 4, true) !== 0) return 0;
-    const low = this.#data.getUint32(vaddr + this.#base, true);
+    if (this.#data.getInt32(vaddr + this.base + 4, true) !== 0) return 0;
+    const low = this.#data.getUint32(vaddr + this.base, true);
     // Relocated words hold addresses of the image.
-    const value = this.wordAt(vaddr) === WORD.NONE ? low : low - this.#base;
-    return this.contains(value) ? value : 0;
+    const value = this.wordAt(vaddr) === WORD.NONE ? low : low - this.base;
+    return this.contains(value) ? value | 0 : 0;
   }
 
   /** The zero-terminated text at a vaddr if it is one of printable ASCII of at most `limit` bytes, else null. */
@@ -181,24 +193,24 @@ export class ObjectView implements ValueMemory {
 
   /** The object's vaddr of an address of the image. */
   vaddrOf(address: number): number {
-    return address - this.#base;
+    return address - this.base;
   }
 
   /** Fills in the instruction at a vaddr; its length, 0 where there is none. */
   decode(vaddr: number, into: Instruction): number {
-    const at = vaddr + this.#base;
-    return decodeInstruction(this.#bytes, at, Math.min(at + 16, this.high + this.#base), vaddr, into);
+    const at = vaddr + this.base;
+    return decodeInstruction(this.bytes, at, Math.min(at + 16, this.high + this.base), vaddr, into);
   }
 
   /** As `decode`, but fills in only length, flow, target and traits; `describe` does the rest. */
   scan(vaddr: number, into: Instruction): number {
-    const at = vaddr + this.#base;
-    return scanInstruction(this.#bytes, at, Math.min(at + 16, this.high + this.#base), vaddr, into);
+    const at = vaddr + this.base;
+    return scanInstruction(this.bytes, at, Math.min(at + 16, this.high + this.base), vaddr, into);
   }
 
   /** Fills in the remaining fields after `scan`. */
   describe(into: Instruction): void {
-    describeInstruction(this.#bytes, into.address + this.#base, into);
+    describeInstruction(this.bytes, into.address + this.base, into);
   }
 
   #holds(vaddr: number, size: number): boolean {

@@ -57,6 +57,7 @@ export class ArgumentQuery {
   readonly #answers = new Map<string, PossibleValues>();
   readonly #open = new Set<string>();
   readonly #kept = new Map<number, boolean>();
+  readonly #takers = new Map<number, ReadonlyMap<number, ReadonlySet<number>>>();
   readonly #escape: Escape;
   readonly #calls = new Map<number, readonly CallPlace[]>();
   readonly #variables = new Map<number, GoVariables>();
@@ -198,8 +199,11 @@ export class ArgumentQuery {
   }
 
   /** vaddrs at which reached code takes the address of a node, or reads it from a word that the loader fills, by function. */
-  #takersOf(node: number): Map<number, Set<number>> {
+  #takersOf(node: number): ReadonlyMap<number, ReadonlySet<number>> {
+    const known = this.#takers.get(node);
+    if (known !== undefined) return known;
     const takers = new Map<number, Set<number>>();
+    this.#takers.set(node, takers);
     const wanted = this.#graph.addressOf(node);
     for (const from of this.#reach.order) {
       const object = this.#graph.objectOf(from);

@@ -1,4 +1,5 @@
 import { FormatError } from '../../base/errors.ts';
+import { sortedOrder } from '../../base/sorted-order.ts';
 import { ST_BIND, ST_SHNDX, ST_TYPE } from '../../elf/constants.ts';
 import { symbolColumns, type SymbolColumns } from '../../elf/symbol-columns.ts';
 import { debugSymbols } from '../load/debug-file.ts';
@@ -23,7 +24,7 @@ export class ObjectNames {
   /** Names that were asked for: a chain asks for the same ones again and again. */
   readonly #names: (string | undefined)[] = [];
   /** The best symbol of each vaddr, by ascending vaddr. */
-  readonly #order: Uint32Array;
+  readonly #order: Int32Array;
   #byName: Map<string, number> | null = null;
 
   constructor(file: LoadObject, root: RootFileSystem, dynamic: SymbolTable) {
@@ -115,33 +116,17 @@ export class ObjectNames {
     return byName;
   }
 
-  #bestOrder(): Uint32Array {
-    const count = this.#count;
-    const keys = new Float64Array(count);
-    const order = new Uint32Array(count);
-    for (let at = 0; at < count; at++) {
-      keys[at] = ((this.#vaddrs[at] as number) * 16 + (15 - (this.#ranks[at] as number))) * KEY_STEP + at;
-      order[at] = at;
-    }
-    if (count <= KEY_STEP) {
-      // vaddr, rank and index in one number sort without a comparison function, many times faster.
-      keys.sort();
-      for (let at = 0; at < count; at++) order[at] = (keys[at] as number) % KEY_STEP;
-    } else {
-      order.sort(
-        (a, b) =>
-          (this.#vaddrs[a] as number) - (this.#vaddrs[b] as number) ||
-          (this.#ranks[b] as number) - (this.#ranks[a] as number) ||
-          a - b,
-      );
-    }
+  #bestOrder(): Int32Array {
+    const order = sortedOrder(this.#vaddrs, this.#count);
+    const ranks = this.#ranks;
     let kept = 0;
     let last = -1;
-    for (let at = 0; at < count; at++) {
-      const symbol = order[at] as number;
+    for (const symbol of order) {
       const vaddr = this.#vaddrs[symbol] as number;
-      if (kept > 0 && vaddr === last) continue;
-      order[kept++] = symbol;
+      if (vaddr === last) {
+        const best = order[kept - 1] as number;
+        if ((ranks[symbol] as number) > (ranks[best] as number)) order[kept - 1] = symbol;
+      } else order[kept++] = symbol;
       last = vaddr;
     }
     return order.slice(0, kept);
@@ -149,9 +134,6 @@ export class ObjectNames {
 }
 
 const MOST_LABELS = 32;
-
-/** vaddr (31 bits), rank (4) and index fit in 53 bits. */
-const KEY_STEP = 2 ** 18;
 
 /** @throws FormatError for a malformed name of the object itself; one of its debug file is a help, no more, and counts as empty. */
 function nameIn(symbols: Symbols, index: number, table: number): string {

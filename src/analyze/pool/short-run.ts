@@ -1,11 +1,32 @@
+import { readdirSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Has V8 inline less from now on, in all threads: for a process that does one analysis and ends.
+ * Has V8 inline less from now on, in all threads, and compile and collect only where this thread leaves a processor free: for a process that
+ * does one analysis and ends.
  *
  * Most of what runs so briefly is compiled once and hardly used; docs/decisions/static-analysis.md has what that saves. It is to be called
  * once the stored code of the bundle is loaded, for V8 refuses code that was stored under other flags.
  */
 export function compileForShortRun(): void {
-  setFlagsFromString('--max-inlined-bytecode-size-cumulative=100');
+  for (const flag of FLAGS) setFlagsFromString(flag);
+  try {
+    const niceness = Math.min(getPriority() + YIELD, 19);
+    for (const tid of readdirSync('/proc/self/task').map(Number))
+      if (tid !== process.pid) setPriority(tid, niceness);
+  } catch {
+    // Without /proc, or under a policy that forbids it, it takes a little longer.
+  }
 }
+
+const FLAGS = [
+  '--max-inlined-bytecode-size-cumulative=100',
+  // How long a function runs before it is optimised, three times what it is by default.
+  '--interrupt-budget=200000',
+  // New objects get all the room at once: half of the collections are saved.
+  '--semi-space-growth-factor=16',
+];
+
+/** V8 has four threads, and two processors are common: this thread waited a sixth of its time for one. */
+const YIELD = 10;

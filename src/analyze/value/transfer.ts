@@ -1,3 +1,4 @@
+import { integer } from '../../base/integer.ts';
 import { FLOW, type Instruction, OP, OPERAND, SEGMENT } from '../x86/instruction.ts';
 import {
   addValues,
@@ -190,7 +191,7 @@ export class Transfer {
       case VALUE.FRAME:
         return size >= 4 ? this.slots.read(state, payload, size) : TOP;
       case VALUE.ADDRESS:
-        return this.#loadConstant(payload, size);
+        return this.#loadConstant(integer(payload), size);
       case VALUE.ELEMENT: {
         if (size !== 4 && size !== 8) return TOP;
         const limit = pool.extra(address);
