@@ -54,6 +54,8 @@ interface Registers {
   readonly states: Int32Array;
   /** Registers that instructions of one address alone set. */
   readonly only: readonly KnownRegister[];
+  /** Functions that are called there and were not known to return: nothing comes to what follows from there. */
+  readonly endless: readonly number[];
 }
 
 /**
@@ -177,10 +179,16 @@ export class AddressRegisters {
     this.#known.delete(index);
   }
 
+  /** What stands for all that is known of a function: another one once that may have changed. Null when nobody asked yet. */
+  reading(index: number): object | null {
+    return this.#known.has(index) ? this.#of(index) : null;
+  }
+
   #of(index: number): Registers {
-    const last = this.#explorer.lastRuns.at(index);
+    const { lastRuns, returns } = this.#explorer;
+    const last = lastRuns.at(index);
     const known = this.#known.get(index);
-    if (known?.last === last) return known;
+    if (known?.last === last && known.endless.every((callee) => returns.at(callee) === 0)) return known;
     const fresh = this.#read(index, last);
     this.#known.set(index, fresh);
     return fresh;
@@ -199,15 +207,16 @@ export class AddressRegisters {
     const targets = new Int32Array(count).fill(-1);
     const goesOn = new Uint8Array(count);
     const indirect = new Int32Array(count).fill(-1);
+    const endless: number[] = [];
     for (let block = 0; block < count; block++)
-      this.#readBlock(block, starts, ends, effects, once, targets, goesOn, indirect);
+      this.#readBlock(block, starts, ends, effects, once, targets, goesOn, indirect, endless);
     const only: KnownRegister[] = [];
     for (let register = 0; register < REGISTERS; register++) {
       const value = once[register] as number;
       if (value >= 0 && ((CALLEE_SAVED >>> register) & 1) === 1) only.push([register, value]);
     }
     const states = this.#propagate(index, starts, ends, effects, targets, goesOn, indirect);
-    return { last, starts, ends, states, only };
+    return { last, starts, ends, states, only, endless };
   }
 
   #readBlock(
@@ -219,6 +228,7 @@ export class AddressRegisters {
     targets: Int32Array,
     goesOn: Uint8Array,
     indirect: Int32Array,
+    endless: number[],
   ): void {
     const { view } = this.#explorer;
     const ins = this.#ins;
@@ -252,6 +262,9 @@ export class AddressRegisters {
           goesOn[block] = 0;
           break;
         case FLOW.CALL:
+          changed = this.#changedByCall;
+          if (at === end && this.#isEndless(ins.target, at, endless)) goesOn[block] = 0;
+          break;
         case FLOW.CALL_INDIRECT:
           changed = this.#changedByCall;
           break;
@@ -274,6 +287,16 @@ export class AddressRegisters {
       if (content === READ_BYTE) effects[at] = SMALL;
       else if (this.#entryOf(content) !== null) effects[at] = OTHER;
     }
+  }
+
+  /** Whether a call is of a function that is not known to return, which is noted. */
+  #isEndless(target: number, next: number, endless: number[]): boolean {
+    const { view, returns } = this.#explorer;
+    if (target === next || !view.isCode(target)) return false;
+    const callee = this.#explorer.functionAt(target);
+    if (callee < 0 || returns.at(callee) === 1) return false;
+    endless.push(callee);
+    return true;
   }
 
   #propagate(

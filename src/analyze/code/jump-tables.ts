@@ -33,6 +33,14 @@ interface Straight {
   entry: number;
 }
 
+/** Jumps of a function that were settled without its values. */
+interface Assumed {
+  /** Last run of the function, and what was known of its registers, when that was checked. */
+  last: number;
+  reading: object | null;
+  readonly jumps: Map<number, Straight>;
+}
+
 /** Entries of a table whose index is a byte. */
 const BYTE_COUNT = 0x100;
 
@@ -65,11 +73,8 @@ export class JumpResolver {
   /** Jumps of each function, and its last run when they were looked at. */
   readonly #jumps = new Map<number, Set<number>>();
   readonly #seenRuns = new Map<number, number>();
-  /**
-   * Jumps of each function that were settled without its values, from the code that was known, with the start of their runs, and its last run
-   * when that was checked.
-   */
-  readonly #assumed = new Map<number, { last: number; readonly jumps: Map<number, Straight> }>();
+  /** By function. */
+  readonly #assumed = new Map<number, Assumed>();
   /** Functions with jumps that were not looked at yet. */
   readonly #fresh = new Set<number>();
   readonly #rounds = new Map<number, number>();
@@ -156,7 +161,7 @@ export class JumpResolver {
     if (this.#tails.has(at)) return true;
     const assumed = this.#assumed.get(index);
     if (assumed === undefined)
-      this.#assumed.set(index, { last: UNKNOWN, jumps: new Map([[at, { start, entry }]]) });
+      this.#assumed.set(index, { last: UNKNOWN, reading: null, jumps: new Map([[at, { start, entry }]]) });
     else assumed.jumps.set(at, { start, entry });
     return true;
   }
@@ -194,7 +199,7 @@ export class JumpResolver {
   #checkAssumed(): void {
     for (const [index, assumed] of this.#assumed) {
       const last = this.#explorer.lastRuns.at(index);
-      if (assumed.last === last) continue;
+      if (assumed.last === last && assumed.reading === this.#addresses.reading(index)) continue;
       assumed.last = last;
       for (const [at, straight] of assumed.jumps) {
         // The same instructions from the same entry say the same.
@@ -204,6 +209,7 @@ export class JumpResolver {
         assumed.jumps.delete(at);
         this.#addJump(index, at);
       }
+      assumed.reading = this.#addresses.reading(index);
     }
   }
 
