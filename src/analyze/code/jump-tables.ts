@@ -83,6 +83,8 @@ export class JumpResolver {
   /** Functions that jump through pointers, which may be labels. */
   readonly #leaving = new Set<number>();
   readonly #unknown = new Set<number>();
+  /** Functions of which a jump has got more targets, which their registers do not know yet. */
+  readonly #widened = new Set<number>();
   /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries. */
   readonly #unbounded: (readonly [number, number, number, number, number])[] = [];
 
@@ -131,9 +133,11 @@ export class JumpResolver {
     while (pendingJumps.length > 0) {
       const at = pendingJumps.pop();
       const index = pendingJumps.pop();
-      if (this.#settleLocally(index, at)) continue;
-      this.#addJump(index, at);
+      if (!this.#settleLocally(index, at)) this.#addJump(index, at);
     }
+    // Not before: printf has thirty jumps of the same kind, and each of them would have all of it read again.
+    for (const index of this.#widened) this.#addresses.forget(index);
+    this.#widened.clear();
   }
 
   /** Notes that a jump is to be looked at with all values. */
@@ -444,7 +448,7 @@ export class JumpResolver {
     this.targets.set(at, all);
     // The new edge may bring values to code that is known already.
     this.#seenRuns.delete(index);
-    this.#addresses.forget(index);
+    this.#widened.add(index);
     const assumed = this.#assumed.get(index);
     if (assumed !== undefined) assumed.last = UNKNOWN;
     // Those that were known come first.
