@@ -196,7 +196,13 @@ export class JumpResolver {
     }
     // A bound further up is not looked for: the table ends where its entries do.
     if (this.#settleAs(index, at, value, WIDTHS.ALL)) return entry;
-    return this.#settleAs(index, at, other, WIDTHS.ALL) ? BY_REGISTERS : UNSETTLED;
+    if (this.#settleAs(index, at, other, WIDTHS.ALL)) return BY_REGISTERS;
+    if (
+      known !== null &&
+      this.#settleAs(index, at, this.#valueAt(at, known.start, this.#values(known.registers)), WIDTHS.ALL)
+    )
+      return BY_REGISTERS;
+    return UNSETTLED;
   }
 
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
