@@ -16,10 +16,12 @@ export type CodeMap = {
  */
 export function withCodeMap<T>(size: number, use: (map: CodeMap) => T): T {
   const places = (size + 19) & ~3;
+  const bytes = places * BYTES;
   const memory =
-    spare !== null && spare.byteLength >= places * BYTES ? spare : new ArrayBuffer(places * BYTES);
-  if (memory === spare) new Uint8Array(memory, 0, places * BYTES).fill(0);
+    spare !== null && spare.byteLength >= bytes ? spare : new ArrayBuffer(Math.max(bytes, LEAST));
   spare = null;
+  // New memory too: what is read before it is written is mapped twice.
+  new Uint8Array(memory, 0, bytes).fill(0);
   const owners = new Int32Array(memory, 0, places);
   const flags = new Uint8Array(memory, places * 4, places);
   const flagWords = new Int32Array(memory, places * 4, places >> 2);
@@ -34,6 +36,9 @@ let spare: ArrayBuffer | null = null;
 
 /** Of each place. */
 const BYTES = 5;
+
+/** Enough for libc, so that the memory is seldom replaced. */
+const LEAST = 2 ** 23;
 
 /** More is given back to the system: few objects are so large. */
 const KEPT = 2 ** 25;
