@@ -81,7 +81,19 @@ await build({
   entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
   plugins: [loader],
 });
+loadLate('command');
 for (const name of ['command', 'analyze', 'tracing', 'analyzing']) storeCode(name);
+
+/** Has a bundle load some modules of Node's once they are used: each takes a millisecond, and few commands use them. */
+function loadLate(name) {
+  const filename = join(bundle, `${name}.cjs`);
+  const source = readFileSync(filename, 'latin1');
+  const late = /=require\("(node:(?:child_process|crypto|fs\/promises|net|stream\/consumers))"\)/g;
+  if (!late.test(source))
+    throw new Error(`${name}: no module is loaded late, the bundler must have changed how it writes them`);
+  const lazy = 'const lateModule = (name) => new Proxy({}, { get: (_, key) => require(name)[key] });';
+  writeFileSync(filename, `${lazy}\n${source.replace(late, '=lateModule("$1")')}`, 'latin1');
+}
 
 /** Stores the code of a bundle as it is after a first use, which takes a process of its own: what was used before is all that counts. */
 function storeCode(name) {

@@ -11,4 +11,7 @@ if (certificates !== undefined) {
   delete process.env['CALLGATE_CA_CERTS'];
 }
 
+// Nothing is left to do then, and to take the heap apart first takes Node some milliseconds.
+process.once('beforeExit', () => process.exit());
+
 void import('./main.ts').then(({ main }) => main(process.argv, thread));
