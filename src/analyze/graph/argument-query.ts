@@ -57,7 +57,6 @@ export class ArgumentQuery {
   readonly #answers = new Map<string, PossibleValues>();
   readonly #open = new Set<string>();
   readonly #kept = new Map<number, boolean>();
-  readonly #takers = new Map<number, ReadonlyMap<number, ReadonlySet<number>>>();
   readonly #escape: Escape;
   readonly #calls = new Map<number, readonly CallPlace[]>();
   readonly #variables = new Map<number, GoVariables>();
@@ -189,39 +188,13 @@ export class ArgumentQuery {
     const known = this.#kept.get(node);
     if (known !== undefined) return known;
     const calls = new Set(this.#pointerCalls(node).map(({ address }) => address));
-    const isKept = [...this.#takersOf(node)].some(([taker, places]) => {
+    const isKept = [...this.#reach.takers.of(node)].some(([taker, places]) => {
       const through = this.#escape.callsOf(taker, places);
       const { base } = this.#graph.objectOf(taker);
       return through === null || [...through].some((vaddr) => !calls.has(vaddr + base));
     });
     this.#kept.set(node, isKept);
     return isKept;
-  }
-
-  /** vaddrs at which reached code takes the address of a node, or reads it from a word that the loader fills, by function. */
-  #takersOf(node: number): ReadonlyMap<number, ReadonlySet<number>> {
-    const known = this.#takers.get(node);
-    if (known !== undefined) return known;
-    const takers = new Map<number, Set<number>>();
-    this.#takers.set(node, takers);
-    const wanted = this.#graph.addressOf(node);
-    for (const from of this.#reach.order) {
-      const object = this.#graph.objectOf(from);
-      const { code, firstNode, base } = object;
-      const index = from - firstNode;
-      const end = code.factOffsets[index + 1] as number;
-      for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
-        const to = code.factTargets[fact] as number;
-        const isTaken =
-          code.factKinds[fact] === FACT.TAKE_CODE
-            ? firstNode + to === node
-            : code.factKinds[fact] === FACT.LOAD && targetOf(object, base + to) === wanted;
-        if (!isTaken) continue;
-        const places = takers.get(from) ?? new Set();
-        takers.set(from, places.add(code.factPlaces[fact] as number));
-      }
-    }
-    return takers;
   }
 
   /** Calls through a register that holds the function's address for certain, in the code that takes it. */
@@ -231,7 +204,7 @@ export class ArgumentQuery {
     const calls: CallPlace[] = [];
     const wanted = this.#graph.addressOf(node);
     const ins = new Instruction();
-    for (const from of this.#takersOf(node).keys()) {
+    for (const from of this.#reach.takers.of(node).keys()) {
       const object = this.#graph.objectOf(from);
       const { code, firstNode, base, view, transfer } = object;
       const index = from - firstNode;

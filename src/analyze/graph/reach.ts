@@ -1,5 +1,6 @@
 import { IntList } from '../code/int-list.ts';
 import { FACT } from '../code/object-code.ts';
+import { Takers } from './takers.ts';
 import { targetOf } from './word-target.ts';
 import type { EdgeGate, Gate } from './gates.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
@@ -92,6 +93,7 @@ export class Reach {
   readonly #edgeGates: Set<EdgeGate>;
   readonly #heldEdges: (() => void)[] = [];
   readonly #usedEdgeGates = new Set<EdgeGate>();
+  readonly takers: Takers = new Takers(this);
   readonly #hooks: ReachHooks;
   readonly #parts = new Map<number, Part>();
   #next = 0;
