@@ -10,18 +10,21 @@
 export function sortedOrder(keys: Int32Array, count: number): Int32Array {
   const order = new Int32Array(count);
   const halves = new Int32Array(count * 2);
-  let isSorted = true;
-  let last = -(2 ** 31);
   for (let index = 0; index < count; index++) {
     const key = keys[index] as number;
-    if (last > key) isSorted = false;
-    last = key;
     halves[index * 2] = index;
     halves[index * 2 + 1] = key;
-    order[index] = index;
   }
-  if (isSorted) return order;
   new BigInt64Array(halves.buffer).sort();
   for (let at = 0; at < count; at++) order[at] = halves[at * 2] as number;
   return order;
+}
+
+export function isAscending(keys: Int32Array): boolean {
+  let last = keys[0] ?? 0;
+  for (const key of keys) {
+    if (key < last) return false;
+    last = key;
+  }
+  return true;
 }

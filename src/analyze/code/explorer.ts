@@ -59,6 +59,8 @@ export class Explorer {
   readonly crossings: IntList = new IntList();
   /** Labels in the middle of functions whose address is taken: function and vaddr. */
   readonly labels: IntList = new IntList();
+  /** vaddrs of what is entered from outside, some more than once. */
+  readonly outside: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
   /** By vaddr, the functions that begin in what another one owned already. */
@@ -136,6 +138,7 @@ export class Explorer {
     if (!this.view.isCode(vaddr)) return;
     const at = vaddr - this.low;
     this.flags[at] = (this.flags[at] as number) | CODE.OUTSIDE | CODE.LEADER;
+    this.outside.push(vaddr);
     this.follow(index, vaddr);
   }
 

@@ -1,8 +1,8 @@
 import { CODE, type Explorer } from './explorer.ts';
 import { appendBlocks } from './body.ts';
 import type { Personality } from './frame-notes.ts';
-import { IntList } from './int-list.ts';
-import { sortedOrder } from '../../base/sorted-order.ts';
+import { IntList, lastAtMost } from './int-list.ts';
+import { isAscending, sortedOrder } from '../../base/sorted-order.ts';
 import { type DataObjects, FACT, ORIGIN, type ObjectCode } from './object-code.ts';
 
 /** What says that a start is a function of its own, not a part that the compiler split off. */
@@ -30,8 +30,7 @@ export function finishCode(
     origins[number] = (origins[number] as number) | explorer.origins.at(index);
     if (roots[index] === index) returns[number] = explorer.returns.at(index);
   }
-  const outside: number[] = [];
-  const blocks = sortBlocks(explorer, numbers, kept.length, outside);
+  const blocks = sortBlocks(explorer, numbers, kept.length);
   const places = [...jumps.keys()].sort((a, b) => a - b);
   const jumpOffsets = new Int32Array(places.length + 1);
   const targets: number[] = [];
@@ -45,7 +44,7 @@ export function finishCode(
     returns,
     ...sortFacts(explorer, numbers, kept.length),
     ...blocks,
-    outsideEntries: Int32Array.from(outside).sort(),
+    outsideEntries: outsideEntries(explorer, blocks.ownerStarts),
     jumpPlaces: Int32Array.from(places),
     jumpOffsets,
     jumpTargets: Int32Array.from(targets),
@@ -109,13 +108,12 @@ function jumpsBetween(explorer: Explorer): { readonly sources: IntList; readonly
 
 /** Jumps into the middle of another function's code: there nothing is known of the values. */
 function markCrossings(explorer: Explorer, roots: Int32Array): void {
-  const { crossings, owners, flags, low } = explorer;
+  const { crossings, owners, flags, low, outside } = explorer;
   for (let at = 0; at < crossings.length; at += 2) {
     const place = crossings.at(at + 1) - low;
     const owner = (owners[place] as number) - 1;
     flags[place] = (flags[place] as number) | CODE.LEADER;
-    if (owner >= 0 && roots[owner] !== roots[crossings.at(at)])
-      flags[place] = (flags[place] as number) | CODE.OUTSIDE;
+    if (owner >= 0 && roots[owner] !== roots[crossings.at(at)]) outside.push(place + low);
   }
 }
 
@@ -124,37 +122,52 @@ type Blocks = Pick<
   'blockOffsets' | 'blockStarts' | 'blockEnds' | 'ownerStarts' | 'ownerEnds' | 'owners'
 >;
 
-function sortBlocks(explorer: Explorer, numbers: Int32Array, count: number, outside: number[]): Blocks {
+function sortBlocks(explorer: Explorer, numbers: Int32Array, count: number): Blocks {
   const { runStarts, runEnds, runOwners } = explorer;
   const order = sortedOrder(runStarts.items, runStarts.length);
-  const starts = new IntList(order.length * 2);
-  const ends = new IntList(order.length * 2);
-  const owners = new IntList(order.length * 2);
+  const starts = new IntList(order.length * 4);
+  const ends = new IntList(order.length * 4);
+  const owners = new IntList(order.length * 4);
   const lastBlocks = new Int32Array(count).fill(-1);
   for (const run of order) {
     const number = numbers[runOwners.items[run] as number] as number;
     const last = lastBlocks[number] as number;
     const start = runStarts.items[run] as number;
     lastBlocks[number] = appendBlocks(explorer, start, runEnds.items[run] as number, last, starts, ends);
-    while (owners.length < starts.length) owners.push(number);
+    owners.extend(starts.length, number);
   }
-  // Runs that overlap leave some out of order.
-  const blocks = sortedOrder(starts.items, starts.length);
-  const ownerStarts = permuted(starts.items, blocks);
-  const ownerEnds = permuted(ends.items, blocks);
-  const blockOwners = permuted(owners.items, blocks);
-  for (const start of ownerStarts) {
-    if (((explorer.flags[start - explorer.low] as number) & CODE.OUTSIDE) !== 0) outside.push(start);
-  }
-  const { offsets, places } = byOwner(blockOwners, count);
+  const sorted = inOrder(starts.toArray(), ends.toArray(), owners.toArray());
+  const { offsets, places } = byOwner(sorted.owners, count);
   return {
     blockOffsets: offsets,
-    blockStarts: permuted(ownerStarts, places),
-    blockEnds: permuted(ownerEnds, places),
-    ownerStarts,
-    ownerEnds,
-    owners: blockOwners,
+    blockStarts: permuted(sorted.ownerStarts, places),
+    blockEnds: permuted(sorted.ownerEnds, places),
+    ...sorted,
   };
+}
+
+/** Runs that overlap leave some blocks out of order. */
+function inOrder(
+  starts: Int32Array,
+  ends: Int32Array,
+  owners: Int32Array,
+): Pick<Blocks, 'ownerStarts' | 'ownerEnds' | 'owners'> {
+  if (isAscending(starts)) return { ownerStarts: starts, ownerEnds: ends, owners };
+  const order = sortedOrder(starts, starts.length);
+  return {
+    ownerStarts: permuted(starts, order),
+    ownerEnds: permuted(ends, order),
+    owners: permuted(owners, order),
+  };
+}
+
+/** Starts of blocks to which control may come from where nothing is known, ascending. */
+function outsideEntries({ outside }: Explorer, starts: Int32Array): Int32Array {
+  const places = [...new Set(outside.toArray())].filter((place) => {
+    const at = lastAtMost(starts, starts.length, place);
+    return at >= 0 && starts[at] === place;
+  });
+  return Int32Array.from(places).sort();
 }
 
 /** What items belong to each owner, in their order: those of owner i are `places[offsets[i]]` up to `places[offsets[i + 1]]`. */

@@ -39,6 +39,14 @@ export class IntList {
     this.items[index] = item;
   }
 
+  /** Makes the list as long as `length`, with one integer in all new places. */
+  extend(length: number, item: number): void {
+    if (length > this.items.length) this.#grow(length);
+    const { items } = this;
+    for (let at = this.length; at < length; at++) items[at] = item;
+    if (length > this.length) this.length = length;
+  }
+
   /** A copy without the room to spare. */
   toArray(): Int32Array {
     return this.items.slice(0, this.length);
