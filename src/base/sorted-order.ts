@@ -21,10 +21,8 @@ export function sortedOrder(keys: Int32Array, count: number): Int32Array {
 }
 
 export function isAscending(keys: Int32Array): boolean {
-  let last = keys[0] ?? 0;
-  for (const key of keys) {
-    if (key < last) return false;
-    last = key;
+  for (let at = 1; at < keys.length; at++) {
+    if ((keys[at] as number) < (keys[at - 1] as number)) return false;
   }
   return true;
 }

@@ -26,7 +26,7 @@ const STDIO_TABLE_STEPS = [168, 176, 192] as const;
 export function dataObjects(
   image: Image,
   view: ObjectView,
-  taken: Iterable<number>,
+  taken: ArrayLike<number>,
   pointers: Int32Array,
 ): DataObjects {
   const object = image.objects[view.index];
@@ -36,8 +36,8 @@ export function dataObjects(
   const addIfAligned = (vaddr: number): void => {
     if (vaddr % ALIGNMENT === 0 && view.contains(vaddr)) bounds.add(vaddr);
   };
-  for (const vaddr of taken) addIfAligned(vaddr);
-  for (const place of pointers) addIfAligned(view.pointerAt(place));
+  for (let at = 0; at < taken.length; at++) addIfAligned(taken[at] as number);
+  for (let at = 0; at < pointers.length; at++) addIfAligned(view.pointerAt(pointers[at] as number));
 
   const insides: (readonly [number, number])[] = [];
   const addSymbol = (value: number, size: number): void => {

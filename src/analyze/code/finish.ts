@@ -129,7 +129,9 @@ function sortBlocks(explorer: Explorer, numbers: Int32Array, count: number): Blo
   const ends = new IntList(order.length * 4);
   const owners = new IntList(order.length * 4);
   const lastBlocks = new Int32Array(count).fill(-1);
-  for (const run of order) {
+  // Until V8 has optimised a loop, one over indexes takes a fraction of one over an iterator.
+  for (let at = 0; at < order.length; at++) {
+    const run = order[at] as number;
     const number = numbers[runOwners.items[run] as number] as number;
     const last = lastBlocks[number] as number;
     const start = runStarts.items[run] as number;
@@ -176,7 +178,10 @@ function byOwner(
   count: number,
 ): { readonly offsets: Int32Array; readonly places: Int32Array } {
   const offsets = new Int32Array(count + 1);
-  for (const owner of owners) offsets[owner + 1] = (offsets[owner + 1] as number) + 1;
+  for (let item = 0; item < owners.length; item++) {
+    const after = (owners[item] as number) + 1;
+    offsets[after] = (offsets[after] as number) + 1;
+  }
   for (let owner = 0; owner < count; owner++)
     offsets[owner + 1] = (offsets[owner + 1] as number) + (offsets[owner] as number);
   const next = offsets.slice();

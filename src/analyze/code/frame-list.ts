@@ -1,3 +1,4 @@
+import { sortedOrder } from '../../base/sorted-order.ts';
 import type { FrameRange } from '../../elf/frame.ts';
 import { lastAtMost } from './int-list.ts';
 
@@ -12,10 +13,19 @@ export class FrameList {
 
   /** @param limit vaddr, below 2^31, past which there is nothing, whatever a record says. */
   constructor(ranges: readonly FrameRange[], limit: number) {
-    const sorted = ranges.toSorted((a, b) => a.start - b.start);
-    this.starts = Int32Array.from(sorted, ({ start }) => start);
-    this.ends = Int32Array.from(sorted, ({ end }) => Math.min(end, limit));
-    this.lsdas = Int32Array.from(sorted, ({ lsda }) => (lsda === null || lsda > limit ? 0 : lsda));
+    const count = ranges.length;
+    const unsorted = new Int32Array(count);
+    for (let at = 0; at < count; at++) unsorted[at] = (ranges[at] as FrameRange).start;
+    const order = sortedOrder(unsorted, count);
+    this.starts = new Int32Array(count);
+    this.ends = new Int32Array(count);
+    this.lsdas = new Int32Array(count);
+    for (let at = 0; at < count; at++) {
+      const { start, end, lsda } = ranges[order[at] as number] as FrameRange;
+      this.starts[at] = start;
+      this.ends[at] = Math.min(end, limit);
+      this.lsdas[at] = lsda === null || lsda > limit ? 0 : lsda;
+    }
   }
 
   get count(): number {

@@ -231,16 +231,26 @@ function priorityFunctions(graph: ProgramGraph, libc: GraphObject): Set<number> 
   const { code, firstNode } = libc;
   for (let index = 0; index < code.starts.length; index++) {
     if (((code.origins[index] as number) & ORIGIN.SYMBOL) !== 0) continue;
-    const callees = calleesOf(libc, firstNode + index);
-    if (countOf(callees, limits) === 2 || countOf(callees, readers) === 2) found.add(firstNode + index);
+    const node = firstNode + index;
+    if (callsTwo(libc, node, limits) || callsTwo(libc, node, readers)) found.add(node);
   }
   return found;
 }
 
-function countOf(nodes: ReadonlySet<number>, wanted: ReadonlySet<number>): number {
-  let count = 0;
-  for (const node of nodes) if (wanted.has(node)) count++;
-  return count;
+/** Whether a function calls, or jumps to, two of some others. */
+function callsTwo({ code, firstNode }: GraphObject, node: number, wanted: ReadonlySet<number>): boolean {
+  let called = -1;
+  const index = node - firstNode;
+  const end = code.factOffsets[index + 1] as number;
+  for (let fact = code.factOffsets[index] as number; fact < end; fact++) {
+    const kind = code.factKinds[fact];
+    if (kind !== FACT.CALL && kind !== FACT.JUMP) continue;
+    const callee = firstNode + (code.factTargets[fact] as number);
+    if (!wanted.has(callee) || callee === called) continue;
+    if (called >= 0) return true;
+    called = callee;
+  }
+  return false;
 }
 
 function calleesOf({ code, firstNode }: GraphObject, node: number): Set<number> {

@@ -70,7 +70,9 @@ export class Binder {
       const own = this.#definition(object, from, symbol, hash, kind);
       if (own > 0) return this.#found(object, own);
     }
-    for (const candidate of from.scope) {
+    const { scope } = from;
+    for (let at = 0; at < scope.length; at++) {
+      const candidate = scope[at] as number;
       const own = this.#definition(candidate, from, symbol, hash, kind);
       if (own > 0) return this.#found(candidate, own);
     }

@@ -121,7 +121,8 @@ export class ObjectNames {
     const ranks = this.#ranks;
     let kept = 0;
     let last = -1;
-    for (const symbol of order) {
+    for (let at = 0; at < order.length; at++) {
+      const symbol = order[at] as number;
       const vaddr = this.#vaddrs[symbol] as number;
       if (vaddr === last) {
         const best = order[kept - 1] as number;

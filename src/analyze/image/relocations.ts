@@ -1,3 +1,4 @@
+import { sortedOrder } from '../../base/sorted-order.ts';
 import { hex } from '../../base/byte-cursor.ts';
 import { FormatError, UnsupportedError } from '../../base/errors.ts';
 import { E_MACHINE } from '../../elf/constants.ts';
@@ -78,7 +79,7 @@ export function relocationsAt(elf: ElfFile, base: number): Relocations {
     }
     unsorted[index] = base + offset;
   }
-  const order = sortedOrder(unsorted);
+  const order = ascendingOrder(unsorted);
   const relocations = {
     count,
     place: new Int32Array(count),
@@ -160,39 +161,20 @@ function kindTable(rows: readonly (readonly [type: number, kind: number])[]): Ui
 }
 
 /** Indexes by ascending place, stable. */
-function sortedOrder(places: Int32Array): Uint32Array {
+function ascendingOrder(places: Int32Array): Uint32Array {
   const count = places.length;
   const order = new Uint32Array(count);
   // Linkers put relative relocations first, in order: most need no sorting.
   let sorted = Math.min(1, count);
   while (sorted < count && (places[sorted] as number) >= (places[sorted - 1] as number)) sorted++;
-  const rest = sortedFrom(places, sorted);
+  const rest = sortedOrder(places.subarray(sorted), count - sorted);
   let left = 0;
   let right = 0;
   for (let index = 0; index < count; index++) {
     const isLeft =
       right >= rest.length ||
-      (left < sorted && (places[left] as number) <= (places[rest[right] as number] as number));
-    order[index] = isLeft ? left++ : (rest[right++] as number);
+      (left < sorted && (places[left] as number) <= (places[sorted + (rest[right] as number)] as number));
+    order[index] = isLeft ? left++ : sorted + (rest[right++] as number);
   }
   return order;
 }
-
-function sortedFrom(places: Int32Array, start: number): Uint32Array {
-  const order = new Uint32Array(places.length - start);
-  if (places.length >= KEY_STEP) {
-    for (let index = 0; index < order.length; index++) order[index] = start + index;
-    return order.sort((a, b) => (places[a] as number) - (places[b] as number) || a - b);
-  }
-  // Place and index in one number sort without a comparison function, many times faster.
-  const keys = new Float64Array(order.length);
-  for (let index = 0; index < keys.length; index++) {
-    keys[index] = (places[start + index] as number) * KEY_STEP + start + index;
-  }
-  keys.sort();
-  for (let index = 0; index < keys.length; index++) order[index] = (keys[index] as number) % KEY_STEP;
-  return order;
-}
-
-/** A place is below 2^31, so that place and index fit in 53 bits. */
-const KEY_STEP = 2 ** 22;

@@ -148,7 +148,8 @@ export class SymbolTable {
   /** The symbols of a name that other objects may be bound to, of all versions, by index. */
   definitions(name: string): number[] {
     let hash = HASH_START;
-    for (const byte of Buffer.from(name, 'utf8')) hash = (Math.imul(hash, 33) + byte) | 0;
+    const bytes = Buffer.from(name, 'utf8');
+    for (let at = 0; at < bytes.length; at++) hash = (Math.imul(hash, 33) + (bytes[at] as number)) | 0;
     hash >>>= 0;
     const found: number[] = [];
     for (let index = this.firstOf(hash); index > 0; index = this.nextOf(index, hash)) {
