@@ -22,8 +22,8 @@ export function compileForShortRun(): void {
 
 const FLAGS = [
   '--max-inlined-bytecode-size-cumulative=100',
-  // How long a function runs before it is optimised, three times what it is by default.
-  '--interrupt-budget=200000',
+  // How long a function runs before it is optimised, twice what it is by default.
+  '--interrupt-budget=120000',
   // The first round of each loop twice: more to compile, for loops that are seldom long.
   '--no-turbo-loop-peeling',
   // New objects get all the room at once: half of the collections are saved.
