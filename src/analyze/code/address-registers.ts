@@ -46,8 +46,8 @@ const CHANGED_BY_SYSCALL = 0x0803;
 
 /** What is known of the registers of one function. */
 interface Registers {
-  /** Last run of the function when it was read. */
-  readonly last: number;
+  /** Version of the function when it was read. */
+  readonly version: number;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
   /** For each block 16 values at its start: as in `KnownRegister`, or NONE where nothing comes to it, else OTHER. */
@@ -185,16 +185,16 @@ export class AddressRegisters {
   }
 
   #of(index: number): Registers {
-    const { lastRuns, returns } = this.#explorer;
-    const last = lastRuns.at(index);
+    const { returns } = this.#explorer;
+    const version = this.#explorer.versionOf(index);
     const known = this.#known.get(index);
-    if (known?.last === last && known.endless.every((callee) => returns.at(callee) === 0)) return known;
-    const fresh = this.#read(index, last);
+    if (known?.version === version && known.endless.every((callee) => returns.at(callee) === 0)) return known;
+    const fresh = this.#read(index, version);
     this.#known.set(index, fresh);
     return fresh;
   }
 
-  #read(index: number, last: number): Registers {
+  #read(index: number, version: number): Registers {
     const startList = new IntList(64);
     const endList = new IntList(64);
     exploredBlocks(this.#explorer, index, startList, endList);
@@ -211,12 +211,22 @@ export class AddressRegisters {
     for (let block = 0; block < count; block++)
       this.#readBlock(block, starts, ends, effects, once, targets, goesOn, indirect, endless);
     const only: KnownRegister[] = [];
-    for (let register = 0; register < REGISTERS; register++) {
+    const isCrossed = this.#isCrossed(starts);
+    for (let register = 0; register < REGISTERS && !isCrossed; register++) {
       const value = once[register] as number;
       if (value >= 0 && ((CALLEE_SAVED >>> register) & 1) === 1) only.push([register, value]);
     }
     const states = this.#propagate(index, starts, ends, effects, targets, goesOn, indirect);
-    return { last, starts, ends, states, only, endless };
+    return { version, starts, ends, states, only, endless };
+  }
+
+  /** Whether another function, with registers of its own, jumps to one of the blocks. */
+  #isCrossed(starts: Int32Array): boolean {
+    const { flags, low } = this.#explorer;
+    for (let block = 0; block < starts.length; block++) {
+      if (((flags[(starts[block] as number) - low] as number) & CODE.CROSSED) !== 0) return true;
+    }
+    return false;
   }
 
   #readBlock(

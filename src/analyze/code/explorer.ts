@@ -21,7 +21,12 @@ export const CODE = {
   PART: 16,
   /** It follows a conditional branch. */
   AFTER_BRANCH: 32,
+  /** Another function jumps into the middle of a function there. */
+  CROSSED: 64,
 } as const;
+
+/** More than an object has runs. */
+const RUN_LIMIT = 2 ** 31;
 
 /** So many bytes an instruction may have. */
 const WINDOW = 16;
@@ -63,6 +68,8 @@ export class Explorer {
   readonly outside: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
+  /** How often code of each function that was known already was entered from outside. */
+  readonly #lateEntries = new IntList();
   /** By vaddr, the functions that begin in what another one owned already. */
   readonly #lateFunctions = new Map<number, number>();
   readonly #work = new IntList(512);
@@ -136,10 +143,24 @@ export class Explorer {
   /** Notes that control comes to code of a function from where nothing is known, and follows it. */
   enterFromOutside(index: number, vaddr: number): void {
     if (!this.view.isCode(vaddr)) return;
-    const at = vaddr - this.low;
-    this.flags[at] = (this.flags[at] as number) | CODE.OUTSIDE | CODE.LEADER;
-    this.outside.push(vaddr);
+    this.#noteOutside(vaddr);
     this.follow(index, vaddr);
+  }
+
+  #noteOutside(vaddr: number): void {
+    const at = vaddr - this.low;
+    const flag = this.flags[at] as number;
+    if ((flag & CODE.OUTSIDE) !== 0) return;
+    this.flags[at] = flag | CODE.OUTSIDE | CODE.LEADER;
+    this.outside.push(vaddr);
+    const owner = (this.owners[at] as number) - 1;
+    if ((flag & CODE.INSTRUCTION) !== 0 && owner >= 0)
+      this.#lateEntries.set(owner, this.#lateEntries.at(owner) + 1);
+  }
+
+  /** Another number whenever more of a function's code is known, or that control comes from elsewhere to what was known of it. */
+  versionOf(index: number): number {
+    return this.lastRuns.at(index) + this.#lateEntries.at(index) * RUN_LIMIT;
   }
 
   /** Whether anything is noted to be followed. */
@@ -300,6 +321,12 @@ export class Explorer {
     if (owner === index || owner < 0) return;
     this.crossings.push(index);
     this.crossings.push(target);
+    // A split-off part has the registers of its function, which is known to be its function only in the end.
+    const start = this.functionStarts.at(index) - this.low;
+    if (((this.flags[start] as number) & CODE.PART) === 0) {
+      this.#noteOutside(target);
+      this.flags[target - this.low] = (this.flags[target - this.low] as number) | CODE.CROSSED;
+    }
     this.fact(index, FACT.JUMP, at, owner);
     this.#returnAs(index, owner);
   }

@@ -35,8 +35,8 @@ interface Straight {
 
 /** Jumps of a function that were settled without its values. */
 interface Assumed {
-  /** Last run of the function, and what was known of its registers, when that was checked. */
-  last: number;
+  /** Version of the function, and what was known of its registers, when that was checked. */
+  version: number;
   reading: object | null;
   readonly jumps: Map<number, Straight>;
 }
@@ -70,9 +70,9 @@ export class JumpResolver {
   readonly #boundaries = new Map<number, Uint8Array>();
   /** Addresses to which entries of tables are relative. */
   readonly #bases = new Set<number>();
-  /** Jumps of each function, and its last run when they were looked at. */
+  /** Jumps of each function, and its version when they were looked at. */
   readonly #jumps = new Map<number, Set<number>>();
-  readonly #seenRuns = new Map<number, number>();
+  readonly #seenVersions = new Map<number, number>();
   /** By function. */
   readonly #assumed = new Map<number, Assumed>();
   /** Functions with jumps that were not looked at yet. */
@@ -123,7 +123,7 @@ export class JumpResolver {
   }
 
   #look(index: number): void {
-    this.#seenRuns.set(index, this.#explorer.lastRuns.at(index));
+    this.#seenVersions.set(index, this.#explorer.versionOf(index));
     this.#rounds.set(index, (this.#rounds.get(index) ?? 0) + 1);
     this.#resolve(index, this.#jumps.get(index) ?? new Set());
   }
@@ -165,7 +165,7 @@ export class JumpResolver {
     if (this.#tails.has(at)) return true;
     const assumed = this.#assumed.get(index);
     if (assumed === undefined)
-      this.#assumed.set(index, { last: UNKNOWN, reading: null, jumps: new Map([[at, { start, entry }]]) });
+      this.#assumed.set(index, { version: UNKNOWN, reading: null, jumps: new Map([[at, { start, entry }]]) });
     else assumed.jumps.set(at, { start, entry });
     return true;
   }
@@ -179,7 +179,7 @@ export class JumpResolver {
     const value = this.#valueAt(at, entry, []);
     if (this.#settleAs(index, at, value, WIDTHS.BYTE) || this.#leaveBy(index, at, value, start)) return entry;
     const once = this.#values(this.#addresses.setOnce(index));
-    const other = once.length > 0 ? this.#valueAt(at, entry, once) : value;
+    const other = once.length > 0 ? this.#valueAt(at, entry, once, true) : value;
     if (this.#settleAs(index, at, other, WIDTHS.BYTE) || this.#leaveBy(index, at, other, start))
       return BY_REGISTERS;
     const known = this.#addresses.before(index, at);
@@ -208,9 +208,12 @@ export class JumpResolver {
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */
   #checkAssumed(): void {
     for (const [index, assumed] of this.#assumed) {
-      const last = this.#explorer.lastRuns.at(index);
-      if (assumed.last === last && assumed.reading === this.#addresses.reading(index)) continue;
-      assumed.last = last;
+      const version = this.#explorer.versionOf(index);
+      const reading = this.#addresses.reading(index);
+      if (assumed.version === version && assumed.reading === reading) continue;
+      // What is learnt on the way may make another version, or another reading: then all is checked again.
+      assumed.version = version;
+      assumed.reading = reading;
       for (const [at, straight] of assumed.jumps) {
         // The same instructions from the same entry say the same.
         if (straight.entry >= 0 && this.#lastEntry(straight.start, at) === straight.entry) continue;
@@ -219,7 +222,6 @@ export class JumpResolver {
         assumed.jumps.delete(at);
         this.#addJump(index, at);
       }
-      assumed.reading = this.#addresses.reading(index);
     }
   }
 
@@ -240,14 +242,20 @@ export class JumpResolver {
   }
 
   /**
-   * Where a jump goes by straight-line code alone, with what some registers hold all the time: a value, -1 when the code cannot be read.
+   * Where a jump goes by straight-line code alone, with what some registers hold: a value, -1 when the code cannot be read.
    *
    * @param entry The last place where control may come from elsewhere: nothing before it matters.
+   * @param registers What they hold there, or all over the function if `everywhere`.
    */
-  #valueAt(at: number, entry: number, registers: readonly (readonly [number, number])[]): number {
+  #valueAt(
+    at: number,
+    entry: number,
+    registers: readonly (readonly [number, number])[],
+    everywhere = false,
+  ): number {
     const { view } = this.#explorer;
     const isEntered = (address: number): boolean => this.#isEntered(address);
-    const state = this.#flow.straight(view, entry, at, registers, isEntered);
+    const state = this.#flow.straight(view, entry, at, registers, everywhere, isEntered);
     const ins = this.#ins;
     if (state === null || view.decode(at, ins) === 0) return -1;
     if (ins.hasMemory === 1) return this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8);
@@ -341,7 +349,7 @@ export class JumpResolver {
 
   #hasGrown(index: number): boolean {
     return (
-      this.#seenRuns.get(index) !== this.#explorer.lastRuns.at(index) &&
+      this.#seenVersions.get(index) !== this.#explorer.versionOf(index) &&
       (this.#rounds.get(index) ?? 0) < ROUND_LIMIT
     );
   }
@@ -453,10 +461,10 @@ export class JumpResolver {
     const all = [...distinct];
     this.targets.set(at, all);
     // The new edge may bring values to code that is known already.
-    this.#seenRuns.delete(index);
+    this.#seenVersions.delete(index);
     this.#widened.add(index);
     const assumed = this.#assumed.get(index);
-    if (assumed !== undefined) assumed.last = UNKNOWN;
+    if (assumed !== undefined) assumed.version = UNKNOWN;
     // Those that were known come first.
     for (let place = known.length; place < all.length; place++)
       this.#explorer.jump(index, at, all[place] as number);

@@ -42,7 +42,7 @@ export class CallValues {
     const body = this.#graph.bodyOf(node);
     const block = lastAtMost(body.starts, body.count, address - base);
     if (block < 0) return TOP;
-    const state = flow.straight(body, body.starts[block] as number, address - base, [], isNever);
+    const state = flow.straight(body, body.starts[block] as number, address - base, [], false, isNever);
     const value = state?.[register] ?? TOP;
     const kind = transfer.pool.kind(value);
     return kind === VALUE.CONST || kind === VALUE.ADDRESS || kind === VALUE.WORD ? value : TOP;

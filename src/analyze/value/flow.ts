@@ -106,26 +106,28 @@ export class FlowAnalysis {
 
   /**
    * Follows straight-line code from an address to the instruction at `end`, taking no branch; gives the state before that, which must not
-   * be kept. Nothing is known but `registers`, pairs of a register and the value that it has all over the function.
-   * `isEntered` says where control may come from elsewhere: there nothing else is known again.
+   * be kept. Nothing is known but `registers`, pairs of a register and the value that it has at `start`, or all over the function if they
+   * `holdEverywhere`. `isEntered` says where control may come from elsewhere: there nothing else is known again.
    */
   straight(
     body: Pick<FunctionBody, 'decode'>,
     start: number,
     end: number,
     registers: readonly (readonly [number, number])[],
+    holdEverywhere: boolean,
     isEntered: (address: number) => boolean,
   ): Int32Array | null {
     const state = this.#state;
     const ins = this.#ins;
     this.#transfer.slots.clear();
-    const forget = (): void => {
+    const forget = (known: readonly (readonly [number, number])[]): void => {
       unknownState(state);
-      for (const [register, value] of registers) state[register] = value;
+      for (const [register, value] of known) state[register] = value;
     };
-    forget();
+    const everywhere = holdEverywhere ? registers : [];
+    forget(registers);
     for (let address = start; address < end;) {
-      if (address !== start && isEntered(address)) forget();
+      if (address !== start && isEntered(address)) forget(everywhere);
       const length = body.decode(address, ins);
       if (length === 0) return null;
       address += length;
@@ -134,7 +136,9 @@ export class FlowAnalysis {
         if (ins.condition >= 0) this.#refine(state, ins.condition ^ 1);
       } else if (ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT)
         this.#transfer.applyCall(state, -1);
-      else forget();
+      else if (ins.flow === FLOW.SYSCALL || ins.flow === FLOW.SYSENTER || ins.flow === FLOW.INTERRUPT)
+        this.#transfer.applySyscall(state);
+      else forget(everywhere);
     }
     return state;
   }
