@@ -15,6 +15,8 @@ const ANY = -1;
 export class ClobberedRegisters {
   readonly #explorer: Explorer;
   readonly #known = new Map<number, number>();
+  /** Runs of code that were known when all was read again. */
+  #runs = -1;
 
   constructor(explorer: Explorer) {
     this.#explorer = explorer;
@@ -31,6 +33,21 @@ export class ClobberedRegisters {
     const mask = this.#read(index, depth);
     this.#known.set(index, mask);
     return mask;
+  }
+
+  /** Reads again what was asked for, if more code is known by now; whether a function changes more registers than was said. */
+  hasGrown(): boolean {
+    const runs = this.#explorer.runStarts.length;
+    if (runs === this.#runs) return false;
+    this.#runs = runs;
+    const before = [...this.#known];
+    this.#known.clear();
+    let hasGrown = false;
+    for (const [index, mask] of before) {
+      const now = this.of(this.#explorer.functionStarts.at(index));
+      if (mask !== ANY && (now === ANY || (now & ~mask) !== 0)) hasGrown = true;
+    }
+    return hasGrown;
   }
 
   #read(index: number, depth: number): number {

@@ -115,6 +115,8 @@ export class JumpResolver {
         // What values there are may depend on code that only the jump leads to, so it is looked at again once that is known.
         this.#checkAssumed();
         if (this.#explorer.hasWork || this.#fresh.size > 0) continue;
+        // So may what a called function does to registers.
+        if (this.#clobbers.hasGrown()) this.#seenVersions.clear();
         const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
         if (grown.length === 0) return;
         for (const index of grown) this.#look(index);
