@@ -211,8 +211,9 @@ export class AddressRegisters {
     for (let block = 0; block < count; block++)
       this.#readBlock(block, starts, ends, effects, once, targets, goesOn, indirect, endless);
     const only: KnownRegister[] = [];
-    const isCrossed = this.#isCrossed(starts);
-    for (let register = 0; register < REGISTERS && !isCrossed; register++) {
+    // Another function that jumps there has registers of its own.
+    const registers = this.#isCrossed(starts) ? 0 : REGISTERS;
+    for (let register = 0; register < registers; register++) {
       const value = once[register] as number;
       if (value >= 0 && ((CALLEE_SAVED >>> register) & 1) === 1) only.push([register, value]);
     }
@@ -220,7 +221,7 @@ export class AddressRegisters {
     return { version, starts, ends, states, only, endless };
   }
 
-  /** Whether another function, with registers of its own, jumps to one of the blocks. */
+  /** Whether another function jumps to one of the blocks. */
   #isCrossed(starts: Int32Array): boolean {
     const { flags, low } = this.#explorer;
     for (let block = 0; block < starts.length; block++) {
