@@ -58,17 +58,17 @@ function readTable(elf: ElfFile, table: FrameTable, ranges: FrameRange[]): void 
 
 /** Reads the records of one table, which share their CIEs. */
 class RecordReader {
+  readonly #elf: ElfFile;
   readonly #table: FrameTable;
   readonly #ranges: FrameRange[];
   readonly #cies = new Map<number, Cie>();
   readonly #cursor: ByteCursor;
-  readonly #record: ByteCursor;
 
   constructor(elf: ElfFile, table: FrameTable, ranges: FrameRange[]) {
+    this.#elf = elf;
     this.#table = table;
     this.#ranges = ranges;
     this.#cursor = new ByteCursor(elf.bytes, { context: 'elf: eh_frame', ...table.range });
-    this.#record = new ByteCursor(elf.bytes, { context: 'elf: eh_frame record', ...table.range });
   }
 
   /** Reads a record and gives the offset of the next, or null at the end. */
@@ -87,8 +87,7 @@ class RecordReader {
         { offset, value: length },
       );
     }
-    const record = this.#record;
-    record.moveTo(idAt, end);
+    const record = new ByteCursor(this.#elf.bytes, { context: 'elf: eh_frame record', offset: idAt, end });
     const id = record.u32();
     if (id === 0) {
       this.#cies.set(offset, readCie(record, pointers.class));

@@ -64,7 +64,7 @@ export class Explorer {
   readonly crossings: IntList = new IntList();
   /** Labels in the middle of functions whose address is taken: function and vaddr. */
   readonly labels: IntList = new IntList();
-  /** vaddrs of what is entered from outside, some more than once. */
+  /** vaddrs of what has CODE.OUTSIDE. */
   readonly outside: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
@@ -143,11 +143,12 @@ export class Explorer {
   /** Notes that control comes to code of a function from where nothing is known, and follows it. */
   enterFromOutside(index: number, vaddr: number): void {
     if (!this.view.isCode(vaddr)) return;
-    this.#noteOutside(vaddr);
+    this.noteOutside(vaddr);
     this.follow(index, vaddr);
   }
 
-  #noteOutside(vaddr: number): void {
+  /** Notes that control comes to a place from where nothing is known. */
+  noteOutside(vaddr: number): void {
     const at = vaddr - this.low;
     const flag = this.flags[at] as number;
     if ((flag & CODE.OUTSIDE) !== 0) return;
@@ -324,7 +325,7 @@ export class Explorer {
     // A split-off part has the registers of its function, which is known to be its function only in the end.
     const start = this.functionStarts.at(index) - this.low;
     if (((this.flags[start] as number) & CODE.PART) === 0) {
-      this.#noteOutside(target);
+      this.noteOutside(target);
       this.flags[target - this.low] = (this.flags[target - this.low] as number) | CODE.CROSSED;
     }
     this.fact(index, FACT.JUMP, at, owner);

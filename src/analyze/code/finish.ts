@@ -108,12 +108,12 @@ function jumpsBetween(explorer: Explorer): { readonly sources: IntList; readonly
 
 /** Jumps into the middle of another function's code: there nothing is known of the values. */
 function markCrossings(explorer: Explorer, roots: Int32Array): void {
-  const { crossings, owners, flags, low, outside } = explorer;
+  const { crossings, owners, flags, low } = explorer;
   for (let at = 0; at < crossings.length; at += 2) {
     const place = crossings.at(at + 1) - low;
     const owner = (owners[place] as number) - 1;
     flags[place] = (flags[place] as number) | CODE.LEADER;
-    if (owner >= 0 && roots[owner] !== roots[crossings.at(at)]) outside.push(place + low);
+    if (owner >= 0 && roots[owner] !== roots[crossings.at(at)]) explorer.noteOutside(place + low);
   }
 }
 
@@ -165,11 +165,11 @@ function inOrder(
 
 /** Starts of blocks to which control may come from where nothing is known, ascending. */
 function outsideEntries({ outside }: Explorer, starts: Int32Array): Int32Array {
-  const places = [...new Set(outside.toArray())].filter((place) => {
+  const places = outside.toArray().filter((place) => {
     const at = lastAtMost(starts, starts.length, place);
     return at >= 0 && starts[at] === place;
   });
-  return Int32Array.from(places).sort();
+  return places.sort();
 }
 
 /** What items belong to each owner, in their order: those of owner i are `places[offsets[i]]` up to `places[offsets[i + 1]]`. */

@@ -1,3 +1,4 @@
+import { integer } from '../../base/integer.ts';
 import { ST_TYPE } from '../../elf/constants.ts';
 import { frameRanges, type FrameRange } from '../../elf/frame.ts';
 import { symbolColumns } from '../../elf/symbol-columns.ts';
@@ -29,8 +30,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
   const starts = new Map<number, number>();
   const add = (vaddr: number, origin: number): void => {
     if (!view.isCode(vaddr)) return;
-    // What was read as a double is an integer to V8 only once it was made one, and everything that follows is faster with those.
-    const start = vaddr | 0;
+    const start = integer(vaddr);
     starts.set(start, (starts.get(start) ?? 0) | origin);
   };
 
@@ -68,7 +68,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     const target = view.vaddrOf(relocations.target[at] as number);
     if (!view.isCode(target)) continue;
     if (starts.has(target)) add(target, ORIGIN.TAKEN);
-    else dataLabels.push(target | 0);
+    else dataLabels.push(integer(target));
   }
   const parts = [...frames.starts].filter((start) => !starts.has(start));
   return { starts, frames, parts, personalities: personalities(elf), dataLabels };

@@ -185,26 +185,22 @@ export class JumpResolver {
     if (this.#settleAs(index, at, other, WIDTHS.BYTE) || this.#leaveBy(index, at, other, start))
       return BY_REGISTERS;
     const known = this.#addresses.before(index, at);
+    let joined = -1;
     if (known !== null) {
       const targets = this.#values(known.registers.filter(([, content]) => content !== SMALL));
-      if (this.#settleAs(index, at, this.#valueAt(at, known.start, targets), WIDTHS.BYTE))
-        return BY_REGISTERS;
+      joined = this.#valueAt(at, known.start, targets);
+      if (this.#settleAs(index, at, joined, WIDTHS.BYTE)) return BY_REGISTERS;
       const all = this.#values(known.registers);
-      if (
-        all.length > targets.length &&
-        this.#settleAs(index, at, this.#valueAt(at, known.start, all), WIDTHS.NONE)
-      )
-        return BY_REGISTERS;
+      if (all.length > targets.length) {
+        joined = this.#valueAt(at, known.start, all);
+        if (this.#settleAs(index, at, joined, WIDTHS.NONE)) return BY_REGISTERS;
+      }
     }
     // A bound further up is not looked for: the table ends where its entries do.
     if (this.#settleAs(index, at, value, WIDTHS.ALL)) return entry;
-    if (this.#settleAs(index, at, other, WIDTHS.ALL)) return BY_REGISTERS;
-    if (
-      known !== null &&
-      this.#settleAs(index, at, this.#valueAt(at, known.start, this.#values(known.registers)), WIDTHS.ALL)
-    )
-      return BY_REGISTERS;
-    return UNSETTLED;
+    const isSettled =
+      this.#settleAs(index, at, other, WIDTHS.ALL) || this.#settleAs(index, at, joined, WIDTHS.ALL);
+    return isSettled ? BY_REGISTERS : UNSETTLED;
   }
 
   /** Looks again at jumps of functions that have grown, with all values if the addresses alone do not say it any more. */

@@ -1,3 +1,4 @@
+import { integer } from '../../base/integer.ts';
 import { E_TYPE, P_FLAGS, P_TYPE } from '../../elf/constants.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
@@ -51,21 +52,21 @@ export class ObjectView implements ValueMemory {
     this.index = index;
     this.bytes = image.bytes;
     this.#data = new DataView(image.bytes.buffer, image.bytes.byteOffset, image.bytes.byteLength);
-    // What comes from a file is a double to V8 until it is made an integer.
-    this.base = object.base | 0;
+    this.base = integer(object.base);
     this.isFixed = elf.type === E_TYPE.ET_EXEC;
-    this.low = (object.start - object.base) | 0;
-    this.high = (object.end - object.base) | 0;
+    this.low = integer(object.start - object.base);
+    this.high = integer(object.end - object.base);
     for (const load of elf.loads) {
-      if ((load.flags & P_FLAGS.PF_X) !== 0) this.#code.push(load.vaddr | 0, (load.vaddr + load.filesz) | 0);
+      if ((load.flags & P_FLAGS.PF_X) !== 0)
+        this.#code.push(integer(load.vaddr), integer(load.vaddr + load.filesz));
       if ((load.flags & P_FLAGS.PF_W) === 0)
-        this.#readOnly.push(load.vaddr | 0, (load.vaddr + load.memsz) | 0);
+        this.#readOnly.push(integer(load.vaddr), integer(load.vaddr + load.memsz));
     }
     // The loader and static programs write theirs by their own code before they protect it.
     const isRelocatedByOthers = object.file.role !== 'interpreter' && image.loadSet.libc !== 'static';
     for (const segment of elf.segments) {
       if (isRelocatedByOthers && segment.type === P_TYPE.PT_GNU_RELRO)
-        this.#readOnly.push(segment.vaddr | 0, (segment.vaddr + segment.memsz) | 0);
+        this.#readOnly.push(integer(segment.vaddr), integer(segment.vaddr + segment.memsz));
     }
     this.codeLow = this.#code[0] ?? 0;
     this.codeHigh = this.#code.at(-1) ?? 0;

@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 
 import { afterAll, describe, expect, it } from 'vitest';
 
@@ -223,20 +223,6 @@ describe('names from separate debug files', () => {
     copyFileSync(debug, `${folder}/usr/lib/debug/.build-id/${id.slice(0, 2)}/${id.slice(2)}.debug`);
     expect(nameIn(root, program)).toBe('hidden');
   });
-
-  it.each(['before the symbols', 'behind all'])(
-    'are found in a large debug file, with the rest %s',
-    (where) => {
-      const { root, folder, program, debug } = stripped('large');
-      const padding = workshop.path('padding');
-      writeFileSync(padding, new Uint8Array(2 ** 20).fill(0x55));
-      if (where === 'behind all') appendFileSync(debug, readFileSync(padding));
-      else runTool('objcopy', ['--add-section', `.padding=${padding}`, debug]);
-      copyFileSync(debug, `${folder}/bin/large.debug`);
-      expect(statSync(debug).size).toBeGreaterThan(2 ** 20);
-      expect(nameIn(root, program)).toBe('hidden');
-    },
-  );
 
   it.each(['/bin', '/bin/.debug', '/usr/lib/debug/bin'])('are found by .gnu_debuglink in %s', (where) => {
     const { root, folder, program, debug } = stripped('by-link');

@@ -1,6 +1,5 @@
 import { FormatError, UnsupportedError } from '../../base/errors.ts';
-import { P_TYPE, SH_TYPE } from '../../elf/constants.ts';
-import type { ElfFile, FileRange } from '../../elf/file.ts';
+import type { ElfFile } from '../../elf/file.ts';
 import { parseElf } from '../../elf/header.ts';
 import { debugLink } from '../../elf/interpreter.ts';
 import { buildId } from '../../elf/note.ts';
@@ -18,7 +17,7 @@ export type DebuggedObject = Pick<LoadObject, 'buildId' | 'elf' | 'realPath'>;
  * What `.gnu_debugdata` holds is not read, as it is compressed with LZMA.
  */
 export function debugSymbols(object: DebuggedObject, root: RootFileSystem): SymbolColumns | null {
-  return fromDebugFile(object, root, symbolColumns, (path) => root.readParts(path, symbolParts));
+  return fromDebugFile(object, root, symbolColumns);
 }
 
 /**
@@ -30,10 +29,9 @@ export function fromDebugFile<T>(
   object: DebuggedObject,
   root: RootFileSystem,
   read: (elf: ElfFile) => T,
-  contents: (path: string) => Uint8Array | null = (path) => root.read(path),
 ): T | null {
   for (const path of debugPaths(object)) {
-    const bytes = path === object.realPath ? null : contents(path);
+    const bytes = path === object.realPath ? null : root.read(path);
     if (bytes === null) continue;
     try {
       const elf = parseElf(bytes);
@@ -58,31 +56,6 @@ function debugPaths({ buildId: id, elf, realPath }: DebuggedObject): string[] {
   if (link === undefined || link.includes('/')) return paths;
   const directory = directoryOf(realPath);
   return [...paths, `${directory}/${link}`, `${directory}/.debug/${link}`, `${DEBUG}${directory}/${link}`];
-}
-
-/**
- * Where in a debug file its notes and symbols are: a tenth of it, the rest is for debuggers. Null when its header tables are not where they
- * usually are, at its ends.
- */
-function symbolParts(bytes: Uint8Array): FileRange[] | null {
-  let elf: ElfFile;
-  try {
-    elf = parseElf(bytes);
-  } catch (error) {
-    if (!(error instanceof FormatError || error instanceof UnsupportedError)) throw error;
-    return null;
-  }
-  // What was not read is zeros, and so are types.
-  const symbols = elf.sections.find(({ type }) => type === SH_TYPE.SHT_SYMTAB);
-  const names = elf.sections[symbols?.link ?? 0];
-  if (symbols === undefined || names === undefined) return null;
-  const notes = elf.segments.filter(({ type }) => type === P_TYPE.PT_NOTE);
-  return [
-    ...notes.map(({ offset, filesz }) => ({ offset, end: offset + filesz })),
-    ...[symbols, names, ...elf.sections.filter(({ type }) => type === SH_TYPE.SHT_NOTE)].map(
-      ({ offset, size }) => ({ offset, end: offset + size }),
-    ),
-  ];
 }
 
 const DEBUG = '/usr/lib/debug';

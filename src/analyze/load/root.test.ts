@@ -61,26 +61,6 @@ describe('RootFileSystem', () => {
     expect(root.list('/nothing')).toEqual([]);
   });
 
-  it('reads the ends of a large file and what is wanted of the middle', () => {
-    const contents = new Uint8Array(2 ** 19).fill(7);
-    writeFileSync(tree.path('/large'), contents);
-    const root = tree.root();
-    const sum = (bytes: Uint8Array | null): number =>
-      Array.from(bytes ?? []).reduce((total, byte) => total + byte, 0);
-    const ends = 2 ** 17;
-    expect(root.readParts('/large', () => [])).toHaveLength(contents.length);
-    expect(sum(root.readParts('/large', () => []))).toBe(7 * ends);
-    const wanted = [
-      { offset: 2 ** 18, end: 2 ** 18 + 10 },
-      { offset: -5, end: 3 },
-      { offset: 2 ** 19 - 1, end: 2 ** 40 },
-    ];
-    expect(sum(root.readParts('/large', () => wanted))).toBe(7 * (ends + 10));
-    expect(root.readParts('/large', () => null)).toEqual(contents);
-    expect(Buffer.from(root.readParts('/up', () => []) ?? []).toString()).toBe('libc');
-    expect(root.readParts('/nothing', () => [])).toBeNull();
-  });
-
   it('is the machine itself by default', () => {
     const root = new RootFileSystem();
     expect(root.realPath('/proc/self/exe')).toBe(

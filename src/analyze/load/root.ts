@@ -7,12 +7,10 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  readSync,
   realpathSync,
 } from 'node:fs';
 
 import { UsageError } from '../../base/errors.ts';
-import type { FileRange } from '../../elf/file.ts';
 
 /**
  * A directory tree that is read as if it were the root: symbolic links, absolute ones too, are resolved inside it and
@@ -59,42 +57,15 @@ export class RootFileSystem {
 
   /** The contents of a regular file; null when there is none or it has more than `limit` bytes. */
   read(path: string, limit: number = LARGEST_FILE): Uint8Array | null {
-    return this.#withFile(path, limit, (descriptor) => readFileSync(descriptor));
-  }
-
-  /**
-   * As `read`, but of a large file only the beginning, the end, and the ranges that `choose` wants once it has seen those: all else reads as 0.
-   *
-   * @param choose Gets the bytes so far, and null to say that all of them are wanted.
-   */
-  readParts(path: string, choose: (bytes: Uint8Array) => readonly FileRange[] | null): Uint8Array | null {
-    return this.#withFile(path, LARGEST_FILE, (descriptor, size) => {
-      if (size <= 4 * EDGE) return readFileSync(descriptor);
-      const bytes = new Uint8Array(size);
-      const readRange = ({ offset, end }: FileRange): void => {
-        for (let at = Math.max(0, offset); at < Math.min(end, size);) {
-          const count = readSync(descriptor, bytes, at, Math.min(end, size) - at, at);
-          if (count === 0) return;
-          at += count;
-        }
-      };
-      readRange({ offset: 0, end: EDGE });
-      readRange({ offset: size - EDGE, end: size });
-      for (const range of choose(bytes) ?? [{ offset: EDGE, end: size - EDGE }]) readRange(range);
-      return bytes;
-    });
-  }
-
-  #withFile<T>(path: string, limit: number, use: (descriptor: number, size: number) => T): T | null {
     const host = this.hostPath(path);
     if (host === null) return null;
     let descriptor: number | undefined;
     try {
       // Opening a FIFO that nobody writes to would wait for ever.
       descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-      const status = fstatSync(descriptor);
-      if (!status.isFile() || status.size > limit) return null;
-      return use(descriptor, status.size);
+      const { size } = fstatSync(descriptor);
+      if (!fstatSync(descriptor).isFile() || size > limit) return null;
+      return readFileSync(descriptor);
     } catch {
       return null;
     } finally {
@@ -168,8 +139,5 @@ const MOST_LINKS = 40;
 
 /** No program or library comes near it, and Node reads less than 2 GiB at once. */
 const LARGEST_FILE = 2 ** 30;
-
-/** Bytes at either end of a file that is read in parts. */
-const EDGE = 2 ** 16;
 
 const LARGEST_TEXT = 2 ** 20;

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { constants, getPriority } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
+import { otherThreads, setNiceness } from '../../base/thread-priority.ts';
 
 /**
  * Has V8 inline less from now on, in all threads, and compile and collect only where this thread leaves a processor free: for a process that
@@ -12,11 +12,9 @@ import { setFlagsFromString } from 'node:v8';
 export function compileForShortRun(): void {
   for (const flag of FLAGS) setFlagsFromString(flag);
   try {
-    const niceness = Math.min(getPriority() + YIELD, 19);
-    for (const tid of readdirSync('/proc/self/task').map(Number))
-      if (tid !== process.pid) setPriority(tid, niceness);
+    setNiceness(otherThreads(), Math.min(getPriority() + YIELD, constants.priority.PRIORITY_LOW));
   } catch {
-    // Without /proc, or under a policy that forbids it, it takes a little longer.
+    // Without /proc it takes a little longer.
   }
 }
 

@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { constants, getPriority, setPriority } from 'node:os';
+import { constants, getPriority } from 'node:os';
+import { otherThreads, setNiceness } from '../../base/thread-priority.ts';
 import { readStatus } from '../proc.ts';
 
 const CAP_SYS_NICE = 23n;
@@ -16,24 +16,12 @@ export class Priority {
   lower(): void {
     const effective = readStatus('self')?.get('CapEff');
     if (effective === undefined || ((BigInt(`0x${effective}`) >> CAP_SYS_NICE) & 1n) === 0n) return;
-    this.#lowered = readdirSync('/proc/self/task')
-      .map(Number)
-      .filter((tid) => tid !== process.pid);
-    this.#set(constants.priority.PRIORITY_LOW);
+    this.#lowered = otherThreads();
+    setNiceness(this.#lowered, constants.priority.PRIORITY_LOW);
   }
 
   restore(): void {
-    this.#set(this.#given);
+    setNiceness(this.#lowered, this.#given);
     this.#lowered = [];
-  }
-
-  #set(niceness: number): void {
-    for (const tid of this.#lowered) {
-      try {
-        setPriority(tid, niceness);
-      } catch {
-        // The thread has ended meanwhile.
-      }
-    }
   }
 }
