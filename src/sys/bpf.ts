@@ -31,6 +31,8 @@ export interface MapSpec {
   readonly key: number;
   readonly value: number;
   readonly entries: number;
+  /** Whether an array can be mapped into memory. */
+  readonly isMappable?: true;
 }
 
 /** A program that is typed by the kernel's BTF and runs at a raw tracepoint, or one that runs at places of user code. */
@@ -51,6 +53,7 @@ const BPF_PROG_TYPE_TRACING = 26;
 const BPF_TRACE_RAW_TP = 23;
 const BPF_TRACE_UPROBE_MULTI = 48;
 const BPF_F_NO_PREALLOC = 1;
+const BPF_F_MMAPABLE = 1 << 10;
 const BPF_ANY = 0;
 const BPF_NOEXIST = 1;
 
@@ -99,7 +102,9 @@ export class Bpf {
     view.setUint32(8, spec.value, true);
     view.setUint32(12, spec.entries, true);
     // Memory is taken when an entry is made: what is set up for a short program is then nearly nothing.
-    view.setUint32(16, spec.kind === 'hash' ? BPF_F_NO_PREALLOC : 0, true);
+    const flags =
+      (spec.kind === 'hash' ? BPF_F_NO_PREALLOC : 0) | (spec.isMappable === true ? BPF_F_MMAPABLE : 0);
+    view.setUint32(16, flags, true);
     writeName(view, 28, name);
     return this.#call('MAP_CREATE', 72, `map ${name}`);
   }

@@ -16,6 +16,8 @@ import type { TargetRecord } from './target-record.ts';
 /** SIGNAL_GROUP_EXIT of include/linux/sched/signal.h: the process ends as a whole, with one status. */
 const SIGNAL_GROUP_EXIT = 4;
 
+const X86_64 = ARCHES.indexOf('x86_64');
+
 const SIGCHLD = 17;
 const CLONE_VFORK = 0x4000;
 
@@ -185,7 +187,8 @@ export class Crowd {
       noteCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
     }
     for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
-      this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values.push(key);
+      const values = this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values;
+      if (values?.every((known) => Buffer.compare(known, key) !== 0) === true) values.push(key);
     }
     for (const member of this.#members.values()) {
       if (this.#attachment.isLive(member.pid) && this.#byPid.get(member.pid) === member) continue;
@@ -342,6 +345,7 @@ export class Crowd {
     const { path, buildId } = member.file;
     const value = new Uint8Array(CALL.size);
     const view = new DataView(value.buffer);
+    const short = this.#shortUses(member, isLast);
     /** Numbers of uses of calls that there were more of since. */
     const changed = new Map<number, number>();
     for (const known of member.calls.values()) {
@@ -349,7 +353,7 @@ export class Crowd {
       if (run === null) continue;
       const key = new DataView(known.key.buffer);
       const [arch, nr] = [key.getUint32(CALL_KEY.arch, true), key.getInt32(CALL_KEY.nr, true)];
-      const count = Number(view.getBigUint64(CALL.count, true));
+      const count = Number(view.getBigUint64(CALL.count, true)) + (short.get(callId(arch, nr)) ?? 0);
       if (count === known.count) continue;
       changed.set(callId(arch, nr), count);
       const first = view.getBigUint64(CALL.first, true);
@@ -375,6 +379,29 @@ export class Crowd {
     if (!isLast) return;
     member.calls.clear();
     member.values.length = 0;
+  }
+
+  /** Uses of calls that are counted beside their map, by `callId`; for the last time or for now. */
+  #shortUses({ entry, calls, values }: Member, isLast: boolean): ReadonlyMap<number, number> {
+    const uses = new Map<number, number>();
+    const { shortcuts } = this.#attachment;
+    if (shortcuts === null) return uses;
+    const add = (nr: number, value: number | null): void => {
+      const count = isLast ? shortcuts.release(entry, nr, value) : shortcuts.count(entry, nr, value);
+      const id = callId(X86_64, nr);
+      if (count > 0) uses.set(id, (uses.get(id) ?? 0) + count);
+    };
+    for (const { key } of calls.values()) {
+      const view = new DataView(key.buffer);
+      if (view.getUint32(CALL_KEY.arch, true) === X86_64) add(view.getInt32(CALL_KEY.nr, true), null);
+    }
+    for (const { buffer } of values) {
+      const view = new DataView(buffer);
+      const isFirst = view.getUint32(VALUE_KEY.which, true) === 0;
+      if (!isFirst || view.getUint32(VALUE_KEY.arch, true) !== X86_64) continue;
+      add(view.getInt32(VALUE_KEY.nr, true), Number(view.getBigUint64(VALUE_KEY.value, true)));
+    }
+    return uses;
   }
 
   #collectValues(

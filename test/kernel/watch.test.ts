@@ -13,7 +13,7 @@ import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
 import { measureCompleteness } from '../../src/profile/completeness.ts';
-import type { Profile } from '../../src/profile/model.ts';
+import type { Process, Profile } from '../../src/profile/model.ts';
 import { executableOf } from '../../src/watch/target.ts';
 import { parseOpenMetrics } from '../../src/watch/testing/openmetrics.ts';
 import {
@@ -121,6 +121,84 @@ describe('watching executables', () => {
     expect((fcntl?.last ?? 0) - (fcntl?.first ?? 0)).toBeGreaterThan(99_000_000);
     expect(fcntl?.last).toBeLessThanOrEqual(process?.end ?? 0);
     expect(process?.calls.filter(({ waits }) => waits !== undefined)).toEqual([]);
+  });
+
+  it('counts calls that are made often exactly, over threads, forks, execs and arches', async () => {
+    using directory = temporaryDirectory();
+    const program = compile(
+      `
+      #include <fcntl.h>
+      #include <pthread.h>
+      #include <sys/syscall.h>
+      #include <sys/wait.h>
+      #include <unistd.h>
+      static char **arguments;
+      static void parents(int count) { while (count-- > 0) syscall(SYS_getppid); }
+      static void *often(void *none) { parents(20000); return none; }
+      static void *become(void *none) { execv(arguments[0], (char *[]){arguments[0], "last", NULL}); return none; }
+      int main(int argc, char **argv) {
+        arguments = argv;
+        if (argc > 1) parents(1000);
+        if (argc == 2) return 0;
+        pthread_t threads[4];
+        if (argc == 3) { pthread_create(&threads[0], NULL, become, NULL); pause(); }
+        for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, often, NULL);
+        for (int i = 0; i < 2000; i++) {
+          static const int commands[] = {F_GETFD, F_GETFL, 1032 /* F_GETPIPE_SZ */, F_GETFD};
+          for (int k = 0; k < 4; k++) fcntl(0, commands[k]);
+          int result;
+          __asm__ volatile("int $0x80" : "=a"(result) : "0"(64 /* getppid */) : "memory", "r8", "r9", "r10", "r11");
+        }
+        for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+        if (fork() == 0) { parents(5000); _exit(0); }
+        wait(NULL);
+        execv(argv[0], (char *[]){argv[0], "by", "leader", NULL});
+      }`,
+      ['-pthread'],
+    );
+    const background = await watch(directory.path, ...only(program));
+    expect(run(program, []).status).toBe(0);
+    await end(background);
+    const { processes, runs } = profileOf(directory.path, fileOf(program));
+    const counts = (name: string, arch: string): unknown =>
+      processes.map(
+        ({ calls }) => calls.find((call) => call.name === name && call.arch === arch)?.count ?? 0,
+      );
+    expect(runs.map(({ complete }) => complete)).toEqual([true, true, true]);
+    expect(counts('getppid', 'x86_64')).toEqual([85_000, 1000, 1000]);
+    expect(counts('getppid', 'i386')).toEqual([2000, 0, 0]);
+    expect(counts('fcntl', 'x86_64')).toEqual([8000, 0, 0]);
+  });
+
+  it('notes a call that a busy process makes for the first time, and where it listens', async () => {
+    using directory = temporaryDirectory();
+    const program = compile(`
+      #include <netinet/in.h>
+      #include <sys/prctl.h>
+      #include <sys/socket.h>
+      #include <sys/syscall.h>
+      #include <fcntl.h>
+      #include <unistd.h>
+      int main(void) {
+        int server = socket(AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_in any = {.sin_family = AF_INET};
+        bind(server, (struct sockaddr *)&any, sizeof any);
+        for (int i = 0; i < 5000; i++) { syscall(SYS_getppid); fcntl(0, F_GETFD); }
+        listen(server, 1);
+        for (int i = 0; i < 5000; i++) { syscall(SYS_getppid); fcntl(0, F_GETFD); }
+        getpgid(0);
+        fcntl(0, F_GETFL);
+        for (int i = 0; i < 5000; i++) syscall(SYS_getppid);
+      }`);
+    const background = await watch(directory.path, ...only(program));
+    expect(run(program, []).status).toBe(0);
+    await end(background);
+    const [process] = profileOf(directory.path, fileOf(program)).processes;
+    expect(process?.listens).toHaveLength(1);
+    expect(['getppid', 'fcntl', 'getpgid'].map((name) => countOf([process as Process], name))).toEqual([
+      15_000, 10_001, 1,
+    ]);
+    expect(process?.calls.find(({ name }) => name === 'fcntl')?.args?.[0]?.values).toEqual([1, 3]);
   });
 
   it('continues what an earlier watch has written', async () => {

@@ -110,6 +110,12 @@ export class Assembler {
     return this.#emit(code, base, from, offset, ATOMIC.ADD | ATOMIC.FETCH);
   }
 
+  /** Atomically puts a register into memory if r0 is there; r0 = what was there before. */
+  compareExchange(base: Register, offset: number, from: Register, width: 4 | 8): this {
+    const code = CLASS.STX | MODE.ATOMIC | SIZE[width];
+    return this.#emit(code, base, from, offset, ATOMIC.CMPXCHG | ATOMIC.FETCH);
+  }
+
   /** Atomically sets the bits of a register in memory. */
   atomicOr(base: Register, offset: number, from: Register, width: 4 | 8): this {
     return this.#emit(CLASS.STX | MODE.ATOMIC | SIZE[width], base, from, offset, ATOMIC.OR);

@@ -18,7 +18,9 @@ import {
   CALL,
   CALL_KEY,
   CONTROL,
+  HOT,
   PROCESS,
+  RECENT,
   ROW,
   SCRATCH_SIZE,
   STATE,
@@ -28,6 +30,7 @@ import {
   VALUE_KEY,
 } from './layout.ts';
 import type { ProgramOptions, SymbolTrigger } from './program.ts';
+import { Shortcuts } from './shortcuts.ts';
 import { assembleSymbol } from './symbol-program.ts';
 
 /** How much the maps hold. Tasks and calls take memory only when they are there. */
@@ -55,7 +58,9 @@ export type MapName =
   | 'state'
   | 'control'
   | 'scratch'
-  | 'cgroups';
+  | 'cgroups'
+  | 'recent'
+  | 'hot';
 
 /** What the programs have lost: each makes the profile incomplete. */
 export interface Losses {
@@ -78,6 +83,8 @@ export class Attachment implements Disposable {
   readonly #probes: Set<number> = new Set();
   readonly #maps: Map<MapName, number> = new Map();
   readonly events: RingBuffer;
+  /** What lean programs count in short; null for others. */
+  readonly shortcuts: Shortcuts | null;
 
   /**
    * Creates the maps, fills them by `prepare`, then loads and attaches the programs: nothing runs before all is there.
@@ -96,6 +103,7 @@ export class Attachment implements Disposable {
     try {
       this.#createMaps(options, limits);
       this.events = new RingBuffer(libc, this.#bpfLibc, this.#map('events'), limits.events);
+      this.shortcuts = options.isLean === true ? new Shortcuts(libc, this.#bpfLibc, this.#map('hot')) : null;
       this.put('table', number(0), buildCallTable(options.triggers, options.streams.length > 0));
       prepare(this);
       const programs: readonly (readonly [Tracepoint, EbpfCode])[] = [
@@ -265,6 +273,7 @@ export class Attachment implements Disposable {
 
   [Symbol.dispose](): void {
     this.events[Symbol.dispose]();
+    this.shortcuts?.[Symbol.dispose]();
     this.#closeAll();
   }
 
@@ -285,7 +294,13 @@ export class Attachment implements Disposable {
       ['scratch', { kind: 'percpu-array', key: 4, value: SCRATCH_SIZE, entries: 1 }],
     ];
     const cgroups = { kind: 'cgroup-array', key: 4, value: 4, entries: 1 } as const;
-    const all = options.adoption === 'cgroup' ? [...specs, ['cgroups', cgroups] as const] : specs;
+    const recent = { kind: 'array', key: 4, value: RECENT.size * RECENT.slots, entries: 1 } as const;
+    const hot = { kind: 'array', key: 4, value: HOT.size * HOT.slots, entries: 1, isMappable: true } as const;
+    const all: typeof specs = [
+      ...specs,
+      ...(options.adoption === 'cgroup' ? [['cgroups', cgroups] as const] : []),
+      ...(options.isLean === true ? [['recent', recent] as const, ['hot', hot] as const] : []),
+    ];
     for (const [name, spec] of all) {
       const fd = this.#bpf.createMap(`callgate_${name}`, spec);
       this.#descriptors.push(fd);

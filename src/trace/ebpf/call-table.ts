@@ -11,6 +11,7 @@ import {
   ROW_LISTEN,
   ROW_OUTPUT,
   ROW_OUTPUT_VECTOR,
+  ROW_SECOND,
   ROW_SELECTORS,
   ROW_SOCKETCALL,
   ROW_TRIGGER,
@@ -60,6 +61,7 @@ export function buildCallTable(triggers: readonly CallTrigger[], output: boolean
         view.setUint32(at, encodeSelector(selector), true);
       }
       if (args.length > 0) add(arch, nr, ROW_SELECTORS);
+      if (isSecondAlone(args)) add(arch, nr, ROW_SECOND);
     }
     for (const [flag, names] of output ? [...FLAGS, ...OUTPUT_FLAGS] : FLAGS) {
       for (const call of names) {
@@ -72,6 +74,12 @@ export function buildCallTable(triggers: readonly CallTrigger[], output: boolean
     for (const [arch, nr] of numbers.entries()) if (nr !== null) add(arch, nr, ROW_TRIGGER);
   }
   return bytes;
+}
+
+/** Whether what selects is the second argument alone, and 32 bits of it. */
+function isSecondAlone([first, ...others]: readonly SelectingArgument[]): boolean {
+  if (first === undefined || others.length > 0) return false;
+  return first.index === 1 && first.bits === 32 && first.pointee === undefined;
 }
 
 function encodeSelector({ index, bits, pointee }: SelectingArgument): number {

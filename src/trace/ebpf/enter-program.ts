@@ -8,6 +8,8 @@ import {
   CALL_EVENT,
   CALL_KEY,
   CONTROL,
+  HOT_NUMBERS,
+  HOT_VALUES,
   LISTEN_EVENT,
   PROCESS,
   ROW,
@@ -17,6 +19,7 @@ import {
   ROW_LISTEN,
   ROW_OUTPUT,
   ROW_OUTPUT_VECTOR,
+  ROW_SECOND,
   ROW_SELECTORS,
   ROW_SOCKETCALL,
   ROW_TRIGGER,
@@ -37,9 +40,7 @@ import {
 import { emitListen } from './listen-code.ts';
 import { emitOutput } from './output-code.ts';
 import { ProgramAssembler, RB_FORCE_WAKEUP, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
-
-/** TS_COMPAT of arch/x86/include/asm/thread_info.h: the call came by int 0x80 or a 32-bit sysenter. */
-const TS_COMPAT = 2;
+import { emitClaim, emitForget, emitShortcut, TS_COMPAT } from './shortcut-code.ts';
 
 const X86_64 = 0;
 const I386 = 1;
@@ -86,6 +87,7 @@ const AT = {
 export function assembleEnter(options: ProgramOptions): EbpfCode {
   const code = new ProgramAssembler(options.fields);
   code.mov('r6', 'r1');
+  if (options.isLean === true) emitShortcut(code);
   emitTask(code, options, {
     idsAt: AT.ids,
     tidAt: AT.tid,
@@ -110,6 +112,7 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   // What most calls take: nothing but being counted.
   findCall(code, options);
   countCall(code, options);
+  if (options.isLean === true) claim(code, false);
   code.jump('end').label('special');
   emitSpecial(code, options);
   findCall(code, options);
@@ -119,6 +122,13 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
   code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
   return code.finish();
+}
+
+/** Lets the next such calls of the task be counted in short, if r8 is a number of x86-64 that can be; with a value in r3 or without one. */
+function claim(code: ProgramAssembler, hasValue: boolean): void {
+  code.load('r1', 'r10', AT.key + CALL_KEY.arch, 4).jumpIf('ne', 'r1', X86_64, 'end');
+  code.jumpIf('ge', 'r8', HOT_NUMBERS, 'end');
+  emitClaim(code, { tidAt: AT.tid, entryAt: AT.key + CALL_KEY.entry, hasValue });
 }
 
 function readTime(code: ProgramAssembler): void {
@@ -227,7 +237,9 @@ function emitListenEntry(code: ProgramAssembler, options: ProgramOptions): void 
   code.call('probe_read_user').load('r3', 'r10', AT.spare, 4);
   code.label('listening').alu32('add', 'r3', 1).store('r7', TASK.listenFd, 'r3', 4);
   if (options.isLean === true) readTime(code);
-  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.listenAt, 'r1', 8).jump('no family');
+  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.listenAt, 'r1', 8);
+  if (options.isLean === true) emitForget(code, AT.tid);
+  code.jump('no family');
 }
 
 /**
@@ -348,14 +360,28 @@ function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
     code.mov('r2', 'r8').alu('and', 'r2', 7).alu('lsh', 'r2', 3).mov('r3', 'r10').alu('add', 'r3', 'r2');
     code.load('r3', 'r3', AT.arguments, 8);
     readSelected(code, which, any);
-    if (options.isLean === true) skipSeen(code, which, next);
-    addValue(code, options, which, any, next);
+    const isShort = options.isLean === true && which === 0;
+    const known = isShort ? 'known value' : next;
+    if (options.isLean === true) skipSeen(code, which, known);
+    addValue(code, options, which, any, known, next);
     code
       .label(any)
       .mov('r1', 1 << which)
-      .atomicOr('r9', CALL.any, 'r1', 4)
-      .label(next);
+      .atomicOr('r9', CALL.any, 'r1', 4);
+    if (isShort) {
+      code.jump(next).label(known);
+      claimValue(code, next);
+    }
+    code.label(next);
   }
+}
+
+/** r3 = a value of the first selecting argument that is in its map; goes on at `next` if there may be others. */
+function claimValue(code: ProgramAssembler, next: string): void {
+  code.load('r1', 'r10', AT.flags, 8).jumpIf('ne', 'r1', ROW_SELECTORS | ROW_SECOND, next);
+  code.load('r8', 'r10', AT.key + CALL_KEY.nr, 4).jumpIf('ge', 'r3', HOT_VALUES - 1, 'end');
+  claim(code, true);
+  code.jump('end');
 }
 
 /** r3 = the value that counts: the argument in r3, or the field that it points to. */
@@ -383,6 +409,7 @@ function addValue(
   options: ProgramOptions,
   which: number,
   any: string,
+  known: string,
   next: string,
 ): void {
   const { key, valueKey, value } = AT;
@@ -396,7 +423,7 @@ function addValue(
     code.load('r1', 'r10', AT.now, 8).load('r2', 'r0', VALUE.last, 8).jumpIf('le', 'r1', 'r2', next);
     code.store('r0', VALUE.last, 'r1', 8);
   }
-  code.jump(next);
+  code.load('r3', 'r10', valueKey + VALUE_KEY.value, 8).jump(known);
   code
     .label(fresh)
     .mov('r1', 1)

@@ -12,6 +12,7 @@ import {
   TASK,
 } from './layout.ts';
 import { ProgramAssembler, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
+import { emitForget } from './shortcut-code.ts';
 
 /** Longest name of a file, with its zero byte; source: include/uapi/linux/limits.h. */
 const NAME_SIZE = 256;
@@ -46,6 +47,7 @@ export function assembleExec(options: ProgramOptions): EbpfCode {
   code.load('r6', 'r1', 0, 8).load('r2', 'r1', 8, 8).store('r10', AT.formerTid, 'r2', 4);
   code.load('r1', 'r6', taskPid, 4).store('r10', AT.tid, 'r1', 4);
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
+  if (options.isLean === true) for (const tid of [AT.formerTid, AT.tid]) emitForget(code, tid);
   code.lookup('tasks', AT.formerTid).jumpIf('eq', 'r0', 0, 'end');
   code.load('r1', 'r0', TASK.launchAt, 8).store('r10', AT.launchAt, 'r1', 8);
   code.load('r1', 'r0', TASK.entry, 4).store('r10', AT.entry, 'r1', 4);

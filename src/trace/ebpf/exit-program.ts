@@ -1,6 +1,7 @@
 import type { EbpfCode } from './assembler.ts';
 import { CONTROL, PROCESS, PROCESS_END_EVENT, STATE, TASK, THREAD_END_EVENT } from './layout.ts';
 import { ProgramAssembler, RB_FORCE_WAKEUP, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
+import { emitForget } from './shortcut-code.ts';
 
 /** Places on the stack. */
 const AT = { tid: -8, tgid: -16, now: -24, waitKey: -40, event: -72, exit: -80 } as const;
@@ -17,6 +18,7 @@ export function assembleExit(options: ProgramOptions): EbpfCode {
   code.load('r6', 'r1', 0, 8).load('r1', 'r6', taskPid, 4).store('r10', AT.tid, 'r1', 4);
   code.load('r1', 'r6', taskTgid, 4).store('r10', AT.tgid, 'r1', 4);
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
+  if (options.isLean === true) emitForget(code, AT.tid);
   code.lookup('tasks', AT.tid).mov('r7', 'r0').jumpIf('eq', 'r7', 0, 'process');
   code.endWait(AT.now, AT.waitKey);
   code.zero(AT.event, THREAD_END_EVENT.size);

@@ -1,6 +1,7 @@
 import type { EbpfCode } from './assembler.ts';
 import { FORK_EVENT, PROCESS, TASK, TASK_LAUNCHING } from './layout.ts';
 import { ProgramAssembler, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
+import { emitForget } from './shortcut-code.ts';
 
 /** Places on the stack. */
 const AT = {
@@ -29,6 +30,7 @@ export function assembleFork(options: ProgramOptions): EbpfCode {
   code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'end');
   code.load('r1', 'r6', taskPid, 4).store('r10', AT.childTid, 'r1', 4);
   code.load('r1', 'r6', taskTgid, 4).store('r10', AT.childTgid, 'r1', 4);
+  if (options.isLean === true) emitForget(code, AT.childTid);
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
   code.zero(AT.task, TASK.size).zero(AT.event, FORK_EVENT.size);
   code.load('r8', 'r7', TASK.entry, 4);

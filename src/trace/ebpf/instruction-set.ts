@@ -58,7 +58,7 @@ export const CALL = 0x80;
 export const EXIT = 0x90;
 
 /** Immediate of an atomic operation: what it does, and BPF_FETCH where the old value is wanted. */
-export const ATOMIC = { ADD: 0x00, OR: 0x40, FETCH: 0x01 } as const;
+export const ATOMIC = { ADD: 0x00, OR: 0x40, CMPXCHG: 0xf0, FETCH: 0x01 } as const;
 
 /** src_reg of a 64-bit immediate load: what its value stands for. */
 export const PSEUDO_MAP_FD = 1;

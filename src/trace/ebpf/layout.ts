@@ -139,6 +139,30 @@ export const LISTEN_EVENT = { family: 16, port: 18, length: 20, at: 24, path: 32
 export const OUTPUT_EVENT = { stream: 16, length: 20, bytes: 24 } as const;
 export const ADOPT_EVENT = { tgid: 16, tid: 20, isProcess: 24, size: 32 } as const;
 
+/**
+ * Map `recent`, only of lean programs: by the low bits of a tid the task that made a call last, its process entry above its tid; 0 for none.
+ * A task whose next call needs more than being counted is not in it.
+ */
+export const RECENT = { size: 8, slots: 32_768 } as const;
+
+/**
+ * Map `hot`, only of lean programs: counts of calls that are made often, each in one of two neighbouring slots or, if they are taken by others, in
+ * map `calls` only. A key is the process entry above {@link HOT_MARK}, the value of the selecting argument plus one if there is one, and
+ * the number. What is counted here is not counted in `calls`.
+ */
+export const HOT = { key: 0, count: 8, size: 16, slots: 32_768 } as const;
+
+/** Keeps the low half of a key from being 0. */
+export const HOT_MARK = 0x80000000;
+export const HOT_VALUE_SHIFT = 10;
+/** Numbers below this can be in map `hot`, and values below this. */
+export const HOT_NUMBERS = 1024;
+export const HOT_VALUES = 0x100000;
+/** Odd numbers by which a process entry and a key are spread over the slots. */
+export const HOT_FACTORS = [0x9e3779b1, 0x85ebca6b] as const;
+/** Uses from which on a call gets a slot. */
+export const HOT_USES = 256;
+
 /** Bytes of argv that an exec event holds at most. */
 export const ARGV_CAP = 16384;
 
@@ -171,6 +195,8 @@ export const ROW_TRIGGER = 0x40;
 export const ROW_OUTPUT = 0x80;
 export const ROW_VFORK = 0x100;
 export const ROW_OUTPUT_VECTOR = 0x200;
+/** One selecting argument and no more: the second, 32 bits wide. */
+export const ROW_SECOND = 0x400;
 
 /** A selecting argument in a row: bits 0 to 2 are its position, then these, then the offset of a field behind a pointer. */
 export const SELECTOR_PRESENT = 0x80;

@@ -1,0 +1,135 @@
+import {
+  HOT,
+  HOT_FACTORS,
+  HOT_MARK,
+  HOT_NUMBERS,
+  HOT_USES,
+  HOT_VALUE_SHIFT,
+  HOT_VALUES,
+  CALL,
+  RECENT,
+  ROW,
+  ROW_SECOND,
+  ROW_SELECTORS,
+} from './layout.ts';
+import type { Register } from './instruction-set.ts';
+import type { ProgramAssembler } from './program.ts';
+
+/** Offset of the second argument of a 64-bit call in struct pt_regs: arch/x86/include/uapi/asm/ptrace.h. */
+const SECOND_ARGUMENT = 104;
+
+/** TS_COMPAT of arch/x86/include/asm/thread_info.h: the call came by int 0x80 or a 32-bit sysenter. */
+export const TS_COMPAT = 2;
+
+/** Bits of {@link HOT} by which an index is left of a product of 32 bits. */
+const INDEX_SHIFT = 32 - Math.log2(HOT.slots);
+
+/** Registers of a search for a slot: what is kept, and what is lost but for `slot`. */
+interface Search {
+  readonly entry: Register;
+  /** Low half of the key. */
+  readonly low: Register;
+  readonly index: Register;
+  readonly key: Register;
+  readonly slot: Register;
+}
+
+/**
+ * Counts a call that is made often without a look into a hash map, and ends the program; goes on at the next instruction if it is none, or
+ * might need more than being counted. r6 = the arguments of the tracepoint. All other registers are lost.
+ *
+ * What may be counted here, {@link emitClaim} has decided when it looked at the same call in full.
+ */
+export function emitShortcut(code: ProgramAssembler): void {
+  const none = code.fresh('no shortcut');
+  code.call('get_current_task_btf').load('r1', 'r0', code.fields.taskPid, 4);
+  code.load('r2', 'r0', code.fields.taskStatus, 4).jumpIf('set', 'r2', TS_COMPAT, none);
+  // Beyond the table: a number of x32, or none at all.
+  code.load('r8', 'r6', 8, 8).alu32('mov', 'r8', 'r8').jumpIf('ge', 'r8', HOT_NUMBERS, none);
+  findRecent(code, 'r1', 'r2', 'r3');
+  code.load('r4', 'r3', 0, 8).jumpIf32('ne', 'r4', 'r1', none).alu('rsh', 'r4', 32);
+  code.mov('r5', 'r8').alu32('or', 'r5', HOT_MARK);
+  countHot(code);
+  code
+    .mov('r2', 'r8')
+    .alu('lsh', 'r2', Math.log2(ROW.size))
+    .mapValue('r1', 'table', 0)
+    .alu('add', 'r1', 'r2');
+  code.load('r2', 'r1', ROW.flags, 2).jumpIf('ne', 'r2', ROW_SELECTORS | ROW_SECOND, none);
+  code.load('r2', 'r6', 0, 8).load('r3', 'r2', SECOND_ARGUMENT, 8).alu32('mov', 'r3', 'r3');
+  code.jumpIf('ge', 'r3', HOT_VALUES - 1, none);
+  addValue(code, 'r5', 'r3');
+  countHot(code);
+  code.label(none);
+}
+
+/**
+ * Lets the next such calls of the task take the shortcut. r7 = the task's entry in its map, r8 = the number, r9 = the call's entry in its
+ * map, of arch x86_64 and below {@link HOT_NUMBERS}; r3 = the value of its selecting argument, if there is one that is below
+ * {@link HOT_VALUES} and in its map.
+ */
+export function emitClaim(
+  code: ProgramAssembler,
+  { tidAt, entryAt, hasValue }: { tidAt: number; entryAt: number; hasValue: boolean },
+): void {
+  const done = code.fresh('claimed');
+  code.load('r1', 'r9', CALL.count, 8).jumpIf('lt', 'r1', HOT_USES, done);
+  code.mov('r5', 'r8').alu32('or', 'r5', HOT_MARK);
+  if (hasValue) addValue(code, 'r5', 'r3');
+  code.load('r1', 'r10', tidAt, 4).load('r4', 'r10', entryAt, 4);
+  findRecent(code, 'r1', 'r2', 'r3');
+  code.mov('r2', 'r4').alu('lsh', 'r2', 32).alu('or', 'r2', 'r1').store('r3', 0, 'r2', 8);
+  const search = { entry: 'r4', low: 'r5', index: 'r3', key: 'r2', slot: 'r1' } as const;
+  findSlot(code, search);
+  const [free, taken] = [code.fresh('free'), code.fresh('taken')];
+  code.load('r0', 'r1', HOT.key, 8).jumpIf('eq', 'r0', 'r2', done).jumpIf('ne', 'r0', 0, taken).label(free);
+  code.compareExchange('r1', HOT.key, 'r2', 8).jump(done).label(taken);
+  findNeighbour(code, search);
+  code.mov('r0', 0).compareExchange('r1', HOT.key, 'r2', 8).label(done);
+}
+
+/** Sends the next call of a task the long way: it is another program by then, or there is more to be done. Loses r1 to r3. */
+export function emitForget(code: ProgramAssembler, tidAt: number): void {
+  code.load('r1', 'r10', tidAt, 4);
+  findRecent(code, 'r1', 'r2', 'r3');
+  code.store('r3', 0, 0, 8);
+}
+
+/** The slot of a task in map `recent`; `spare` is lost. */
+function findRecent(code: ProgramAssembler, tid: Register, spare: Register, slot: Register): void {
+  code
+    .mov(spare, tid)
+    .alu('and', spare, RECENT.slots - 1)
+    .alu('lsh', spare, Math.log2(RECENT.size));
+  code.mapValue(slot, 'recent', 0).alu('add', slot, spare);
+}
+
+/** Makes the low half of a key one with a value; `value` is lost. */
+function addValue(code: ProgramAssembler, low: Register, value: Register): void {
+  code.alu('add', value, 1).alu('lsh', value, HOT_VALUE_SHIFT).alu('or', low, value);
+}
+
+/** Counts the call of entry r4 and low half r5 if it has a slot, and ends the program. Loses r0 to r3. */
+function countHot(code: ProgramAssembler): void {
+  const [hit, miss] = [code.fresh('hit'), code.fresh('miss')];
+  const search = { entry: 'r4', low: 'r5', index: 'r0', key: 'r2', slot: 'r1' } as const;
+  findSlot(code, search);
+  code.load('r3', 'r1', HOT.key, 8).jumpIf('eq', 'r3', 'r2', hit);
+  findNeighbour(code, search);
+  code.load('r3', 'r1', HOT.key, 8).jumpIf('ne', 'r3', 'r2', miss).label(hit);
+  code.mov('r2', 1).atomicAdd('r1', HOT.count, 'r2', 8).jump('end').label(miss);
+}
+
+/** The first slot of a key, and the key. As `hotIndex` of shortcuts.ts. */
+function findSlot(code: ProgramAssembler, { entry, low, index, key, slot }: Search): void {
+  const [forEntry, forAll] = HOT_FACTORS;
+  code.mov(index, entry).alu32('mul', index, forEntry).alu32('add', index, low).alu32('mul', index, forAll);
+  code.alu32('rsh', index, INDEX_SHIFT).alu('lsh', index, Math.log2(HOT.size));
+  code.mapValue(slot, 'hot', 0).alu('add', slot, index);
+  code.mov(key, entry).alu('lsh', key, 32).alu('or', key, low);
+}
+
+/** The second slot of the same key. */
+function findNeighbour(code: ProgramAssembler, { index, slot }: Search): void {
+  code.alu('xor', index, HOT.size).mapValue(slot, 'hot', 0).alu('add', slot, index);
+}

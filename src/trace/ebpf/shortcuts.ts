@@ -1,0 +1,74 @@
+import { SystemCallError } from '../../base/errors.ts';
+import type { BpfLibc } from '../../sys/bpf-libc.ts';
+import type { Libc } from '../../sys/libc.ts';
+import { HOT, HOT_FACTORS, HOT_MARK, HOT_NUMBERS, HOT_VALUE_SHIFT, HOT_VALUES } from './layout.ts';
+import { readNumber } from './map-words.ts';
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+
+const BYTES = HOT.size * HOT.slots;
+const WORDS = HOT.size / 4;
+
+/** What the programs count without a look into a hash map: map `hot`, as it lies in memory. */
+export class Shortcuts implements Disposable {
+  readonly #bpfLibc: BpfLibc;
+  readonly #address: bigint;
+  readonly #words: Uint32Array;
+
+  /** Maps it. @throws SystemCallError */
+  constructor(libc: Libc, bpfLibc: BpfLibc, fd: number) {
+    this.#bpfLibc = bpfLibc;
+    // SAFETY: the mapping is shared with the kernel and unmapped by dispose; no view is used after that.
+    this.#address = bpfLibc.mmap(BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (this.#address === -1n) {
+      const errno = libc.errno();
+      throw new SystemCallError(`mmap: cannot map the counts, errno ${errno}`, { request: 'mmap', errno });
+    }
+    this.#words = new Uint32Array(bpfLibc.view(this.#address, BYTES));
+  }
+
+  /** Uses of a call of x86-64 that are counted here, with this value of its selecting argument or without one; 0 if none are. */
+  count(entry: number, nr: number, value: number | null): number {
+    const at = this.#find(entry, nr, value);
+    return at === null ? 0 : readNumber(this.#words, at + HOT.count / 4);
+  }
+
+  /**
+   * As {@link count}, and nothing is counted here from now on until there are many uses again. If the process lives, uses
+   * that come at the same moment may not be counted.
+   */
+  release(entry: number, nr: number, value: number | null): number {
+    const at = this.#find(entry, nr, value);
+    if (at === null) return 0;
+    const count = readNumber(this.#words, at + HOT.count / 4);
+    // In this order: a slot whose key is 0 may be taken by another call at once.
+    for (const word of [HOT.count / 4, HOT.count / 4 + 1, HOT.key / 4, HOT.key / 4 + 1]) {
+      Atomics.store(this.#words, at + word, 0);
+    }
+    return count;
+  }
+
+  [Symbol.dispose](): void {
+    this.#bpfLibc.munmap(this.#address, BYTES);
+  }
+
+  #find(entry: number, nr: number, value: number | null): number | null {
+    if (nr < 0 || nr >= HOT_NUMBERS || (value ?? 0) >= HOT_VALUES - 1) return null;
+    const low = (HOT_MARK | (value === null ? 0 : (value + 1) << HOT_VALUE_SHIFT) | nr) >>> 0;
+    const first = hotIndex(entry, low);
+    for (const slot of [first, first ^ 1]) {
+      const at = slot * WORDS;
+      if (this.#words[at] === low && this.#words[at + 1] === entry) return at;
+    }
+    return null;
+  }
+}
+
+/** Slot in which a key is looked for first. */
+function hotIndex(entry: number, low: number): number {
+  const [forEntry, forAll] = HOT_FACTORS;
+  const mixed = Math.imul((Math.imul(entry, forEntry) + low) | 0, forAll);
+  return mixed >>> (32 - Math.log2(HOT.slots));
+}
