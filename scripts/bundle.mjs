@@ -23,9 +23,10 @@ const options = {
   minifySyntax: true,
   minifyWhitespace: true,
   // What most runs do not need is loaded from its own package when it is.
-  external: ['koffi', 'ajv', 'ajv/*', 'yaml'],
+  external: ['ajv', 'ajv/*', 'yaml'],
   define: {
     'import.meta.url': 'importMetaUrl',
+    KOFFI_VERSION: JSON.stringify(versionOf('koffi')),
     CALLGATE_CODE: JSON.stringify(digestOf(['base', 'abi', 'elf', 'analyze'])),
     CALLGATE_METHODS: JSON.stringify(
       digestOf(['base', 'abi', 'elf', 'unwind', 'profile', 'import', 'sys', 'trace', 'analyze']),
@@ -36,6 +37,10 @@ const options = {
   supported: { 'dynamic-import': false },
   logLevel: 'warning',
 };
+
+function versionOf(name) {
+  return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+}
 
 /** Digest of what tsc has built of some folders: results of static analysis, and of studies, are kept for that code alone. */
 function digestOf(folders) {
@@ -67,8 +72,20 @@ function cacheOf(name) {
   return name === 'command' ? ", process.argv[2] === 'analyze' ? 'analyze' : 'command'" : '';
 }
 
+/** Puts the native part of koffi in koffi's place. */
+const nativeKoffi = {
+  name: 'native-koffi',
+  setup({ onResolve }) {
+    const path = join(root, 'scripts', 'native-koffi.cjs');
+    onResolve({ filter: /^koffi$/ }, ({ importer }) =>
+      importer === path ? { path: 'koffi', external: true } : { path },
+    );
+  },
+};
+
 await build({
   ...options,
+  plugins: [nativeKoffi],
   entryPoints: {
     command: join(dist, 'cli', 'main.js'),
     tracing: join(dist, 'trace', 'worker.js'),
@@ -81,7 +98,7 @@ await build({
   entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
   plugins: [loader],
 });
-loadLate('command');
+for (const name of ['command', 'tracing']) loadLate(name);
 for (const name of ['command', 'analyze', 'tracing', 'analyzing']) storeCode(name);
 
 /** Has a bundle load some modules of Node's once they are used: each takes a millisecond, and few commands use them. */
@@ -104,7 +121,7 @@ function storeCode(name) {
     timeout: 120_000,
   });
   const stored = join(bundle, `${name}.cache`);
-  if (!existsSync(stored)) throw new Error(`no code of ${name}: ${status} ${stderr}`);
+  if (status !== 0 || !existsSync(stored)) throw new Error(`no code of ${name}: ${status} ${stderr}`);
   const filename = join(bundle, `${name === 'analyze' ? 'command' : name}.cjs`);
   const source = module.wrap(readFileSync(filename, 'latin1'));
   const script = new Script(source, { filename, cachedData: readFileSync(stored) });

@@ -12,6 +12,9 @@ import { loadBundle } from './bundle-loader.cjs';
 // V8 refuses code that was stored under other flags than those it is loaded under, and commands set some for themselves later.
 v8.setFlagsFromString = () => undefined;
 
+/** Names of errors that are no machine's fault. */
+const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'UsageError'];
+
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];
 const { exports, script } = loadBundle(bundle, name === 'analyze' ? 'command' : name);
@@ -46,7 +49,7 @@ function trace(method) {
       env: [],
       cwd: null,
       stdin: 'null',
-      inherited: { ignoredSignals: 0n, openFiles: null, descriptors: [], closed: [] },
+      inherited: { ignoredSignals: 0n, blockedSignals: 0n, openFiles: null, descriptors: [], closed: [] },
     },
     phases: [],
     ready: null,
@@ -56,7 +59,10 @@ function trace(method) {
   const { port1, port2 } = new MessageChannel();
   const input = { commands: port2, progress: new Float64Array(5) };
   exports.runTrace(exports.openLibc(), request, input, (event) => {
-    if (event.kind === 'failed') process.stderr.write(`${method}: ${event.error.message}\n`);
+    if (event.kind !== 'failed') return;
+    process.stderr.write(`${method}: ${event.error.message}\n`);
+    // What the machine cannot do costs time later; a mistake in this script would cost it everywhere.
+    if (MISTAKES.includes(event.error.name)) process.exitCode = 1;
   });
   port1.close();
 }
