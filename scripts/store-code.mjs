@@ -55,6 +55,7 @@ function trace(method) {
     ready: null,
     privileged: process.geteuid() === 0,
     enforcement: null,
+    startsNothing: true,
   };
   const { port1, port2 } = new MessageChannel();
   const input = { commands: port2, progress: new Float64Array(5) };

@@ -13,6 +13,19 @@ import type {
   Run,
 } from './model.ts';
 
+/** Text of processes where somebody has it: to make it is most of the work of writing a profile of many. */
+const texts = new WeakMap<Process, string>();
+
+/** Remembers what `formatProcess` makes of a process. Nothing of it may be changed from then on. */
+export function rememberText(process: Process, text: string): void {
+  texts.set(process, text);
+}
+
+/** What was given to {@link rememberText} for this very object. */
+export function rememberedText(process: Process): string | undefined {
+  return texts.get(process);
+}
+
 /**
  * The same profile in the one order that documents have: fields in the order of the model and only those,
  * programs in order of first use, calls by (arch, nr), threads and listens by time, everything that is a set ascending.
@@ -39,7 +52,11 @@ export function canonicalProfile(profile: Profile): Profile {
       calls: canonicalCalls(calls),
       ...(analysis === undefined ? {} : { analysis: canonicalAnalysis(analysis) }),
     })),
-    processes: profile.processes.map((process) => canonicalProcess(process, places)),
+    processes: profile.processes.map((process) => {
+      const { program } = process;
+      const staysAsIs = texts.has(process) && (program === null || places.get(program) === program);
+      return staysAsIs ? process : canonicalProcess(process, places);
+    }),
   };
 }
 
@@ -91,7 +108,8 @@ function canonicalExit(exit: ExitStatus | null): ExitStatus | null {
   }
 }
 
-function canonicalProcess(process: Process, places: ReadonlyMap<number, number>): Process {
+/** A process with its fields and lists in their order; `places` has the new place of each program that moves. */
+export function canonicalProcess(process: Process, places: ReadonlyMap<number, number> = new Map()): Process {
   const { run, pid, birth, parent, program, argv, start, end, exit } = process;
   return {
     run,

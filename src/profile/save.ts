@@ -1,5 +1,5 @@
-import { canonicalProfile } from './canonical.ts';
-import type { Profile } from './model.ts';
+import { canonicalProcess, canonicalProfile, rememberedText } from './canonical.ts';
+import type { Process, Profile } from './model.ts';
 
 /**
  * The profile as text: canonical JSON, two spaces a level, one line for each call, thread, transition and listen.
@@ -11,6 +11,15 @@ export function formatProfile(profile: Profile): string {
   writeValue(lines, canonicalProfile(profile), '', '', [], '');
   return `${lines.join('\n')}\n`;
 }
+
+/** The lines that {@link formatProfile} writes for a process whose program keeps its place, but for the indent of the first; they are JSON. */
+export function formatProcess(process: Process): string {
+  const lines: string[] = [];
+  writeValue(lines, canonicalProcess(process), '', '', ['processes'], PROCESS_INDENT);
+  return lines.join('\n');
+}
+
+const PROCESS_INDENT = '    ';
 
 /** Path of a value, array positions left out: `['processes', 'calls']` is the list of calls of any process. */
 type Path = readonly string[];
@@ -46,7 +55,10 @@ function writeValue(
     const entries = Object.entries(value);
     for (const [index, [key, field]] of entries.entries()) {
       const comma = index === entries.length - 1 ? '' : ',';
-      writeValue(lines, field, `${deeper}${JSON.stringify(key)}: `, comma, [...path, key], deeper);
+      const name = `${deeper}${JSON.stringify(key)}: `;
+      // There may be ten thousand processes, of which most fields are such.
+      if (typeof field !== 'object' || field === null) lines.push(name + JSON.stringify(field) + comma);
+      else writeValue(lines, field, name, comma, [...path, key], deeper);
     }
   }
   lines.push(indent + (isList ? ']' : '}') + after);
@@ -57,7 +69,10 @@ function writeElements(lines: string[], list: readonly unknown[], path: Path, in
   const last = list.length - 1;
   for (let index = 0; index <= last; index++) {
     const comma = index === last ? '' : ',';
-    if (path.length === 1) writeValue(lines, list[index], indent, comma, path, indent);
+    const text =
+      path[0] === 'processes' && path.length === 1 ? rememberedText(list[index] as Process) : undefined;
+    if (text !== undefined) lines.push(indent + text + comma);
+    else if (path.length === 1) writeValue(lines, list[index], indent, comma, path, indent);
     else lines.push(indent + JSON.stringify(list[index]) + comma);
   }
 }

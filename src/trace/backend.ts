@@ -29,6 +29,8 @@ export interface TraceRequest {
   readonly privileged: boolean;
   /** Filters to run the program under, or null to watch only. */
   readonly enforcement: Enforcement | null;
+  /** Whether the main thread starts nothing meanwhile, which would inherit its priority. */
+  readonly startsNothing: boolean;
 }
 
 /** Filters for a program and its phases, compiled: plain data. */
@@ -119,10 +121,11 @@ export type TraceEvent =
   /** A call that the filter denies, or would deny in an audit. */
   | { readonly kind: 'violation'; readonly violation: Violation }
   /**
-   * Processes that are over, ahead of the result, which is without them: the session puts them back. They are PlacedProcess[]
-   * as JSON, which both threads are done with in half the time that copying the objects takes.
+   * Processes that are over, ahead of the result, which is without them: the session puts them back in their places. Their text is
+   * what `formatProcess` makes of them: both threads are done with it in half the time that copying the objects takes, and the
+   * profile has it as it is.
    */
-  | { readonly kind: 'settled'; readonly processes: string }
+  | { readonly kind: 'settled'; readonly places: readonly number[]; readonly processes: readonly string[] }
   /** The answer to the command `snapshot`. */
   | ({ readonly kind: 'snapshot'; readonly at: number } & RecordedChanges)
   | {

@@ -1,10 +1,11 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { CallgateError, LaunchError, UnsupportedError, UsageError } from '../base/errors.ts';
+import { rememberText } from '../profile/canonical.ts';
 import type { ExitStatus, Process } from '../profile/model.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { KeepAwake } from './keep-awake.ts';
-import type { PlacedProcess, Recording } from './recorder.ts';
+import type { Recording } from './recorder.ts';
 import type { TracingThread } from './tracing-thread.ts';
 
 const SIGUSR1 = 'SIGUSR1';
@@ -35,8 +36,9 @@ export class TraceSession {
   readonly #commands: MessagePort;
   readonly #progress: Float64Array;
   readonly #listeners: Set<(event: TraceEvent) => void> = new Set();
-  /** PlacedProcess[] as JSON: read at the end, so that the program has the processors until then. */
-  readonly #settled: string[] = [];
+  /** Processes that came ahead of the result, by their places. */
+  readonly #settled: Map<number, Process> = new Map();
+  readonly #ownsProcess: boolean;
   /** Resolves when the last tracee is gone; never rejects. */
   readonly end: Promise<SessionEnd>;
   #doorbell: { readonly pid: number } | { readonly eventfd: number } | null = null;
@@ -50,6 +52,7 @@ export class TraceSession {
     const { worker } = thread;
     this.#commands = thread.commands;
     this.#progress = thread.progress;
+    this.#ownsProcess = thread.ownsProcess;
     this.end = new Promise((resolve) => {
       const finish = (end: SessionEnd): void => {
         this.#over = true;
@@ -60,7 +63,7 @@ export class TraceSession {
       };
       worker.on('message', (event: TraceEvent) => {
         if (event.kind === 'settled') {
-          this.#settled.push(event.processes);
+          this.#settle(event);
           return;
         }
         this.#note(event);
@@ -97,12 +100,19 @@ export class TraceSession {
     this.#ring();
   }
 
+  #settle({ places, processes }: Extract<TraceEvent, { kind: 'settled' }>): void {
+    for (const [at, text] of processes.entries()) {
+      const process = JSON.parse(text) as Process;
+      // Whoever uses the library may change what it gets.
+      if (this.#ownsProcess) rememberText(process, text);
+      this.#settled.set(places[at] as number, process);
+    }
+  }
+
   /** A recording with the processes that came ahead of it, each in its place. */
   #complete(recording: Recording): Recording {
-    if (this.#settled.length === 0) return recording;
-    const settled = new Map(
-      this.#settled.splice(0).flatMap((text) => JSON.parse(text) as readonly PlacedProcess[]),
-    );
+    const settled = this.#settled;
+    if (settled.size === 0) return recording;
     const rest = recording.processes[Symbol.iterator]();
     const processes = Array.from(
       { length: settled.size + recording.processes.length },

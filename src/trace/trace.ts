@@ -458,7 +458,19 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   const enforcement = options.enforcement ?? null;
   const announcement = options.announce?.(choice) ?? null;
   const privileged = isPrivileged();
-  return [{ method, fallback, target, phases, ready, announcement, privileged, enforcement }, choice];
+  const startsNothing = options.workload === undefined;
+  const request = {
+    method,
+    fallback,
+    target,
+    phases,
+    ready,
+    announcement,
+    privileged,
+    enforcement,
+    startsNothing,
+  };
+  return [request, choice];
 }
 
 function attachTarget(pids: readonly number[]): AttachTarget {

@@ -13,9 +13,12 @@ export class TracingThread {
   readonly worker: Worker;
   readonly commands: MessagePort;
   readonly progress: Float64Array;
+  /** Whether nothing else runs in this process. */
+  readonly ownsProcess: boolean;
 
   /** `ownsProcess` says that nothing else runs in this process, so that all of it may be made to wait. */
   constructor(ownsProcess = false) {
+    this.ownsProcess = ownsProcess;
     const { port1, port2 } = new MessageChannel();
     this.commands = port1;
     // The worker says once that it has loaded all.

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { LaunchError, SystemCallError, UnsupportedError } from '../base/errors.ts';
+import { formatProcess } from '../profile/save.ts';
 import { openLibc, type Libc } from '../sys/libc.ts';
 import type {
   BackendHost,
@@ -67,7 +68,12 @@ export function runTrace(
     },
     settled: (processes) => {
       // While the program goes on there is time for what else would have to be done at the end.
-      send({ kind: 'settled', processes: JSON.stringify(processes.map((record) => recorder.take(record))) });
+      const placed = processes.map((record) => recorder.take(record));
+      send({
+        kind: 'settled',
+        places: placed.map(([index]) => index),
+        processes: placed.map(([, process]) => formatProcess(process)),
+      });
     },
     report: (tasks, phase) => {
       const { progress } = input;

@@ -582,6 +582,7 @@ describe('a map that is full', () => {
         announcement: null,
         privileged: true,
         enforcement: null,
+        startsNothing: true,
       },
       {
         recorder,

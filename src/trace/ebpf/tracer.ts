@@ -104,7 +104,7 @@ class EbpfTracer {
       this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
       // Nobody waits for a trigger that callgate itself would see late.
       const isAwaited = this.#request.phases.length > 0 || this.#request.ready !== null;
-      if (this.#host.ownsProcess === true && !isAwaited) this.#priority.lower();
+      if (this.#host.ownsProcess === true && !isAwaited) this.#priority.lower(this.#request.startsNothing);
       this.#loop(poller);
       isDone = true;
     } finally {
