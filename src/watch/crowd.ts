@@ -5,9 +5,9 @@ import type { Libc } from '../sys/libc.ts';
 import { decodeStatus } from '../sys/wait.ts';
 import type { Attachment } from '../trace/ebpf/attachment.ts';
 import type { EbpfEvent } from '../trace/ebpf/events.ts';
-import { Executables } from '../trace/ebpf/executables.ts';
+import { executedArgv, Executables } from '../trace/ebpf/executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
-import { readArgv, readStatus } from '../trace/proc.ts';
+import { readStatus } from '../trace/proc.ts';
 import { Programs } from '../trace/programs.ts';
 import { callId, Recorder } from '../trace/recorder.ts';
 import type { RunRecord, RunStart } from './run-record.ts';
@@ -222,7 +222,7 @@ export class Crowd {
     this.#paths.delete(newEntry);
     const former = this.#members.get(event.entry);
     const file = this.#files.at(this.#executables.identify(pid, { ...event, path }));
-    const argv = event.argv ?? readArgv(pid);
+    const argv = executedArgv(pid, event);
     // Born into another cgroup (CLONE_INTO_CGROUP), which is not told: what its parent was in says nothing.
     const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
     const cgroup = this.#places.cgroupOf(pid, event.cgroup) ?? (isInherited ? former.cgroup : null);

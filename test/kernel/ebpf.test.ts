@@ -138,6 +138,51 @@ describe('many at once', () => {
   });
 });
 
+describe('a program that is executed', () => {
+  const STAGES = `
+    #define _GNU_SOURCE
+    #include <fcntl.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    #include <sys/sendfile.h>
+    #include <unistd.h>
+    extern char **environ;
+    int main(int count, char **words) {
+      if (!strcmp(words[count - 1], "second")) {
+        getuid();
+        execl("/bin/true", "true", NULL);
+      }
+      int file = memfd_create("stage", 0), own = open("/proc/self/exe", O_RDONLY);
+      while (sendfile(file, own, NULL, 1 << 20) > 0);
+      fexecve(file, (char *[]){"stage", "second", NULL}, environ);
+      return 1;
+    }`;
+
+  it('from memory is told apart from what its process executes next', () => {
+    const stages = compile(STAGES);
+    const [ebpf, ptrace] = ['ebpf', 'ptrace'].map((method) => {
+      const { profile } = traceCommand([stages], ['-q', '--method', method]);
+      const { programs, processes, runs } = profile;
+      const callers = processes.map(({ calls }) => calls.some(({ name }) => name === 'getuid'));
+      return [
+        programs.map(({ path }) => path),
+        processes.map(({ program }) => program),
+        callers,
+        runs[0]?.complete,
+      ];
+    });
+    expect(ebpf).toEqual(ptrace);
+    expect(ebpf?.[0]).toEqual([stages, '/memfd:stage (deleted)', '/usr/bin/true']);
+  });
+
+  it('with more arguments than the kernel hands over keeps those that it does', () => {
+    const words = ['x'.repeat(20_000), 'y'];
+    const { profile } = byEbpf(['/bin/true', ...words]);
+    const argv = profile.processes[0]?.argv ?? [];
+    expect(argv.slice(0, 2)).toEqual(['/bin/true', 'x'.repeat(4096)]);
+  });
+});
+
 describe('the same program under seccomp and eBPF', () => {
   const view = ({ processes, programs }: Profile): unknown =>
     processes
@@ -400,7 +445,7 @@ describe('a function', () => {
   it('may be in a program of which there is no file, which the profile says', () => {
     const { profile } = byEbpf([caller, 'unnamed'], ['--phase', 'main@symbol:serve']);
     expect(profile.runs[0]?.incomplete).toEqual([
-      'a program that has no path could not be read when it was executed: whether it has symbol:serve is not known',
+      '/memfd:unnamed (deleted) could not be read when it was executed: whether it has symbol:serve is not known',
     ]);
   });
 

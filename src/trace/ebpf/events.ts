@@ -10,6 +10,8 @@ import {
   LISTEN_EVENT,
   OUTPUT_EVENT,
   PATH_EVENT,
+  PATH_IS_CUT,
+  PATH_IS_LOOSE,
   PROCESS_END_EVENT,
   SIGNAL_EVENT,
   THREAD_END_EVENT,
@@ -53,8 +55,10 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
       readonly mtimeNanoseconds: number;
       /** Id of the cgroup in the v2 hierarchy, which is the inode number of its directory. */
       readonly cgroup: bigint;
-      /** Null if they could not be read, or were too long. */
+      /** Null if they could not be read. */
       readonly argv: readonly string[] | null;
+      /** Whether there are more. */
+      readonly isArgvCut: boolean;
     }
   | { readonly kind: 'threadEnd'; readonly tid: number; readonly tgid: number; readonly exitCode: number }
   | {
@@ -118,7 +122,7 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
       };
     case 'path': {
       const bytes = copy(data, at + PATH_EVENT.names, u32(PATH_EVENT.length));
-      return { entry, time, kind, path: u32(PATH_EVENT.isCut) === 0 ? joinPath(bytes) : null };
+      return { entry, time, kind, path: joinPath(bytes, u32(PATH_EVENT.kind)) };
     }
     case 'exec':
       return {
@@ -133,7 +137,11 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
         mtimeSeconds: u64(EXEC_EVENT.mtimeSeconds),
         mtimeNanoseconds: u32(EXEC_EVENT.mtimeNanoseconds),
         cgroup: u64(EXEC_EVENT.cgroup),
-        argv: decodeArgv(data, at, u32(EXEC_EVENT.argvLength), u64(EXEC_EVENT.argvTotal)),
+        argv: decodeArgv(
+          copy(data, at + EXEC_EVENT.argv, u32(EXEC_EVENT.argvLength)),
+          u64(EXEC_EVENT.argvTotal),
+        ),
+        isArgvCut: BigInt(u32(EXEC_EVENT.argvLength)) < u64(EXEC_EVENT.argvTotal),
       };
     case 'threadEnd': {
       const [tid, tgid] = [u32(THREAD_END_EVENT.tid), u32(THREAD_END_EVENT.tgid)];
@@ -172,15 +180,19 @@ function copy(data: DataView, at: number, size: number): Uint8Array {
 }
 
 /** Names from the last to the first, each ending with a zero byte. */
-function joinPath(bytes: Uint8Array): string | null {
-  if (bytes.length === 0) return null;
-  return `/${splitAtNul(bytes).toReversed().map(textOf).join('/')}`;
+/** As /proc/PID/exe shows it. */
+function joinPath(bytes: Uint8Array, kind: number): string | null {
+  if (bytes.length === 0 || kind === PATH_IS_CUT) return null;
+  const path = `/${splitAtNul(bytes).toReversed().map(textOf).join('/')}`;
+  return kind === PATH_IS_LOOSE ? `${path} (deleted)` : path;
 }
 
-function decodeArgv(data: DataView, at: number, length: number, total: bigint): string[] | null {
-  if (BigInt(length) < total) return null;
-  const parts = splitAtNul(copy(data, at + EXEC_EVENT.argv, length));
-  return parts.slice(0, ARGUMENT_COUNT).map((part) => textOf(part).slice(0, ARGUMENT_LENGTH));
+/** The arguments of which enough is there; null if there are some and nothing could be read. */
+function decodeArgv(bytes: Uint8Array, total: bigint): string[] | null {
+  if (bytes.length === 0 && total > 0n) return null;
+  const parts = splitAtNul(bytes).map((part) => textOf(part).slice(0, ARGUMENT_LENGTH));
+  if (bytes.at(-1) !== 0 && (parts.at(-1)?.length ?? 0) < ARGUMENT_LENGTH) parts.pop();
+  return parts.slice(0, ARGUMENT_COUNT);
 }
 
 /** Strings that each end with a zero byte, the last one possibly not. */

@@ -8,6 +8,8 @@ import {
   NAME_CAP,
   PATH_CAP,
   PATH_EVENT,
+  PATH_IS_CUT,
+  PATH_IS_LOOSE,
   PROCESS,
   TASK,
 } from './layout.ts';
@@ -105,17 +107,14 @@ function emitPath(code: ProgramAssembler): void {
   code.store('r10', AT.zero, 'r1', 8).read(dentry, 'r3', fields.mountPoint, 8);
   code.load('r1', 'r10', AT.zero, 8).store('r10', mount, 'r1', 8).jump('name').label('inside');
   code.load('r3', 'r10', dentry, 8).fetch('r1', 'r3', fields.dentryParent, 8, spare);
-  code.load('r3', 'r10', dentry, 8).jumpIf('eq', 'r1', 'r3', 'path ends').store('r10', dentry, 'r1', 8);
-  code.fetch('r3', 'r3', fields.dentryName, 8, spare);
-  code.load('r9', 'r7', PATH_EVENT.length, 4).jumpIf('gt', 'r9', PATH_CAP - NAME_SIZE, 'path is cut');
-  code.mov('r1', 'r7').alu('add', 'r1', PATH_EVENT.names).alu('add', 'r1', 'r9').mov('r2', NAME_SIZE);
-  code
-    .call('probe_read_kernel_str')
-    .jumpIf('sle', 'r0', 0, 'path is cut')
-    .jumpIf('gt', 'r0', NAME_SIZE, 'path is cut');
-  code.alu('add', 'r9', 'r0').store('r7', PATH_EVENT.length, 'r9', 4).jump('name');
-  code.label('path is cut').mov('r1', 1).store('r7', PATH_EVENT.isCut, 'r1', 4).jump('path');
-  code.label('path ends').store('r7', PATH_EVENT.isCut, 0, 4);
+  code.load('r3', 'r10', dentry, 8).jumpIf('eq', 'r1', 'r3', 'no directory').store('r10', dentry, 'r1', 8);
+  emitName(code);
+  code.jump('name');
+  code.label('no directory').load('r9', 'r7', PATH_EVENT.length, 4).jumpIf('ne', 'r9', 0, 'path ends');
+  emitName(code);
+  code.mov('r1', PATH_IS_LOOSE).store('r7', PATH_EVENT.kind, 'r1', 4).jump('path');
+  code.label('path is cut').mov('r1', PATH_IS_CUT).store('r7', PATH_EVENT.kind, 'r1', 4).jump('path');
+  code.label('path ends').store('r7', PATH_EVENT.kind, 0, 4);
   code.label('path').store('r7', EVENT.type, EVENT_TYPE.path, 4).store('r7', EVENT.entry, 'r8', 4);
   code.load('r1', 'r10', AT.now, 8).store('r7', EVENT.time, 'r1', 8);
   code
@@ -129,6 +128,18 @@ function emitPath(code: ProgramAssembler): void {
     .alu('add', 'r3', PATH_EVENT.names)
     .mov('r4', RB_NO_WAKEUP)
     .sendPointed();
+}
+
+/** Adds the name of the dentry in r3 to the path, or leaves for `path is cut`. Loses r1 to r3, r9. */
+function emitName(code: ProgramAssembler): void {
+  code.fetch('r3', 'r3', code.fields.dentryName, 8, AT.spare);
+  code.load('r9', 'r7', PATH_EVENT.length, 4).jumpIf('gt', 'r9', PATH_CAP - NAME_SIZE, 'path is cut');
+  code.mov('r1', 'r7').alu('add', 'r1', PATH_EVENT.names).alu('add', 'r1', 'r9').mov('r2', NAME_SIZE);
+  code
+    .call('probe_read_kernel_str')
+    .jumpIf('sle', 'r0', 0, 'path is cut')
+    .jumpIf('gt', 'r0', NAME_SIZE, 'path is cut');
+  code.alu('add', 'r9', 'r0').store('r7', PATH_EVENT.length, 'r9', 4);
 }
 
 function emitExec(code: ProgramAssembler, mtime: KernelFields['mtime']): void {

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readBuildId } from '../build-id.ts';
-import { readExecutable } from '../proc.ts';
+import { readArgv, readExecutable } from '../proc.ts';
 import type { Recorder } from '../recorder.ts';
 
 /** An executable file as the kernel knew it at the exec. */
@@ -11,6 +11,12 @@ export interface ExecutedFile {
   readonly size: bigint;
   readonly mtimeSeconds: bigint;
   readonly mtimeNanoseconds: number;
+}
+
+/** Arguments as the kernel had them at the exec, those at the front. */
+interface ExecutedArgv {
+  readonly argv: readonly string[] | null;
+  readonly isArgvCut: boolean;
 }
 
 /** Identifies what was executed, although the process may be gone or run something else by now. */
@@ -39,16 +45,24 @@ export class Executables {
   #look(pid: number, file: ExecutedFile): number | null {
     // The process itself first: through it the file is found whatever mount namespace it has, and after it was deleted.
     const now = readExecutable(pid);
-    const isStill = now !== null && (file.path === null || now.replace(/ \(deleted\)$/, '') === file.path);
-    const path = isStill ? now : file.path;
+    const bare = (path: string): string => path.replace(/ \(deleted\)$/, '');
+    const isNamed = now !== null && (file.path === null || bare(now) === bare(file.path));
+    const ofProcess = isNamed ? sameBuildId(`/proc/${pid}/exe`, file) : undefined;
+    // Where the kernel had no path only the file itself tells whether it is still the same.
+    const path = isNamed && (file.path !== null || ofProcess !== undefined) ? now : file.path;
     if (path === null) return null;
-    const id =
-      (isStill ? sameBuildId(`/proc/${pid}/exe`, file) : undefined) ??
-      sameBuildId(path, file) ??
-      sameBuildId(`/proc/${pid}/root${path}`, file);
+    const id = ofProcess ?? sameBuildId(path, file) ?? sameBuildId(`/proc/${pid}/root${path}`, file);
     if (id === undefined) this.unread.add(path);
     return this.#recorder.program(path, id?.value ?? null);
   }
+}
+
+/** What a process was executed with: what the kernel has told, and where that is not all and the process is still there the rest. */
+export function executedArgv(pid: number, { argv, isArgvCut }: ExecutedArgv): readonly string[] | null {
+  if (argv !== null && !isArgvCut) return argv;
+  const now = readArgv(pid);
+  const isStill = now.length > 0 && (argv ?? []).every((part, index) => now[index] === part);
+  return isStill ? now : argv;
 }
 
 /** The build-id, null for a file without one; undefined if it cannot be read or is another file. */

@@ -1,12 +1,12 @@
 import { signalName } from '../../abi/signals.ts';
 import type { ExitStatus } from '../../profile/model.ts';
 import { decodeStatus, type WaitStatus } from '../../sys/wait.ts';
-import { absoluteAddress, readArgv } from '../proc.ts';
+import { absoluteAddress } from '../proc.ts';
 import { callId, type ProcessRecord, type Recorder } from '../recorder.ts';
 import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
-import type { Executables } from './executables.ts';
+import { executedArgv, type Executables } from './executables.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from './layout.ts';
 import { CALL_WORDS, readBigInt, readExact, readNumber, VALUE_WORDS, WordClock } from './map-words.ts';
 
@@ -150,7 +150,7 @@ export class Family {
     const path = this.#paths.get(event.newEntry) ?? null;
     this.#paths.delete(event.newEntry);
     const program = this.#executables.identify(tgid, { ...event, path });
-    const argv = event.argv ?? readArgv(tgid);
+    const argv = executedArgv(tgid, event) ?? [];
     let process: ProcessRecord;
     if (birth === 'start') {
       process = this.#recorder.startProcess({

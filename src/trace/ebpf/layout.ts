@@ -131,7 +131,11 @@ export const EXEC_EVENT = {
   argv: 88,
 } as const;
 /** Names of the path of an executable from the last to the first, each ending with a zero byte. */
-export const PATH_EVENT = { length: 16, isCut: 20, names: 24 } as const;
+export const PATH_EVENT = { length: 16, kind: 20, names: 24 } as const;
+/** The path is longer than what is kept. */
+export const PATH_IS_CUT = 1;
+/** The file was in no directory ever, as one of memfd_create(2). */
+export const PATH_IS_LOOSE = 2;
 export const THREAD_END_EVENT = { tid: 16, tgid: 20, exitCode: 24, size: 32 } as const;
 export const PROCESS_END_EVENT = { tgid: 16, signalFlags: 20, exitCode: 24, size: 32 } as const;
 export const TRIGGER_EVENT = { watch: 16, tgid: 20, size: 24 } as const;
