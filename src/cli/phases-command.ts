@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { UsageError } from '../base/errors.ts';
 import type { Profile } from '../profile/model.ts';
 import type { Split } from '../profile/recut.ts';
+import { isUnmeasured } from '../profile/unmeasured.ts';
 
 interface PhasesOptions {
   readonly at?: string;
@@ -56,7 +57,11 @@ export function definePhases(program: Command): void {
       const text =
         options.json === true
           ? (await import('../report/split-json.ts')).formatSplitsJson(rows)
-          : (await import('../report/split-text.ts')).formatSplits(rows, output.outputWidth());
+          : (await import('../report/split-text.ts')).formatSplits(
+              rows,
+              output.outputWidth(),
+              !profile.processes.some(isUnmeasured),
+            );
       await output.printResult(text);
     });
 }
@@ -85,6 +90,10 @@ async function findSplit(profile: Profile, text: string): Promise<Split> {
     const { autoSplit } = await import('../profile/phase-proposals.ts');
     const split = autoSplit(profile);
     if (split !== null) return split;
+    if (profile.processes.some(isUnmeasured)) {
+      const { UNMEASURED } = await import('../report/split-text.ts');
+      throw new UsageError(`phases: nothing to propose, ${UNMEASURED}`);
+    }
     throw new UsageError(
       'phases: nothing to propose, no process sets itself up and then serves others (give a trigger)',
     );

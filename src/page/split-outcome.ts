@@ -30,6 +30,7 @@ export function splitter(
   { starts, process, first, last, launch }: UseColumns,
   calls: readonly CallUses[],
 ): (times: ReadonlyMap<number, number>) => SplitOutcome {
+  const silent = silentUsers(profile, { starts, process, launch });
   return (times) => {
     const switches = mainTimes(profile, times);
     const inSetup = new Uint8Array(calls.length);
@@ -44,6 +45,11 @@ export function splitter(
         if (owner < 0 || time > (first[use] as number)) setup = 1;
         if (owner < 0 || (time <= (last[use] as number) && time !== Infinity)) main = 1;
         if (setup === 1 && main === 1) break;
+      }
+      for (const index of silent?.[id] ?? []) {
+        const time = switches[index] ?? Infinity;
+        if (time > -Infinity) setup = 1;
+        if (time !== Infinity) main = 1;
       }
       inSetup[place] = setup;
       inMain[place] = main;
@@ -61,6 +67,25 @@ export function splitter(
       blocked: inSetup.reduce((total, flag, id) => total + (flag === 1 && inMain[id] === 0 ? 1 : 0), 0),
     };
   };
+}
+
+/**
+ * For each call the processes that may have made it without being seen, as `completePartial` has it; null if there are none for any.
+ */
+function silentUsers(
+  { processes }: Profile,
+  { starts, process, launch }: Pick<UseColumns, 'starts' | 'process' | 'launch'>,
+): readonly (readonly number[])[] | null {
+  const partial = [...processes.keys()].filter((index) => processes[index]?.partial === true);
+  if (partial.length === 0) return null;
+  return Array.from({ length: starts.length - 1 }, (_, id) => {
+    const owners = new Set<number>();
+    for (let use = starts[id] as number; use < (starts[id + 1] as number); use++) {
+      if (launch[use] !== 1) owners.add(process[use] as number);
+    }
+    const runs = new Set([...owners].map((owner) => processes[owner]?.run));
+    return partial.filter((index) => !owners.has(index) && runs.has(processes[index]?.run));
+  });
 }
 
 function sum(flags: Uint8Array): number {

@@ -1,6 +1,7 @@
 import { ARCHES, type Arch } from '../abi/arch.ts';
 import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
+import { completePartial } from '../profile/unmeasured.ts';
 import { mergeProfiles } from '../profile/merge.ts';
 import type { Profile } from '../profile/model.ts';
 import { uncut } from '../profile/recut.ts';
@@ -97,7 +98,7 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
   const { profiles: aligned, unphased } = alignPhases(
     options.onePhase === true ? profiles.map(uncut) : profiles,
   );
-  const profile = mergeProfiles(aligned);
+  const profile = completePartial(mergeProfiles(aligned));
   requirePossible(profile, strict);
   const unbounded = strict === 'sound' ? describeUnresolved(profile) : [];
   if (options.unresolved === 'fail' && unbounded.length > 0) {

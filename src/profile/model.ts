@@ -174,7 +174,7 @@ export interface Process {
   readonly calls: readonly Call[];
   /**
    * Present if `calls` lacks those that a process of the run had made before: the method saw only what was new.
-   * What such a process may be needed for is the union of the calls of its run.
+   * What such a process may be needed for is the union of the calls of its run; a profile that was cut afterwards has them, without times.
    */
   readonly partial?: true;
 }

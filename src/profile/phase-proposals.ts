@@ -4,6 +4,7 @@ import type { Call, Process, Profile } from './model.ts';
 import { mainTimes, recut, uncut, type Split } from './recut.ts';
 import { isChildWait, serviceOf, type Service } from './serving.ts';
 import { formatTrigger } from './splits.ts';
+import { isUnmeasured } from './unmeasured.ts';
 
 /** Part of the time spent in the waiting call, and nanoseconds, within which the loop must have begun. */
 const IDLE_SHARE = 0.05;
@@ -57,8 +58,9 @@ export function proposeSplits(profile: Profile): readonly PhaseProposal[] {
   );
 }
 
-/** The split that all proposals make together, null if there is none. */
+/** The split that all proposals make together, null if there is none, or if last uses were not measured. */
 export function autoSplit(profile: Profile): Split | null {
+  if (profile.processes.some(isUnmeasured)) return null;
   const proposals = proposeSplits(profile);
   if (proposals.length === 0) return null;
   return {

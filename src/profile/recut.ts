@@ -1,3 +1,4 @@
+import { completePartial } from './unmeasured.ts';
 import type { Call, Phase, Process, Profile, Program, Transition } from './model.ts';
 
 /** Where processes go over from setup to main. */
@@ -16,9 +17,11 @@ export interface Split {
  *
  * A call is in setup if its first use is before the time of its process, in main if its last use is not.
  * What begins while its parent is in main, by fork or exec, is in main as a whole; what has no time and no such
- * parent is in setup. A call without times, and whatever a program may do by its code, is in both.
+ * parent is in setup. A call without times, and whatever a program may do by its code, is in both; so is what a `partial` process may
+ * have done: it gets all calls of its run.
  */
-export function recut(profile: Profile, split: Split): Profile {
+export function recut(given: Profile, split: Split): Profile {
+  const profile = completePartial(given);
   const switches = mainTimes(profile, split.times);
   const processes = profile.processes.map((process, index) =>
     recutProcess(process, switches[index] ?? Infinity),

@@ -3,6 +3,7 @@ import type { Call, Profile } from './model.ts';
 import { autoSplit } from './phase-proposals.ts';
 import { mainTimes, sidesOf, type Split } from './recut.ts';
 import { isChildWait, isEventWait, isReceive } from './serving.ts';
+import { completePartial } from './unmeasured.ts';
 import { formatTrigger, splitAt, timeOfUse, usesOf } from './splits.ts';
 
 /** Rows that a table has at most, besides the proposal. */
@@ -28,7 +29,8 @@ export interface SplitRow {
  * Each is a use of a waiting call or a listening socket, and blocks more than every one before it. Late ones do so
  * because the program comes to its end. If there are many, those stay that block most in addition.
  */
-export function splitTable(profile: Profile): readonly SplitRow[] {
+export function splitTable(given: Profile): readonly SplitRow[] {
+  const profile = completePartial(given);
   const auto = autoSplit(profile);
   const toRow = rowMaker(profile);
   const others = [...listenSplits(profile), ...useSplits(profile)]

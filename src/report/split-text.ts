@@ -17,12 +17,17 @@ const COLUMNS: readonly Column[] = [
   { title: 'BLOCKED', align: 'right' },
 ];
 
+/** Why nothing is proposed for what `--method adaptive` has traced. */
+export const UNMEASURED =
+  'when calls were used last was not measured, as --method adaptive does not (trace again with --method seccomp); a call is in main wherever it may be';
+
 /**
  * The ways to cut a profile as a table, the proposal marked with `*` and explained below.
  *
  * @param width columns that a line of the explanation should have at most
+ * @param isMeasured whether last uses are known, without which nothing is proposed
  */
-export function formatSplits(rows: readonly SplitRow[], width: number): string {
+export function formatSplits(rows: readonly SplitRow[], width: number, isMeasured = true): string {
   const cells = rows.map(({ split, at, processes, setup, main, blocked }) => [
     split.source === 'auto' ? '*' : '',
     escapeText(split.trigger),
@@ -32,7 +37,10 @@ export function formatSplits(rows: readonly SplitRow[], width: number): string {
     `${main}`,
     `${blocked}`,
   ]);
-  const lines = [...(rows.length === 0 ? [] : [...formatTable(COLUMNS, cells), '']), ...explain(rows, width)];
+  const lines = [
+    ...(rows.length === 0 ? [] : [...formatTable(COLUMNS, cells), '']),
+    ...explain(rows, width, isMeasured),
+  ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
@@ -53,11 +61,13 @@ export function formatRecut(profile: Profile, split: Split, width: number): stri
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function explain(rows: readonly SplitRow[], width: number): readonly string[] {
+function explain(rows: readonly SplitRow[], width: number, isMeasured: boolean): readonly string[] {
   const proposal = rows.find(({ split }) => split.source === 'auto');
   const verdict =
     proposal === undefined
-      ? 'no proposal: no process was seen to set itself up and then serve others'
+      ? isMeasured
+        ? 'no proposal: no process was seen to set itself up and then serve others'
+        : `no proposal: ${UNMEASURED}`
       : `* proposed: ${escapeText(proposal.split.reason ?? '')}`;
   const hint =
     rows.length === 0

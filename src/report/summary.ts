@@ -10,8 +10,12 @@ export function formatSummary(profile: Profile, path: string): string {
   const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
   const set = callSet(profile);
   const calls = set.reduce((sum, { count }) => sum + (count ?? 0), 0);
+  const isCounted = set.every(({ count }) => count !== null);
+  const made = isCounted
+    ? ` of ${calls.toLocaleString('en')} made`
+    : ` (${calls.toLocaleString('en')} uses were counted, the others passed)`;
   const lines = [
-    `${escapeText(run?.command[0] ?? 'program')}: ${plural(set.length, 'distinct system call')} of ${calls.toLocaleString('en')} made, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
+    `${escapeText(run?.command[0] ?? 'program')}: ${plural(set.length, 'distinct system call')}${made}, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
   ];
   if (profile.phases.length > 1) {
     const sizes = profile.phases.map(({ name }) => `${name} ${callSet(profile, { phase: name }).length}`);

@@ -112,7 +112,7 @@ function describeFacts(profile: Profile, process: Process): readonly string[] {
   // Most servers listen by IPv4 and by IPv6.
   const sockets = new Map(listens.toReversed().map(({ at, address }) => [address, at]));
   return [
-    `${describeLife(process)}; ${describeSets(profile, process)}`,
+    `${describeLife(process)}; ${describeSets(profile, process)}${process.partial === true ? ' (only what was new to the run)' : ''}`,
     ...(threads.length === 0
       ? []
       : [`${plural(threads.length, 'further thread')}: ${describeTids(threads)}`]),

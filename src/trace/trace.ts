@@ -7,11 +7,11 @@ import {
   PROFILE_VERSION,
   type ExitStatus,
   type Phase,
-  type Process,
   type Profile,
   type Run,
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
+import { isUnmeasured } from '../profile/unmeasured.ts';
 import type {
   AttachTarget,
   Enforcement,
@@ -416,11 +416,6 @@ class Trace implements RunningTrace {
     if (exit?.kind === 'signaled' && exit.signal === interrupted.signal) return true;
     return (this.#rootEnded ?? process.hrtime.bigint()) - interrupted.at < INTERRUPT_WINDOW;
   }
-}
-
-/** Whether calls of the process were let pass without being looked at. */
-function isUnmeasured({ partial, calls }: Process): boolean {
-  return partial === true || calls.some(({ count }) => count === null);
 }
 
 function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [TraceRequest, MethodChoice] {
