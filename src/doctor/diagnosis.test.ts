@@ -24,7 +24,12 @@ function find(diagnosis: Diagnosis, name: string): Check {
 
 /** `start:seccomp start:ptrace attach:ptrace` as one word each. */
 function methods(diagnosis: Diagnosis): string[] {
-  return diagnosis.methods.filter(({ method }) => method !== 'ebpf').map(({ status }) => status);
+  const statusOf = (wanted: string): unknown =>
+    diagnosis.methods.find(({ method }) => method === wanted)?.status;
+  expect(statusOf('adaptive')).toBe(statusOf('seccomp'));
+  return diagnosis.methods
+    .filter(({ method }) => method !== 'ebpf' && method !== 'adaptive')
+    .map(({ status }) => status);
 }
 
 /** What callgate takes to start a program, and to attach to one. */

@@ -14,9 +14,9 @@ function ask(name: string, since: string): Question {
 function checkBpf({ native, unprivilegedBpf, allUsersMapped }: Facts): Check {
   const sysctl = `kernel.unprivileged_bpf_disabled=${describeSetting(unprivilegedBpf)}`;
   return judgeAnswer(
-    ask('bpf(2)', '4.17'),
+    ask('bpf(2)', '5.14'),
     native.bpf,
-    `a raw tracepoint program was loaded (${sysctl})`,
+    `a raw tracepoint program was loaded, a key taken out of a map (${sysctl})`,
     `run ${allUsersMapped === false ? 'outside of this user namespace ' : ''}with CAP_BPF and CAP_PERFMON (root has them), on a kernel with CONFIG_BPF_SYSCALL (${sysctl})`,
   );
 }

@@ -5,7 +5,7 @@ import { CAP, haveCapability, type Facts } from './facts.ts';
 export interface MethodVerdict {
   /** `start` is `callgate trace -- PROGRAM`, `attach` is `callgate trace --pid PID`. */
   readonly command: 'start' | 'attach';
-  readonly method: 'ebpf' | 'seccomp' | 'ptrace';
+  readonly method: 'ebpf' | 'seccomp' | 'adaptive' | 'ptrace';
   /** Whether callgate takes this method unless told otherwise or asked for what it cannot do. */
   readonly isDefault: boolean;
   readonly status: Status;
@@ -25,6 +25,13 @@ export function judgeMethods(facts: Facts, checks: readonly Check[]): MethodVerd
       command: 'start',
       method: 'seccomp',
       isDefault: !isByEbpf,
+      reach: null,
+      ...worst(checks, 'trace --method seccomp'),
+    },
+    {
+      command: 'start',
+      method: 'adaptive',
+      isDefault: false,
       reach: null,
       ...worst(checks, 'trace --method seccomp'),
     },

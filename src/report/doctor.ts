@@ -91,7 +91,7 @@ function wrap(text: string): string[] {
 }
 
 function summarize(methods: readonly MethodVerdict[]): string {
-  return `${summarizeStart(methods)}; ${summarizeAttach(methods)}.`;
+  return `${summarizeStart(methods)}; ${summarizeAttach(methods)}; ${summarizeWatch(methods)}.`;
 }
 
 function summarizeStart(methods: readonly MethodVerdict[]): string {
@@ -100,11 +100,15 @@ function summarizeStart(methods: readonly MethodVerdict[]): string {
   const working = start.filter(({ status }) => status === 'supported');
   const blocked = start.filter(({ method, status }) => method !== 'ebpf' && status !== 'supported');
   if (working.length === 0) return `${what} ${describeFailure(start)}`;
-  const names = working.map(({ method, isDefault }) => (isDefault ? `${method} (the default)` : method));
+  const isByEbpf = working.some(({ method }) => method === 'ebpf');
+  const names = working.map(({ method, isDefault }) => {
+    if (isDefault) return `${method} (the default)`;
+    return method === 'adaptive' && !isByEbpf ? 'adaptive (the default with --phases none)' : method;
+  });
   const hint = working.some(({ isDefault }) => isDefault)
     ? ''
-    : `, so give --method ${working[0]?.method} (seccomp: see ${blocked.flatMap(({ missing }) => missing).join(', ')})`;
-  return `${what} works by ${names.join(' and ')}${hint}`;
+    : `, so give --method ${working[0]?.method} (seccomp: see ${[...new Set(blocked.flatMap(({ missing }) => missing))].join(', ')})`;
+  return `${what} works by ${listed(names)}${hint}`;
 }
 
 function summarizeAttach(methods: readonly MethodVerdict[]): string {
@@ -113,6 +117,21 @@ function summarizeAttach(methods: readonly MethodVerdict[]): string {
   return working === undefined
     ? `--pid ${describeFailure(attach)}`
     : `--pid works by ${working.method} for ${working.reach ?? 'any process'}`;
+}
+
+/** Watching, and whatever else is no program that callgate starts, is by eBPF only. */
+function summarizeWatch(methods: readonly MethodVerdict[]): string {
+  const ebpf = methods.filter(({ command, method }) => command === 'attach' && method === 'ebpf');
+  const what = 'watch, --all, --cgroup and --container';
+  if (ebpf.every(({ status }) => status === 'supported')) return `${what} work`;
+  const isOpen = ebpf.some(({ status }) => status === 'undetermined');
+  return `${what} need eBPF, which ${isOpen ? 'may work' : 'does not work here'}`;
+}
+
+/** `a, b and c`. */
+function listed(names: readonly string[]): string {
+  const last = names.at(-1) ?? '';
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
 }
 
 function describeFailure(methods: readonly MethodVerdict[]): string {

@@ -21,7 +21,7 @@ describe('callgate doctor', () => {
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^Linux .*, x86_64, Node\.js .*, glibc .*\n\nmachine\n/);
     expect(stdout).toMatch(
-      /\ncallgate trace -- PROGRAM works by ebpf \(the default\) and seccomp and ptrace; --pid works by ebpf for .*\.\n$/,
+      /\ncallgate trace -- PROGRAM works by ebpf \(the default\), seccomp, adaptive and ptrace; --pid works by ebpf for .*; watch, --all, --cgroup and --container work\.\n$/,
     );
     expect(status).toBe(0);
   });
@@ -47,6 +47,7 @@ describe('callgate doctor', () => {
     expect(diagnosis.methods.map(({ command, method }) => `${command} ${method}`)).toEqual([
       'start ebpf',
       'start seccomp',
+      'start adaptive',
       'start ptrace',
       'attach ebpf',
       'attach ptrace',
@@ -106,7 +107,7 @@ ptrace
         and reboot: it cannot be lowered while the system runs
 `);
     expect(text.trimEnd().split('\n').at(-1)).toBe(
-      'callgate trace -- PROGRAM does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); --pid does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope).',
+      'callgate trace -- PROGRAM does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); --pid does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); watch, --all, --cgroup and --container need eBPF, which does not work here.',
     );
   });
 
@@ -118,7 +119,7 @@ ptrace
       ),
     );
     expect(text.trimEnd().split('\n').at(-1)).toBe(
-      'callgate trace -- PROGRAM works by ptrace, so give --method ptrace (seccomp: see PTRACE_EVENT_SECCOMP); --pid works by ptrace for processes of this user.',
+      'callgate trace -- PROGRAM works by ptrace, so give --method ptrace (seccomp: see PTRACE_EVENT_SECCOMP); --pid works by ptrace for processes of this user; watch, --all, --cgroup and --container need eBPF, which does not work here.',
     );
   });
 });
