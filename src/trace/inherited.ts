@@ -1,5 +1,6 @@
 import { closeSync, readFileSync } from 'node:fs';
 import type { InheritedState } from './backend.ts';
+import { requireProc } from './proc.ts';
 
 /** Variable in which the `callgate` command notes what Node is about to change; programs never see it. */
 export const LAUNCH_VARIABLE = 'CALLGATE_LAUNCH';
@@ -65,6 +66,7 @@ function notedEnvironment(): Uint8Array | null {
 
 /** The last `count` arguments of this process as bytes, which may not be UTF-8. */
 export function rawArguments(count: number): Uint8Array[] {
+  requireProc();
   return count === 0 ? [] : splitAtNul(readFileSync('/proc/self/cmdline')).slice(-count);
 }
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readdirSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { UnsupportedError } from '../base/errors.ts';
 import { textOf } from '../base/text.ts';
 
 /** Fields of /proc/PID/status by name, or null if the process is gone or hidden. */
@@ -15,6 +16,26 @@ export function readStatus(pid: number | 'self'): Map<string, string> | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * Nearly all that is known of a process comes from /proc, by its pid.
+ *
+ * @throws UnsupportedError if it is not there, or shows the pids of another namespace
+ */
+export function requireProc(): void {
+  let self: string | null = null;
+  try {
+    self = readlinkSync('/proc/self');
+  } catch {
+    // It is not mounted.
+  }
+  if (self === `${process.pid}`) return;
+  const what = self === null ? 'is not there' : 'is that of another pid namespace';
+  throw new UnsupportedError(
+    `trace: /proc ${what}, so processes cannot be looked at (mount -t proc proc /proc; unshare does it with --mount-proc)`,
+    { feature: '/proc' },
+  );
 }
 
 /** argv of a process, at most 256 strings of 4096 characters; empty if it is gone. */

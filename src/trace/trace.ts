@@ -24,7 +24,7 @@ import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { chooseMethod, type MethodChoice } from './method.ts';
-import { readStatus } from './proc.ts';
+import { readStatus, requireProc } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
@@ -431,6 +431,7 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
+  requireProc();
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
   const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
   const target =

@@ -185,6 +185,32 @@ describe('a profile that cannot be written', () => {
   });
 });
 
+describe('a /proc that cannot tell', () => {
+  it.each([
+    ['is not there', ['unshare', '--mount', 'sh', '-c', 'umount -l /proc; exec "$@"', 'sh']],
+    ['is that of another pid namespace', ['unshare', '--fork', '--pid']],
+  ])('since it %s is one clear line, and the program is not run', (what, wrapper) => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'ran');
+    const command = [
+      ...wrapper,
+      CALLGATE,
+      'trace',
+      '-q',
+      '-o',
+      join(directory.path, 'p'),
+      '--',
+      'touch',
+      file,
+    ];
+    const { status, stderr } = spawnSync(command[0] as string, command.slice(1), { encoding: 'utf8' });
+    expect(stderr).toBe(
+      `callgate: trace: /proc ${what}, so processes cannot be looked at (mount -t proc proc /proc; unshare does it with --mount-proc)\n`,
+    );
+    expect([status, readdirSync(directory.path)]).toEqual([2, []]);
+  });
+});
+
 describe('a program that cannot be started', () => {
   const CASES: readonly {
     name: string;
