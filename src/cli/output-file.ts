@@ -36,6 +36,8 @@ export class OutputFile {
   readonly #fd: number;
   /** Whether the descriptor is open and not the process's own. */
   #owned: boolean;
+  /** Why another file than the one that was wanted was written; null if it was not. */
+  problem: string | null = null;
 
   private constructor(path: string, fd: number, target: string | null, owned = true) {
     this.path = path;
@@ -83,7 +85,8 @@ export class OutputFile {
     } catch (error) {
       const rescue = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
       try {
-        writeFileSync(rescue, bytes, { flag: 'wx' });
+        writeFileSync(rescue, bytes, { flag: 'wx', mode: 0o600 });
+        this.problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
         return rescue;
       } catch {
         throw new UsageError(

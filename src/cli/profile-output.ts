@@ -16,10 +16,11 @@ export async function writeProfile(profile: Profile, path: string): Promise<void
     await printResult(text);
     return;
   }
-  const written = OutputFile.prepare(path).commit(text);
+  const output = OutputFile.prepare(path);
+  const written = output.commit(text);
   if (written !== path) {
     writeToStderr(
-      `callgate: warning: ${escapeText(path)} could not be written, the profile is in ${escapeText(written)}\n`,
+      `callgate: warning: ${escapeText(path)} could not be written, ${output.problem}; the profile is in ${escapeText(written)}\n`,
     );
   }
 }

@@ -68,7 +68,7 @@ export async function runTrace(
     const written = output.commit(formatProfile(profile));
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
     if (written !== output.path)
-      say(`warning: ${output.path} could not be written, the profile is in ${written}`);
+      say(`warning: ${output.path} could not be written, ${output.problem}; the profile is in ${written}`);
     if (!isQuiet) writeToStderr(formatSummary(profile, written));
     await live?.finish({ profile, exit, error });
     if (error !== null) fail(error);

@@ -47,7 +47,9 @@ function findCgroup(path: string): string {
   const places = [path, ...cgroupMounts().map((mount) => join(mount, path))];
   const found = places.find((place) => existsSync(join(place, 'cgroup.procs')));
   if (found === undefined) {
-    throw new UsageError(`trace: there is no cgroup ${path} (a directory with cgroup.procs in it)`);
+    throw new UsageError(
+      `trace: there is no cgroup ${path} (a directory of a cgroup v2 hierarchy with cgroup.procs in it, such as /system.slice/redis.service)`,
+    );
   }
   return found;
 }

@@ -159,7 +159,7 @@ describe('a profile that cannot be written', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'ran\n' });
     const [rescued] = readdirSync(temporary.path);
     expect(stderr).toBe(
-      `callgate: warning: profile could not be written, the profile is in ${temporary.path}/${rescued}\n`,
+      `callgate: warning: profile could not be written, ENOSPC; the profile is in ${temporary.path}/${rescued}\n`,
     );
     expect(readProfile(join(temporary.path, rescued ?? '')).format).toBe('callgate-profile');
   });
