@@ -138,6 +138,8 @@ export class Adaptive {
     switch (injection.kind) {
       case 'filtered':
         break;
+      case 'later':
+        return;
       case 'gone':
         // Perhaps an exec by another thread, with or without the filter: if it is there, it only stops more.
         return;

@@ -183,7 +183,7 @@ export class Enforcer {
     const began = host.now();
     const injection = injectFilter(this.#context, task, due.filter, { noNewPrivs: false });
     // An exec by another thread may have ended it: the program then still has to get the filter.
-    if (injection.kind === 'gone') return false;
+    if (injection.kind === 'gone' || injection.kind === 'later') return false;
     for (const other of this.#context.tasks.values()) {
       if (other.process !== process || other === task || this.#unseen.has(other)) continue;
       this.#unseen.set(other, this.#installed.get(process) ?? null);
@@ -214,13 +214,14 @@ export class Enforcer {
   }
 }
 
-function explain(injection: Exclude<Injection, { kind: 'gone' }>): string | null {
+function explain(injection: Exclude<Injection, { kind: 'gone' | 'later' }>): string | null {
   switch (injection.kind) {
     case 'filtered':
       return null;
     case 'diverged':
       return `thread ${injection.tid} has a filter of its own, so the tighter one cannot be extended to all threads`;
     case 'refused':
+      if (injection.step === 'search') return 'it has no instruction that enters the kernel';
       return `${injection.step} was refused, ${errnoName(injection.errno) ?? `errno ${injection.errno}`}`;
   }
 }
