@@ -23,6 +23,8 @@ export interface Context {
   readonly options: number;
   /** Ends of tasks that were waited for in the middle of something else; the main loop takes them first. */
   readonly unhandled: { readonly tid: number; readonly status: WaitStatus }[];
+  /** What is started inherits a seccomp filter, whose denials ours cannot see: its verdict comes first. */
+  readonly inheritsFilter: boolean;
   /** Tells from which code a stopped task came. */
   readonly tracebacks: Tracebacks;
 }

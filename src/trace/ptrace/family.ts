@@ -211,9 +211,11 @@ export class Family {
       process,
       parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space),
     );
+    const { request, inheritsFilter } = this.#context;
     task.syscallStops =
-      this.#context.request.method === 'adaptive' ||
-      (parent?.syscallStops ?? this.#context.request.method === 'ptrace');
+      request.method === 'adaptive' ||
+      (parent?.syscallStops ??
+        (request.method === 'ptrace' || (inheritsFilter && request.enforcement === null)));
     this.#context.tasks.set(tid, task);
     return task;
   }

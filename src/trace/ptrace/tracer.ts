@@ -6,6 +6,7 @@ import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
 import { Programs } from '../programs.ts';
+import { inheritsFilter } from '../seccomp-filters.ts';
 import { Watches } from '../watches.ts';
 import { Adaptive } from './adaptive.ts';
 import { attach } from './attach.ts';
@@ -82,6 +83,7 @@ class PtraceTracer {
       watches,
       tasks: new Map(),
       unhandled: [],
+      inheritsFilter: started && enforcement?.audit !== false && inheritsFilter(),
       options:
         FOLLOW |
         (started ? pt.PTRACE_O_EXITKILL : 0) |
@@ -104,6 +106,7 @@ class PtraceTracer {
       if (request.target.kind === 'launch') {
         const task = launch(this.#context, this.#family, request.target);
         this.#begin(task);
+        if (this.#context.inheritsFilter) this.#underFilter(task);
         task.execing = true;
         this.#resume(task, 0);
       } else if (request.target.kind === 'attach') {
@@ -122,6 +125,16 @@ class PtraceTracer {
       entered: this.#context.watches.entered,
       command: this.#command,
     };
+  }
+
+  /** What a filter denies is seen at the entry of a call and nowhere else: the program stops there, always. Audits go by filters alone. */
+  #underFilter(task: Task): void {
+    const { request, host } = this.#context;
+    if (request.enforcement === null) task.syscallStops = true;
+    else {
+      const text = 'the program inherits a seccomp filter: a call that it denies is not reported';
+      host.send({ kind: 'warning', text });
+    }
   }
 
   /** A program that was released is still our child: callgate ends when and as it does. */
