@@ -3,6 +3,12 @@ import { syscallNumber } from '../abi/syscalls.ts';
 import { listThreads, readStatus } from './proc.ts';
 import { callId } from './recorder.ts';
 
+/**
+ * Data of SECCOMP_RET_TRACE in filters of callgate's own, by which a stop is known for theirs. Of several filters that want to stop a call
+ * the kernel tells the data of the one that was installed last.
+ */
+export const STOP_DATA = 0xca11;
+
 /** SECCOMP_MODE_FILTER, as /proc/PID/status shows it. */
 const MODE_FILTER = '2';
 

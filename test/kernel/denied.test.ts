@@ -22,12 +22,14 @@ const SAID = 'getresuid Link has been severed\ngetresgid Link has been severed\n
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let deny: string;
 let denied: string;
+let denied32: string;
 let loop: string;
 
 beforeAll(() => {
   [deny, denied, loop] = ['deny', 'denied', 'loop'].map((name) =>
     compile(readFileSync(new URL(`fixtures/${name}.c`, import.meta.url), 'utf8')),
   ) as [string, string, string];
+  denied32 = compile(readFileSync(new URL('fixtures/denied.c', import.meta.url), 'utf8'), ['-m32']);
 });
 
 afterAll(() => directory[Symbol.dispose]());
@@ -128,5 +130,63 @@ describe('a seccomp filter of the program itself', () => {
       '#include <sys/syscall.h>\n#include <unistd.h>\nint main() { unsigned short sizes[3]; return syscall(SYS_seccomp, 3, 0, sizes); }',
     );
     expect(trace('ebpf', [], [ask]).stderr).toBe('');
+  });
+});
+
+describe('a filter of the program that wants a tracer', () => {
+  const WITHOUT = 'getresuid Function not implemented\ngetresgid Function not implemented\n';
+
+  const cases = ['ptrace', 'seccomp', 'adaptive', 'ebpf'].flatMap((method) =>
+    ['', 'late', '32-bit', '32-bit late'].map((how) => ({ method, how })),
+  );
+
+  it.each(cases)(
+    'has none under --method $method, as it would be without callgate: $how',
+    ({ method, how }) => {
+      for (const data of ['0', '7', '65535']) {
+        const program = how.startsWith('32-bit') ? denied32 : denied;
+        const words = ['trace', data, ...(how.endsWith('late') ? ['late'] : [])];
+        expect(run(program, words).stdout).toBe(WITHOUT);
+        const { stdout, stderr, file } = trace(method, [], [program, ...words]);
+        expect(stdout).toBe(WITHOUT);
+        if (method === 'ebpf') continue;
+        const arch = program === denied32 ? 'i386' : 'x86_64';
+        const calls = readProfile(file).processes.flatMap((process) => process.calls);
+        const made = calls.filter(({ name }) => name === 'getresuid' || name === 'getresgid');
+        expect(made.map((call) => [call.arch, call.count])).toEqual([
+          [arch, 1],
+          [arch, 1],
+        ]);
+        expect(stderr).toBe('');
+      }
+    },
+  );
+
+  it.each(['ptrace', 'seccomp', 'adaptive'])('has none if it is inherited, under --method %s', (method) => {
+    const { stdout, stderr, file } = trace(method, [denied, 'trace', '7', '--'], [denied]);
+    expect([stdout, stderr, deniedCalls(file)]).toEqual([WITHOUT, '', DENIED]);
+  });
+
+  it('has none in an audit, which goes on', () => {
+    const file = writePolicy(directory.path, policy([phase('all', null, ['getppid'])]));
+    const { stdout, stderr } = run(CALLGATE, [
+      'run',
+      '--audit',
+      '--policy',
+      file,
+      '--',
+      denied,
+      'trace',
+      '7',
+    ]);
+    expect(stdout).toBe(WITHOUT);
+    expect(stderr).toContain('getppid');
+    expect(stderr).not.toContain('getres');
+  });
+
+  it.each(['key', 'syscall:getsid'])('has none under a policy with a phase that begins at %s', (trigger) => {
+    const file = writePolicy(directory.path, policy([phase('all', null), phase('main', trigger)]));
+    const { stdout } = run(CALLGATE, ['run', '-q', '--policy', file, '--', denied, 'trace', '7']);
+    expect(stdout).toBe(WITHOUT);
   });
 });

@@ -214,8 +214,7 @@ export class Family {
     const { request, inheritsFilter } = this.#context;
     task.syscallStops =
       request.method === 'adaptive' ||
-      (parent?.syscallStops ??
-        (request.method === 'ptrace' || (inheritsFilter && request.enforcement === null)));
+      (parent?.syscallStops ?? (request.method === 'ptrace' || inheritsFilter));
     this.#context.tasks.set(tid, task);
     return task;
   }
