@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PolicyCall } from '../../src/policy/model.ts';
+import type { PolicyCall, PolicyPhase } from '../../src/policy/model.ts';
 import { readProfile, run, temporaryDirectory, type Finished } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 import { sharedCallgate } from '../support/shared-callgate.ts';
@@ -27,10 +27,23 @@ beforeAll(() => {
 
 afterAll(() => directory[Symbol.dispose]());
 
-function asNobody(args: readonly string[], program: string, mode: string): Finished {
+function asNobody(
+  args: readonly string[],
+  program: string,
+  mode: string,
+  before: readonly string[] = [],
+): Finished {
   const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
   const words = program.endsWith('only') ? [...mode.split(' '), 'open'] : mode.split(' ');
-  return run('setpriv', [...nobody, callgate, ...args, '--', programs[program] as string, ...words]);
+  return run('setpriv', [
+    ...nobody,
+    callgate,
+    ...args,
+    '--',
+    ...before,
+    programs[program] as string,
+    ...words,
+  ]);
 }
 
 /** Runs the program under a policy that denies some calls, and in its second phase getsid as well. */
@@ -128,5 +141,56 @@ describe('a program whose memory is closed to its tracer', () => {
     });
     expect(lines(result)).toEqual(['getsid done', NO_MASK, 'Seccomp_filters:\t1']);
     expect(result.stderr).toMatch(/rt_sigprocmask was refused, EPERM; it goes on$/m);
+  });
+
+  describe('and that has a set of its own', () => {
+    /** A policy in which the program is denied getsid, later on also getpgid, and others are not. */
+    function runOwn(program: string, mode: string, options: readonly string[], shell = false): Finished {
+      const path = programs[program] as string;
+      const own = (denied: string[]): Partial<PolicyPhase> => ({
+        programs: [{ path, buildId: null, calls: allBut(denied) }],
+      });
+      const phases = [
+        phase('setup', null, [], own(['getsid'])),
+        phase('main', 'syscall:getpgid', [], own(['getsid', 'getpgrp'])),
+      ];
+      const file = writePolicy(directory.path, policy(phases));
+      const args = ['run', '-q', '--policy', file, ...options];
+      return asNobody(args, program, mode, shell ? ['sh', '-c', '"$@"; :', 'sh'] : []);
+    }
+
+    it('is held to that in its children too', () => {
+      const result = runOwn('x86-64', 'forks', []);
+      expect([result.stderr, ...lines(result)]).toEqual([
+        '',
+        'getpgrp Operation not permitted',
+        'getsid Operation not permitted',
+        NO_MASK,
+        'Seccomp_filters:\t3',
+      ]);
+    });
+
+    it.each([false, true])(
+      'is killed where nobody can tell that it is that, which is said: by a shell %s',
+      (shell) => {
+        const result = runOwn('x86-64 executable only', 'turn', [], shell);
+        expect([result.stdout, shell || result.signal]).toEqual(['', shell || 'SIGKILL']);
+        expect(result.stderr).toMatch(
+          /pid [0-9]+ could not be held to it, which program it is cannot be told .*; it is killed/,
+        );
+      },
+    );
+
+    it('goes on with --if-stuck keep, held to the set of the tree, which is said too', () => {
+      const result = runOwn('x86-64 executable only', 'turn', ['--if-stuck', 'keep']);
+      expect(lines(result)[0]).toBe('getsid done');
+      expect(result.stderr).toMatch(/which program it is cannot be told .*; it goes on$/m);
+    });
+
+    it('is not killed in an audit, which warns', () => {
+      const result = runOwn('x86-64 executable only', 'turn', ['--audit']);
+      expect(lines(result)[0]).toBe('getsid done');
+      expect(result.stderr).toContain('is held against the set of the tree alone, which program');
+    });
   });
 });

@@ -42,6 +42,30 @@ export class Enforcer {
     this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
   }
 
+  /**
+   * A process has begun a program: one that may be executed and not be read cannot be told by an unprivileged callgate, and then it is not
+   * known whether it has a set of its own.
+   */
+  began(process: ProcessRecord): void {
+    const { filters, audit, ifStuck } = this.#enforcement;
+    const { host, libc, ptrace } = this.#context;
+    const { pid, phase } = process;
+    if (!filters.some(({ program }) => program !== null) || this.#programOf(process) !== null) return;
+    // Otherwise it has been killed meanwhile.
+    if (!ptrace.getRegisters(pid)) return;
+    const problem = 'which program it is cannot be told (it may be executed and not be read)';
+    if (audit) {
+      host.send({
+        kind: 'warning',
+        text: `pid ${pid} is held against the set of the tree alone, ${problem}`,
+      });
+      return;
+    }
+    host.send({ kind: 'filtered', pid, phase, program: null, problem, at: host.now() });
+    // SAFETY: no memory is passed; the pid is that of a tracee, which has not been waited for.
+    if (ifStuck === 'kill') libc.kill(pid, SIGKILL);
+  }
+
   /** Whether the process is being let go of. */
   isReleased(process: ProcessRecord): boolean {
     return this.#released.has(process);
@@ -81,6 +105,8 @@ export class Enforcer {
     const installed = before === undefined ? this.#installed.get(parent.process) : before;
     if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
     this.#sets.set(child, this.#setsOf(parent.process));
+    // It may not tell any more: nobody but root is told by a process that is not dumpable.
+    this.#programs.set(child, this.#programOf(parent.process));
   }
 
   /** A program that a process executes is under the filter that was there before. */
@@ -88,6 +114,7 @@ export class Enforcer {
     const installed = this.#installed.get(before);
     if (installed !== undefined) this.#installed.set(process, installed);
     this.#sets.set(process, this.#setsOf(before));
+    this.began(process);
   }
 
   /** The call at whose seccomp stop a task is: outside of what its filter allows, in an audit. */

@@ -150,6 +150,7 @@ class PtraceTracer {
   #begin(task: Task): void {
     if (this.#command.length === 0) this.#command = task.process.argv ?? [];
     this.#calls.noteStreams(task.process.pid);
+    this.#enforcer?.began(task.process);
     this.#breakpoints.place(task);
   }
 
