@@ -5,9 +5,7 @@ import { createFilter, type Filter } from '../policy/filter/ir.ts';
 import type { Action } from '../policy/filter/action.ts';
 import { lowerPolicy } from '../policy/lower.ts';
 import type { PhaseFilter } from '../trace/backend.ts';
-
-/** Value that a filter for an audit hands to the tracer with SECCOMP_RET_TRACE; nothing reads it. */
-const AUDIT_DATA = 0xca11;
+import { STOP_DATA } from '../trace/seccomp-filters.ts';
 
 /**
  * All filters of a policy as the kernel takes them, by phase and program.
@@ -32,7 +30,7 @@ export function compilePolicy(policy: Policy, audit: boolean): PhaseFilter[] {
 /** The same filter with a stop for the tracer in place of every denial. */
 function rehearse(filter: Filter): Filter {
   const soften = (action: Action): Action =>
-    action.kind === 'allow' ? action : { kind: 'trace', data: AUDIT_DATA };
+    action.kind === 'allow' ? action : { kind: 'trace', data: STOP_DATA };
   return createFilter({
     sections: filter.sections.map((section) => ({
       ...section,

@@ -129,6 +129,11 @@ export class Ptrace {
     return (BigInt(this.high(index)) << 32n) | BigInt(this.low(index));
   }
 
+  /** SECCOMP_RET_DATA of the filter that caused a seccomp stop. */
+  get stopData(): number {
+    return this.#infoWords[20] as number;
+  }
+
   /** Return value at an exit stop; errors are negative error numbers. */
   get returnValue(): number {
     return (this.#infoInts[7] as number) * 2 ** 32 + (this.#infoWords[6] as number);

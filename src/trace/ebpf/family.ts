@@ -3,6 +3,7 @@ import type { ExitStatus } from '../../profile/model.ts';
 import { decodeStatus, type WaitStatus } from '../../sys/wait.ts';
 import { absoluteAddress } from '../proc.ts';
 import { callId, type ProcessRecord, type Recorder } from '../recorder.ts';
+import { asksForSeccomp } from '../seccomp-filters.ts';
 import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
@@ -48,6 +49,7 @@ export class Family {
   readonly #entries: Map<number, Entry> = new Map();
   readonly #live: Map<number, ProcessRecord> = new Map();
   readonly #origin: () => bigint;
+  readonly #onSeccomp: (process: ProcessRecord) => void;
   readonly #paths: Map<number, string | null> = new Map();
   /** Numbers of entries that are over and still in the maps. */
   readonly #over: number[] = [];
@@ -57,6 +59,8 @@ export class Family {
   #treePhase: { phase: number; at: number } = { phase: 0, at: 0 };
   /** Things that were told of a process that is not known: what told of it was lost. */
   strays = 0;
+  /** A process asked for seccomp, which has been told. */
+  #askedForSeccomp = false;
 
   constructor(
     recorder: Recorder,
@@ -64,12 +68,14 @@ export class Family {
     executables: Executables,
     watches: Watches,
     origin: () => bigint,
+    onSeccomp: (process: ProcessRecord) => void,
   ) {
     this.#recorder = recorder;
     this.#attachment = attachment;
     this.#executables = executables;
     this.#watches = watches;
     this.#origin = origin;
+    this.#onSeccomp = onSeccomp;
   }
 
   /** Live processes by pid. */
@@ -344,9 +350,15 @@ export class Family {
           keys[key + VALUE_KEY.arch / 4] as number,
           (keys[key + VALUE_KEY.nr / 4] as number) | 0,
         ];
+        const which = keys[key + VALUE_KEY.which / 4] as number;
+        const value = readExact(keys, key + VALUE_KEY.value / 4);
+        if (!this.#askedForSeccomp && which === 0 && asksForSeccomp(arch, nr, value)) {
+          this.#askedForSeccomp = true;
+          this.#onSeccomp(entry.process);
+        }
         this.#recorder.addValue(entry.process, arch, nr, {
-          which: keys[key + VALUE_KEY.which / 4] as number,
-          value: readExact(keys, key + VALUE_KEY.value / 4),
+          which,
+          value,
           first: Math.min(first, last),
           last: Math.max(first, last),
         });

@@ -4,6 +4,7 @@ import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
 import { listThreads, readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
+import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
 import type { Recorder } from '../recorder.ts';
 import { number, type Attachment } from './attachment.ts';
 import type { Family } from './family.ts';
@@ -14,12 +15,15 @@ export class Scope {
   readonly #target: TraceRequest['target'];
   readonly #recorder: Recorder;
   readonly #programs: Programs;
+  readonly #warn: (text: string) => void;
+  #warned = false;
   /** Why the trace ended before it was asked to, or null. */
   vanished: string | null = null;
 
-  constructor(target: TraceRequest['target'], recorder: Recorder, libc: Libc) {
+  constructor(target: TraceRequest['target'], recorder: Recorder, libc: Libc, warn: (text: string) => void) {
     this.#target = target;
     this.#recorder = recorder;
+    this.#warn = warn;
     this.#programs = new Programs(recorder, libc);
   }
 
@@ -94,6 +98,10 @@ export class Scope {
 
   /** Program and arguments of a process that runs. */
   describe(pid: number): { program: number | null; argv: readonly string[] } {
+    if (!this.#warned && isFiltered(pid)) {
+      this.#warned = true;
+      this.#warn(denialsUnseen(`pid ${pid} is under`));
+    }
     return this.#programs.of(pid);
   }
 

@@ -7,6 +7,7 @@ import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } 
 import { isInInitialPidNamespace } from '../method.ts';
 import { readExecutable } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
+import { denialsUnseen, inheritsFilter } from '../seccomp-filters.ts';
 import { Watches, type Watch } from '../watches.ts';
 import { Attachment, LIMITS, type Limits } from './attachment.ts';
 import { decodeEvent, type EbpfEvent } from './events.ts';
@@ -90,7 +91,7 @@ class EbpfTracer {
     this.#numbered = numberedWatches(request);
     const calls = this.#numbered.filter(({ trigger }) => trigger.kind === 'syscall').length;
     this.#symbols = new Symbols(request, this.#watches, this.#numbered, calls);
-    this.#scope = new Scope(request.target, host.recorder, libc);
+    this.#scope = new Scope(request.target, host.recorder, libc, (text) => this.#warn(text));
     this.#result = { exit: null, lost: 0, detached: false, entered: this.#watches.entered, command: [] };
   }
 
@@ -159,6 +160,7 @@ class EbpfTracer {
       this.#executables,
       this.#watches,
       () => this.#origin,
+      ({ pid }) => this.#warn(denialsUnseen(`pid ${pid} asked for`)),
     );
     return new Poller(this.#attachment.libc, this.#attachment.descriptor);
   }
@@ -175,6 +177,7 @@ class EbpfTracer {
     this.#guard = new Guard(this.#libc, this.#waiter, this.#attachment);
     this.#root = startLauncher(this.#libc, this.#waiter, target, this.#attachment);
     this.#attachment.setTreePhase(0, this.#root);
+    if (inheritsFilter()) this.#warn(denialsUnseen('the program inherits'));
     continueLauncher(this.#libc, this.#root);
   }
 
@@ -409,9 +412,12 @@ class EbpfTracer {
     if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
     this.#result.missed = missed;
     for (const path of this.#executables.unread) {
-      const text = `${path} could not be read before it was gone: its build-id is not known`;
-      this.#host.send({ kind: 'warning', text });
+      this.#warn(`${path} could not be read before it was gone: its build-id is not known`);
     }
+  }
+
+  #warn(text: string): void {
+    this.#host.send({ kind: 'warning', text });
   }
 }
 

@@ -125,6 +125,7 @@ export class Adaptive {
 
   #isDue(process: ProcessRecord, at: number): boolean {
     if (process.unmeasured !== null || process.phase < this.#lastPhase) return false;
+    if (this.#context.inheritsFilter) return false;
     const quiet = this.#quiet.get(process);
     if (quiet === undefined || quiet.epoch !== this.#epoch || quiet.calls < QUIET_CALLS) return false;
     return at - quiet.since <= QUIET_WINDOW && !this.#barred.has(process) && this.#context.watches.isReady;
@@ -138,6 +139,8 @@ export class Adaptive {
     switch (injection.kind) {
       case 'filtered':
         break;
+      case 'later':
+        return;
       case 'gone':
         // Perhaps an exec by another thread, with or without the filter: if it is there, it only stops more.
         return;

@@ -179,7 +179,8 @@ export class CallHandler {
     if (isPrctl && ptrace.low(0) !== PR_SET_SECCOMP) return;
     const mode = ptrace.low(isPrctl ? 1 : 0);
     const strict = mode === (isPrctl ? SECCOMP_MODE_STRICT : SECCOMP_SET_MODE_STRICT);
-    const isFiltered = this.#context.request.method === 'seccomp' || task.process.unmeasured !== null;
+    const { request, inheritsFilter } = this.#context;
+    const isFiltered = (request.method === 'seccomp' && !inheritsFilter) || task.process.unmeasured !== null;
     this.#adaptive?.bar(task.process);
     if (strict && isFiltered && !this.#strictWarned) {
       this.#strictWarned = true;

@@ -23,6 +23,11 @@ export interface Context {
   readonly options: number;
   /** Ends of tasks that were waited for in the middle of something else; the main loop takes them first. */
   readonly unhandled: { readonly tid: number; readonly status: WaitStatus }[];
+  /**
+   * What is watched inherits a seccomp filter. What that denies is seen at the entry of a call and nowhere else, whatever the filter of
+   * a method says: the program stops there, always, and gets none.
+   */
+  readonly inheritsFilter: boolean;
   /** Tells from which code a stopped task came. */
   readonly tracebacks: Tracebacks;
 }

@@ -42,6 +42,30 @@ export class Enforcer {
     this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
   }
 
+  /**
+   * A process has begun a program: one that may be executed and not be read cannot be told by an unprivileged callgate, and then it is not
+   * known whether it has a set of its own.
+   */
+  began(process: ProcessRecord): void {
+    const { filters, audit, ifStuck } = this.#enforcement;
+    const { host, libc, ptrace } = this.#context;
+    const { pid, phase } = process;
+    if (!filters.some(({ program }) => program !== null) || this.#programOf(process) !== null) return;
+    // Otherwise it has been killed meanwhile.
+    if (!ptrace.getRegisters(pid)) return;
+    const problem = 'which program it is cannot be told (it may be executed and not be read)';
+    if (audit) {
+      host.send({
+        kind: 'warning',
+        text: `pid ${pid} is held against the set of the tree alone, ${problem}`,
+      });
+      return;
+    }
+    host.send({ kind: 'filtered', pid, phase, program: null, problem, at: host.now() });
+    // SAFETY: no memory is passed; the pid is that of a tracee, which has not been waited for.
+    if (ifStuck === 'kill') libc.kill(pid, SIGKILL);
+  }
+
   /** Whether the process is being let go of. */
   isReleased(process: ProcessRecord): boolean {
     return this.#released.has(process);
@@ -81,6 +105,8 @@ export class Enforcer {
     const installed = before === undefined ? this.#installed.get(parent.process) : before;
     if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
     this.#sets.set(child, this.#setsOf(parent.process));
+    // It may not tell any more: nobody but root is told by a process that is not dumpable.
+    this.#programs.set(child, this.#programOf(parent.process));
   }
 
   /** A program that a process executes is under the filter that was there before. */
@@ -88,6 +114,7 @@ export class Enforcer {
     const installed = this.#installed.get(before);
     if (installed !== undefined) this.#installed.set(process, installed);
     this.#sets.set(process, this.#setsOf(before));
+    this.began(process);
   }
 
   /** The call at whose seccomp stop a task is: outside of what its filter allows, in an audit. */
@@ -183,7 +210,7 @@ export class Enforcer {
     const began = host.now();
     const injection = injectFilter(this.#context, task, due.filter, { noNewPrivs: false });
     // An exec by another thread may have ended it: the program then still has to get the filter.
-    if (injection.kind === 'gone') return false;
+    if (injection.kind === 'gone' || injection.kind === 'later') return false;
     for (const other of this.#context.tasks.values()) {
       if (other.process !== process || other === task || this.#unseen.has(other)) continue;
       this.#unseen.set(other, this.#installed.get(process) ?? null);
@@ -214,13 +241,14 @@ export class Enforcer {
   }
 }
 
-function explain(injection: Exclude<Injection, { kind: 'gone' }>): string | null {
+function explain(injection: Exclude<Injection, { kind: 'gone' | 'later' }>): string | null {
   switch (injection.kind) {
     case 'filtered':
       return null;
     case 'diverged':
       return `thread ${injection.tid} has a filter of its own, so the tighter one cannot be extended to all threads`;
     case 'refused':
+      if (injection.step === 'search') return 'it has no instruction that enters the kernel';
       return `${injection.step} was refused, ${errnoName(injection.errno) ?? `errno ${injection.errno}`}`;
   }
 }

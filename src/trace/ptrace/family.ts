@@ -211,9 +211,10 @@ export class Family {
       process,
       parent === undefined ? newAddressSpace() : copyAddressSpace(parent.space),
     );
+    const { request, inheritsFilter } = this.#context;
     task.syscallStops =
-      this.#context.request.method === 'adaptive' ||
-      (parent?.syscallStops ?? this.#context.request.method === 'ptrace');
+      request.method === 'adaptive' ||
+      (parent?.syscallStops ?? (request.method === 'ptrace' || inheritsFilter));
     this.#context.tasks.set(tid, task);
     return task;
   }

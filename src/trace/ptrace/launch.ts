@@ -13,13 +13,14 @@ import { assembleTrampoline } from '../../sys/trampoline.ts';
 import { decodeStatus } from '../../sys/wait.ts';
 import type { LaunchTarget } from '../backend.ts';
 import { explainEnd, spawnLauncher } from '../launcher.ts';
+import { STOP_DATA } from '../seccomp-filters.ts';
 import { newAddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
 import type { Family } from './family.ts';
 import { newTask, type Task } from './task.ts';
 
 /** struct sock_filter { BPF_RET | BPF_K, SECCOMP_RET_TRACE }: one stop for every call of every arch. */
-const TRACE_EVERYTHING = new Uint8Array([0x06, 0, 0, 0, 0, 0, 0xf0, 0x7f]);
+const TRACE_EVERYTHING = new Uint8Array([0x06, 0, 0, 0, STOP_DATA & 0xff, STOP_DATA >> 8, 0xf0, 0x7f]);
 
 const SIGCONT = 18;
 const SIGKILL = 9;
@@ -36,7 +37,7 @@ const X86_64 = ARCHES.indexOf('x86_64');
  */
 export function launch(context: Context, family: Family, target: LaunchTarget): Task {
   const { libc, ptrace, waiter, host, request, recorder } = context;
-  const filtered = request.method === 'seccomp';
+  const filtered = request.method === 'seccomp' && !context.inheritsFilter;
   const enforced = request.enforcement?.filters.find(({ phase, program }) => phase === 0 && program === null);
   const filter = enforced?.filter ?? (filtered ? TRACE_EVERYTHING : null);
   const image = assembleTrampoline({

@@ -8,8 +8,9 @@ import { compileFilter } from '../../policy/filter/compile.ts';
 import { createFilter, MAX_NR, type Condition, type RuleSpec } from '../../policy/filter/ir.ts';
 import { ARGUMENT_CAP } from '../../profile/call-union.ts';
 import { callId } from '../recorder.ts';
+import { STOP_DATA } from '../seccomp-filters.ts';
 
-const STOP: Action = { kind: 'trace', data: 0 };
+const STOP: Action = { kind: 'trace', data: STOP_DATA };
 
 /** Calls by which tasks are made, and which the tracer has to look into every time. */
 const ALWAYS_STOPPED = ['clone', 'clone3', 'fork', 'vfork', 'listen', 'seccomp'] as const;

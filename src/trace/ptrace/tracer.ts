@@ -6,6 +6,7 @@ import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
 import { Programs } from '../programs.ts';
+import { inheritsFilter, STOP_DATA } from '../seccomp-filters.ts';
 import { Watches } from '../watches.ts';
 import { Adaptive } from './adaptive.ts';
 import { attach } from './attach.ts';
@@ -23,6 +24,7 @@ import { Tracebacks } from './tracebacks.ts';
 const SIGKILL = 9;
 const SIGTRAP = 5;
 const SIGTRAP_SYSCALL = SIGTRAP | 0x80;
+const ENOSYS = 38n;
 /** si_code of a signal from the kernel, as those of the terminal are. */
 const SI_KERNEL = 0x80;
 /** SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU. */
@@ -70,6 +72,8 @@ class PtraceTracer {
     const ptrace = new pt.Ptrace(libc);
     const memory = new TraceeMemory(libc);
     const { enforcement } = request;
+    const isUnderFilter = started && enforcement === null && inheritsFilter();
+    const hasStopFilter = enforcement?.audit ?? (request.method !== 'ptrace' && !isUnderFilter);
     this.#context = {
       request,
       host,
@@ -82,10 +86,11 @@ class PtraceTracer {
       watches,
       tasks: new Map(),
       unhandled: [],
+      inheritsFilter: isUnderFilter,
       options:
         FOLLOW |
         (started ? pt.PTRACE_O_EXITKILL : 0) |
-        (request.method !== 'ptrace' || enforcement?.audit === true ? pt.PTRACE_O_TRACESECCOMP : 0) |
+        (hasStopFilter ? pt.PTRACE_O_TRACESECCOMP : 0) |
         // At its end a task that a filter killed still shows its last call.
         (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
@@ -101,6 +106,10 @@ class PtraceTracer {
     this.#doorbell = this.#installDoorbell();
     try {
       host.send({ kind: 'doorbell', pid: this.#doorbell });
+      if (request.enforcement?.audit === true && inheritsFilter()) {
+        const text = 'the program inherits a seccomp filter: a call that it denies is not reported';
+        host.send({ kind: 'warning', text });
+      }
       if (request.target.kind === 'launch') {
         const task = launch(this.#context, this.#family, request.target);
         this.#begin(task);
@@ -141,6 +150,7 @@ class PtraceTracer {
   #begin(task: Task): void {
     if (this.#command.length === 0) this.#command = task.process.argv ?? [];
     this.#calls.noteStreams(task.process.pid);
+    this.#enforcer?.began(task.process);
     this.#breakpoints.place(task);
   }
 
@@ -295,14 +305,7 @@ class PtraceTracer {
         this.#resume(task, 0);
         return;
       case pt.PTRACE_EVENT_SECCOMP:
-        if (this.#enforcer !== null) {
-          this.#enforcer.audit(task, at);
-          this.#resume(task, 0);
-          return;
-        }
-        // With syscall stops the entry stop, which comes first, has recorded the call.
-        if (!task.entered && this.#context.ptrace.fetchSyscallInfo(task.tid)) this.#calls.enter(task, at);
-        this.#resume(task, 0);
+        this.#seccompStop(task, at);
         return;
       case pt.PTRACE_EVENT_FORK:
       case pt.PTRACE_EVENT_VFORK:
@@ -316,6 +319,28 @@ class PtraceTracer {
         if (signal === SIGTRAP_SYSCALL) this.#syscallStop(task, at);
         else this.#delivery(task, signal, at);
     }
+  }
+
+  #seccompStop(task: Task, at: number): void {
+    const { ptrace } = this.#context;
+    if (ptrace.fetchSyscallInfo(task.tid)) {
+      const isOurs = ptrace.stopData === STOP_DATA;
+      if (this.#enforcer === null) {
+        // With syscall stops the entry stop, which comes first, has recorded the call.
+        if (!task.entered) this.#calls.enter(task, at);
+      } else if (isOurs) this.#enforcer.audit(task, at);
+      if (!isOurs) this.#refuse(task);
+    }
+    this.#resume(task, 0);
+  }
+
+  /** A filter of the program's own wants its tracer, which it has not: the call fails, as it would without callgate. */
+  #refuse(task: Task): void {
+    const { ptrace } = this.#context;
+    if (!ptrace.getRegisters(task.tid)) return;
+    ptrace.registers[pt.REG.orig_rax] = BigInt.asUintN(64, -1n);
+    ptrace.registers[pt.REG.rax] = BigInt.asUintN(64, -ENOSYS);
+    ptrace.setRegisters(task.tid);
   }
 
   #syscallStop(task: Task, at: number): void {
