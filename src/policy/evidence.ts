@@ -18,6 +18,8 @@ export interface Evidence {
   readonly children: ReadonlySet<string>;
   /** The same for children that were born earlier and may be born again. */
   readonly reborn: ReadonlySet<string>;
+  /** Whether it may have been in progress when a process entered the phase: it is made again then, under the new filter. */
+  readonly pending: boolean;
   /** Paths of the programs that may make it by their code. */
   readonly possible: ReadonlySet<string>;
   /** Whether another tool says so. */
@@ -44,7 +46,8 @@ export interface ScopeEvidence {
 }
 
 /**
- * What processes need from a phase on: their own use from then on, plus all use by descendants born from then on.
+ * What processes need from a phase on: their own use from then on, what they waited in at that moment, plus all use by descendants
+ * born from then on.
  *
  * A filter can only be tightened, and it is inherited: a child that is born when the filter of a phase is in force sets
  * itself up under that filter.
@@ -142,10 +145,20 @@ function addProcess(
         isChild ? { kind: 'child', path } : { kind: 'own' },
         scope.phase,
       );
+    } else if (mayBeInProgress(call, enters)) {
+      gathered.addUse(call, process.run, { kind: 'pending' }, scope.phase);
     } else if (reborn.has(index) || (mayForkAgain && FORKS.includes(call.name))) {
       gathered.addUse(call, process.run, { kind: 'reborn', path }, scope.phase);
     }
   }
+}
+
+/**
+ * Whether a thread may have stood in this call at a time although all uses began before: to give it the new filter interrupts
+ * it, and signals may at any time. A profile has the time that all uses waited, no less than the last one did.
+ */
+function mayBeInProgress({ last, waits }: Call, at: number): boolean {
+  return last !== null && waits !== undefined && Number.isFinite(at) && last < at && last + waits.total >= at;
 }
 
 /** The call with those values of its selecting arguments that were used at this time or later. */
@@ -168,7 +181,9 @@ function valuesFrom(argument: ArgumentValues, from: number): ArgumentValues {
   };
 }
 
-type User = { readonly kind: 'own' } | { readonly kind: 'child' | 'reborn'; readonly path: string };
+type User =
+  | { readonly kind: 'own' | 'pending' }
+  | { readonly kind: 'child' | 'reborn'; readonly path: string };
 
 interface Slot {
   readonly call: Call;
@@ -177,6 +192,7 @@ interface Slot {
   own: number | null;
   readonly children: Set<string>;
   readonly reborn: Set<string>;
+  pending: boolean;
   readonly possible: Set<string>;
   imported: boolean;
 }
@@ -191,6 +207,7 @@ class Gathering {
     else slot.runs.add(run);
     if (user.kind === 'child') slot.children.add(user.path);
     else if (user.kind === 'reborn') slot.reborn.add(user.path);
+    else if (user.kind === 'pending') slot.pending = true;
     else {
       const since = Math.max(phase, Math.min(...call.phases));
       slot.own = slot.own === null ? since : Math.min(slot.own, since);
@@ -219,6 +236,7 @@ class Gathering {
       own: null,
       children: new Set(),
       reborn: new Set(),
+      pending: false,
       possible: new Set(),
       imported: false,
     };

@@ -42,6 +42,9 @@ export function describeEvidence(
   if (evidence.own === null && evidence.reborn.size > 0) {
     why.push(`needed by children that may be started again in ${phase}: ${programs(evidence.reborn)}`);
   }
+  if (evidence.own === null && evidence.pending) {
+    why.push(`may be in progress when ${phase} begins, and is made again then`);
+  }
   if (evidence.possible.size > 0)
     why.push(`possible in ${programs(evidence.possible)}${codePath(evidence, scope.phase)}`);
   if (evidence.imported) why.push('imported');
