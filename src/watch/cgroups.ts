@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupPath } from './target.ts';
+import { withMove } from './target.ts';
 
 /** Where runc and what builds on it keep a directory for each container. */
 const STATE_DIRECTORIES = ['/run/runc', '/run/containerd/runc/k8s.io', '/run/docker/runtime-runc/moby'];
@@ -35,7 +35,7 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Path of the cgroup that a process is in, or was in.
+   * The cgroups that a process is in, or was in, as the text of /proc/PID/cgroup; without those of the v1 hierarchies if it is gone.
    *
    * @param id what the kernel said in the process itself (bpf_get_current_cgroup_id): where it was then, though it may have
    *   been moved or have ended since; 0 if it did not
@@ -44,11 +44,11 @@ export class Cgroups implements Disposable {
   of(pid: number, id = 0n): string | null {
     const text = readCgroups(pid);
     const now = text === null ? 0n : this.#unifiedId(text);
-    if (text !== null && (id === 0n || now === 0n || now === id)) return cgroupPath(text);
+    if (text !== null && (id === 0n || now === 0n || now === id)) return text;
     // The root, where the ids begin, may be that of a hierarchy which nothing is sorted by.
     if (text === null && id <= 1n) return null;
     const unified = this.#find(id);
-    return text === null || unified === null ? unified : cgroupPath(text, unified);
+    return unified === null ? null : withMove(text, 0, unified);
   }
 
   /** Id of the cgroup of the v2 hierarchy in which a process is; 0 if that cannot be told. */

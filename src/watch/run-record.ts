@@ -8,6 +8,9 @@ const LIST_CAP = 16;
 /** A warning by which a run says how many starts it stands for. */
 const STARTS = /^stands for (\d+) starts of the target, one after another: /;
 
+/** Why a run is not complete of which a process is, or was to its end, a program that was started elsewhere. */
+const MOVED_IN = 'a process was moved into it that had run elsewhere';
+
 /** A warning of runs in which not every process has an entry. */
 const FOLDED =
   'the processes of a program are one entry: that of the first, with the calls of all, without threads';
@@ -28,6 +31,8 @@ export interface FoldedProcess {
   readonly buildId: string | null;
   readonly pid: number;
   readonly birth: Process['birth'];
+  /** Moved in from elsewhere, and has executed nothing since. */
+  readonly isForeign?: boolean;
   readonly argv: readonly string[] | null;
   /** Nanoseconds of the monotonic clock. */
   readonly time: bigint;
@@ -49,6 +54,9 @@ export class RunRecord {
   readonly #programs: Map<string, ProgramRecord> = new Map();
   readonly #files: Program[] = [];
   readonly #attached: Set<number> = new Set();
+  /** pids of processes that live, and of those among them that were moved in and have executed nothing since. */
+  readonly #living: Set<number> = new Set();
+  readonly #foreign: Set<number> = new Set();
   readonly #incomplete: Set<string> = new Set();
   readonly #warnings: Set<string> = new Set();
   readonly #start: RunStart;
@@ -57,7 +65,6 @@ export class RunRecord {
   #duration = 0;
   #lost = 0;
   #starts = 1;
-  #live = 0;
 
   constructor(start: RunStart) {
     this.#start = start;
@@ -90,7 +97,7 @@ export class RunRecord {
 
   /** Whether a process of it lives. */
   get isLive(): boolean {
-    return this.#live > 0;
+    return this.#living.size > 0;
   }
 
   /** This run, or that into which it was folded. */
@@ -111,18 +118,25 @@ export class RunRecord {
     program.live++;
     program.record.end = null;
     program.record.exit = null;
-    this.#live++;
+    this.#living.add(process.pid);
     this.#extend(at);
-    if (process.birth === 'attach' && this.#attached.size < LIST_CAP) this.#attached.add(process.pid);
+    if (process.isForeign === true) this.#foreign.add(process.pid);
+    else if (process.birth === 'attach' && this.#attached.size < LIST_CAP) this.#attached.add(process.pid);
   }
 
   /** A process has ended, or belongs to the target no more. */
-  leave(path: string | null, buildId: string | null, exit: Process['exit'], time: bigint): void {
+  leave(
+    { path, buildId, pid }: Pick<FoldedProcess, 'path' | 'buildId' | 'pid'>,
+    exit: Process['exit'],
+    time: bigint,
+  ): void {
+    // What a service manager does in the unit before it becomes the service is none of the service.
+    if (this.#foreign.delete(pid) && exit?.kind !== 'exec') this.markIncomplete(MOVED_IN);
+    this.#living.delete(pid);
     const program = this.#programs.get(keyOf(path, buildId));
     if (program === undefined) return;
     const at = this.#since(time);
     program.live--;
-    this.#live--;
     this.#extend(at);
     if (program.live > 0) return;
     program.record.end = Math.max(at, program.record.start);
@@ -193,7 +207,8 @@ export class RunRecord {
     later.#target = this;
     this.#starts += later.#starts;
     this.#lost += later.#lost;
-    this.#live += later.#live;
+    for (const pid of later.#living) this.#living.add(pid);
+    for (const pid of later.#foreign) this.#foreign.add(pid);
     const apart = Math.max(0, later.#start.wall - this.#start.wall) * 1e6;
     // A document's times end after 104 days; the order is what matters.
     const shift = Math.min(apart, Number.MAX_SAFE_INTEGER - later.#duration);
@@ -226,6 +241,7 @@ export class RunRecord {
     const { command, wall, host } = this.#start;
     if (this.isLive) this.#extend(this.#since(now));
     const incomplete = [...this.#incomplete];
+    if (this.#foreign.size > 0 && !this.#incomplete.has(MOVED_IN)) incomplete.push(MOVED_IN);
     if (this.isLive) incomplete.push('it still ran when this was written');
     if (this.#lost > 0) incomplete.push('events or calls were lost on this machine while it ran');
     const warnings = [...this.#warnings];

@@ -28,7 +28,7 @@ function addStart(record: TargetRecord, index: number, nr: number, isEnded = tru
   run.addValue(FILE.path, FILE.buildId, { ...use, nr: 41, which: 0, value: nr % 3 });
   record.sawCall(`x86_64 ${nr}`, time);
   if (!isEnded) return;
-  run.leave(FILE.path, FILE.buildId, { kind: 'exited', code: 0 }, time + SECOND);
+  run.leave({ ...FILE, pid: 100 + index }, { kind: 'exited', code: 0 }, time + SECOND);
   record.left();
 }
 

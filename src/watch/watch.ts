@@ -12,6 +12,7 @@ import { Crowd } from './crowd.ts';
 import type { WatchFacts } from './metrics.ts';
 import type { ProfileDirectory } from './profile-directory.ts';
 import {
+  cgroupPath,
   containerOf,
   executableOf,
   isSelected,
@@ -93,8 +94,8 @@ export class Watch {
     }
     const places = {
       isStartByExec: options.by === 'exe',
-      targetOf: (file: string | null, cgroup: string | null) => this.#targetOf(file, cgroup),
-      cgroupOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
+      targetOf: (file: string | null, cgroups: string | null) => this.#targetOf(file, cgroups),
+      cgroupsOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
       cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
@@ -200,13 +201,14 @@ export class Watch {
     this.#warn('lost', `${fresh} events or calls were lost: the runs that go on are marked incomplete`);
   }
 
-  #targetOf(path: string | null, cgroup: string | null): TargetRecord | null | undefined {
+  #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {
     const { by } = this.#options;
     let target: Target | null;
     if (by === 'exe') {
       if (path === null) return undefined;
       target = executableOf(path);
     } else {
+      const cgroup = cgroups === null ? null : cgroupPath(cgroups);
       if (cgroup === null) return undefined;
       target =
         by === 'unit'

@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
 import { measureCompleteness } from '../../src/profile/completeness.ts';
@@ -309,16 +309,84 @@ describe('watching units', () => {
         index,
         basename(profile.programs[program ?? -1]?.path ?? ''),
       ]);
+      // The shell before it becomes the command is of the unit from its move on.
       expect(seen).toEqual(
         [0, 1, 2].flatMap((index) => [
-          [index, basename(rare)],
           [index, 'dash'],
+          [index, basename(rare)],
         ]),
       );
       expect(countOf(profile.processes, 'getppid')).toBe(3 * (10 + 20 + 30) + countShells(profile));
       expect(countOf(profile.processes, 'alarm')).toBe(9);
     },
   );
+});
+
+/** A cgroup for a test, with those above it; what was made is removed. */
+function makeCgroup(path: string): Disposable {
+  const made: string[] = [];
+  for (let place = path; !existsSync(place); place = dirname(place)) made.push(place);
+  for (const place of made.toReversed()) mkdirSync(place);
+  return {
+    [Symbol.dispose]: () => {
+      for (const place of made)
+        run('sh', ['-c', `for i in 1 2 3 4 5; do rmdir ${place} && break; sleep 0.1; done`]);
+    },
+  };
+}
+
+describe('a process that is moved into a unit', () => {
+  const unit = `callgate-moved-${process.pid}.service`;
+  const cgroup = join(UNIFIED, 'callgatetest.slice', unit);
+  const program = (profile: Profile, index: number | null): string =>
+    basename(profile.programs[index ?? -1]?.path ?? '');
+
+  it('belongs to it from then on, with what it does itself', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path);
+    const script = `cd /; sleep 0.6; echo $$ > ${cgroup}/cgroup.procs; sleep 0.6; umask 77; cd /usr; ${rare} 10; cd /`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    const profile = profileOf(directory.path, `${unit}.json`);
+    const shells = profile.processes.filter((process) => program(profile, process.program) === 'dash');
+    expect(countOf(shells, 'chdir')).toBe(2);
+    expect(callNames(shells)).toContain('x86_64:umask');
+    expect(profile.processes.map((process) => program(profile, process.program))).toContain(basename(rare));
+    expect(profile.runs).toHaveLength(1);
+    expect(profile.runs[0]).toMatchObject({
+      complete: false,
+      incomplete: [expect.stringContaining('moved into it')],
+    });
+    const others = readdirSync(directory.path).filter((file) => file !== `${unit}.json`);
+    const elsewhere = others.map((file) => profileOf(directory.path, file));
+    expect(elsewhere.reduce((sum, { processes }) => sum + countOf(processes, 'umask'), 0)).toBe(0);
+  });
+
+  it('belongs to it also if it is over before anybody looks', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path, '--include', unit);
+    run('sh', ['-c', `echo $$ > ${cgroup}/cgroup.procs; umask 77; cd /`]);
+    await end(background);
+    const profile = profileOf(directory.path, `${unit}.json`);
+    expect([...callNames(profile.processes)]).toEqual(
+      expect.arrayContaining(['x86_64:umask', 'x86_64:chdir']),
+    );
+    expect(profile.runs.map(({ complete }) => complete)).toEqual([false]);
+  });
+
+  it('belongs to another again when it is moved on, also to the root', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path, '--include', unit);
+    const moves = `echo $$ > ${cgroup}/cgroup.procs; umask 77; sleep 0.6; echo $$ > ${UNIFIED}/cgroup.procs; sleep 0.6; cd /`;
+    run('sh', ['-c', moves]);
+    await end(background);
+    const { processes } = profileOf(directory.path, `${unit}.json`);
+    expect(callNames(processes)).toContain('x86_64:umask');
+    expect(callNames(processes)).not.toContain('x86_64:chdir');
+  });
 });
 
 /** A shell asks for its parent once. */

@@ -60,7 +60,11 @@ export type FieldName =
   | 'sockProtocol'
   | 'unixAddress'
   | 'addressLength'
-  | 'addressName';
+  | 'addressName'
+  | 'cgroupNode'
+  | 'cgroupRoot'
+  | 'nodeId'
+  | 'rootHierarchy';
 
 /** Kernel structure and member by that name. */
 const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]>> = {
@@ -105,6 +109,10 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   unixAddress: ['unix_sock', 'addr'],
   addressLength: ['unix_address', 'len'],
   addressName: ['unix_address', 'name'],
+  cgroupNode: ['cgroup', 'kn'],
+  cgroupRoot: ['cgroup', 'root'],
+  nodeId: ['kernfs_node', 'id'],
+  rootHierarchy: ['cgroup_root', 'hierarchy_id'],
 };
 
 /** Names of all tracepoints. */
