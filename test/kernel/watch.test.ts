@@ -389,6 +389,30 @@ describe('a process that is moved into a unit', () => {
   });
 });
 
+describe('a cgroup that only a v1 hierarchy has', () => {
+  it('is told of processes too that are over before anybody looks', async () => {
+    using directory = temporaryDirectory();
+    const unit = `callgate-v1-${process.pid}.service`;
+    const cgroup = join('/sys/fs/cgroup/pids/callgatetest.slice', unit);
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path);
+    // The parent does not wait for them: they stay as zombies for a while.
+    const program = compile(`
+      #include <unistd.h>
+      int main(int argc, char **argv) {
+        for (int i = 0; i < 50; i++) {
+          if (fork() == 0) { execl(argv[1], argv[1], "10", NULL); _exit(1); }
+          usleep(10000);
+        }
+        usleep(500000);
+      }`);
+    expect(run('sh', ['-c', `echo $$ > ${cgroup}/cgroup.procs; exec ${program} ${rare}`]).status).toBe(0);
+    await end(background);
+    const { processes } = profileOf(directory.path, `${unit}.json`);
+    expect(countOf(processes, 'alarm')).toBe(50);
+  });
+});
+
 /** A shell asks for its parent once. */
 function countShells(profile: Profile): number {
   const shells = profile.processes.filter(({ program }) =>
