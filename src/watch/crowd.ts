@@ -237,7 +237,7 @@ export class Crowd {
       const isStart = this.#places.isStartByExec || (target.live === 0 && !target.isInLife(event.cgroup));
       this.#join(member, target, isStart, 'exec', time);
     }
-    target.life = event.cgroup;
+    if (!this.#places.isStartByExec) target.life = event.cgroup;
   }
 
   /** A process was moved to another cgroup. */
@@ -292,11 +292,22 @@ export class Crowd {
     const target = this.#places.targetOf(file.path, member.cgroups);
     if (target === undefined) this.unattributed++;
     if (target === null || target === undefined) return member;
-    const parent = this.#byPid.get(Number(readStatus(pid)?.get('PPid') ?? 0));
-    const isChild = parent !== undefined && parent.target === target;
-    const isStart = this.#places.isStartByExec ? !isChild : target.live === 0;
-    this.#join(member, target, isStart, 'attach', time);
-    member.run?.current.markIncomplete(reason);
+    member.cgroupId = this.#places.cgroupIdOf(pid);
+    const earlier = target.resume(pid, time);
+    if (earlier !== null) {
+      member.target = target;
+      member.run = earlier;
+      this.#enter(member, 'attach', time, true);
+    } else {
+      const parent = this.#byPid.get(Number(readStatus(pid)?.get('PPid') ?? 0));
+      const isChild = parent !== undefined && parent.target === target;
+      const isStart = this.#places.isStartByExec
+        ? !isChild
+        : target.live === 0 && !target.isInLife(member.cgroupId);
+      this.#join(member, target, isStart, 'attach', time);
+      member.run?.current.markIncomplete(reason);
+    }
+    if (member.cgroupId !== 0n) target.life = member.cgroupId;
     return member;
   }
 
@@ -339,9 +350,9 @@ export class Crowd {
     this.#enter(member, birth, time);
   }
 
-  #enter(member: Member, birth: Process['birth'], time: bigint): void {
+  #enter(member: Member, birth: Process['birth'], time: bigint, isResumed = false): void {
     const { pid, argv, file, isForeign } = member;
-    member.run?.current.join({ ...file, pid, birth, isForeign, argv, time });
+    member.run?.current.join({ ...file, pid, birth, isForeign, isResumed, argv, time });
     member.target?.joined();
   }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc } from '../sys/libc.ts';
@@ -52,6 +53,7 @@ export class Watch {
   readonly #cgroups: Cgroups = new Cgroups();
   readonly #targets: Map<string, TargetRecord | null> = new Map();
   readonly #begin: bigint = process.hrtime.bigint();
+  readonly #boot: string = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   readonly #warned: Set<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -223,7 +225,7 @@ export class Watch {
     if (record === undefined) {
       const { directory, selection, say } = this.#options;
       record = isSelected(target, selection)
-        ? new TargetRecord(target, this.#readEarlier(directory, target, say))
+        ? new TargetRecord(target, this.#readEarlier(directory, target, say), this.#boot)
         : null;
       this.#targets.set(target.file, record);
     }

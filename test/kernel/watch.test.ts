@@ -274,6 +274,49 @@ describe('watching executables', () => {
   });
 });
 
+describe('a watch that begins again', () => {
+  it('goes on with the run of an executable that runs throughout', async () => {
+    using directory = temporaryDirectory();
+    const script = '$| = 1; fork; print "up\\n"; select(undef, undef, undef, 0.02) while 1';
+    const busy = start(['-e', script], '/usr/bin/perl');
+    try {
+      await busy.waitFor('up\nup');
+      const options = ['-d', directory.path, '--by', 'exe', '--include', 'perl', '--once', '500ms'];
+      for (let count = 0; count < 3; count++) expect(callgate(['watch', ...options]).status).toBe(0);
+      const { runs, processes } = profileOf(directory.path, fileOf('/usr/bin/perl'));
+      const found = runs.filter(({ attached }) => attached?.includes(busy.pid) === true);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.incomplete).toContain('it was not watched between two watches');
+      expect(processes.filter(({ pid }) => pid === busy.pid)).toHaveLength(1);
+      expect(runs.length).toBeLessThanOrEqual(2);
+    } finally {
+      run('pkill', ['-KILL', '-P', `${busy.pid}`]);
+      busy.kill('SIGKILL');
+      await busy.end;
+    }
+  });
+
+  it('goes on with the life of a cgroup, though all of its processes are others', () => {
+    using directory = temporaryDirectory();
+    const unit = `callgate-again-${process.pid}.service`;
+    const cgroup = join(UNIFIED, 'callgatetest.slice', unit);
+    const watchOnce = (): void => {
+      using _busy = busyIn(cgroup, () => {});
+      expect(callgate(['watch', '-d', directory.path, '--include', unit, '--once', '500ms']).status).toBe(0);
+    };
+    const runsOf = (): number => profileOf(directory.path, `${unit}.json`).runs.length;
+    {
+      using _cgroup = makeCgroup(cgroup);
+      watchOnce();
+      watchOnce();
+      expect(runsOf()).toBe(1);
+    }
+    using _cgroup = makeCgroup(cgroup);
+    watchOnce();
+    expect(runsOf()).toBe(2);
+  });
+});
+
 describe('watching units', () => {
   it.each([
     { how: 'at once', pause: '' },
@@ -329,8 +372,7 @@ function makeCgroup(path: string): Disposable {
   for (const place of made.toReversed()) mkdirSync(place);
   return {
     [Symbol.dispose]: () => {
-      for (const place of made)
-        run('sh', ['-c', `for i in 1 2 3 4 5; do rmdir ${place} && break; sleep 0.1; done`]);
+      for (const place of made) removeCgroup(place);
     },
   };
 }
@@ -358,9 +400,6 @@ describe('a process that is moved into a unit', () => {
       complete: false,
       incomplete: [expect.stringContaining('moved into it')],
     });
-    const others = readdirSync(directory.path).filter((file) => file !== `${unit}.json`);
-    const elsewhere = others.map((file) => profileOf(directory.path, file));
-    expect(elsewhere.reduce((sum, { processes }) => sum + countOf(processes, 'umask'), 0)).toBe(0);
   });
 
   it('belongs to it also if it is over before anybody looks', async () => {
@@ -499,16 +538,20 @@ function listeningPort(pid: number): number {
   throw new Error(`process ${pid} listens on no port`);
 }
 
-/** A shell in a cgroup that makes calls until it is disposed of, and the cgroup with it. */
-function busyIn(cgroup: string): Disposable {
+/** A shell in a cgroup that makes calls until it is disposed of; then the cgroup is removed, unless something else is done. */
+function busyIn(cgroup: string, after: () => void = () => removeCgroup(cgroup)): Disposable {
   const loop = `echo $$ > ${cgroup}/cgroup.procs; while :; do /bin/true; sleep 0.05; done`;
   const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
   return {
     [Symbol.dispose]: () => {
       shell.kill('SIGKILL');
-      run('sh', ['-c', `while ! rmdir ${cgroup} 2>/dev/null; do sleep 0.05; done`]);
+      after();
     },
   };
+}
+
+function removeCgroup(path: string): void {
+  run('sh', ['-c', `while ! rmdir ${path} 2>/dev/null; do sleep 0.05; done`]);
 }
 
 describe('the unit of systemd', () => {
