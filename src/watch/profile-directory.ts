@@ -4,7 +4,6 @@ import {
   constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
+import { makeDirectories } from '../base/directories.ts';
 import { DocumentError, UsageError } from '../base/errors.ts';
 import { createProfileParser, type ProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
@@ -49,7 +49,7 @@ export class ProfileDirectory implements Disposable {
     const directory = resolve(path);
     let id: string;
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectories(directory, DIRECTORY_MODE);
       accessSync(directory, constants.W_OK | constants.X_OK);
       // Root may write anywhere but where nothing can be written.
       const probe = join(directory, '.probe.json.tmp');

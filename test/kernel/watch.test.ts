@@ -651,6 +651,16 @@ describe('a fault', () => {
     });
   });
 
+  it('a directory that no file system has room for is refused at once', () => {
+    const command = [CALLGATE, 'watch', '-d', '/proc/callgate/x', '--once', '1s'];
+    const { status, stderr } = run('timeout', ['-s', 'KILL', '20', ...command]);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr:
+        'callgate: watch: cannot write to directory /proc/callgate/x, ENOENT (choose another with -d)\n',
+    });
+  });
+
   it('without privilege one line says what is missing', () => {
     using directory = temporaryDirectory();
     chmodSync(directory.path, 0o777);
