@@ -5,7 +5,7 @@ import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
 import type { Division } from '../watch/target.ts';
-import { Watch } from '../watch/watch.ts';
+import { Watch, type WatchOptions } from '../watch/watch.ts';
 import { say } from './say.ts';
 
 /** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
@@ -41,7 +41,7 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
   using directory = await ProfileDirectory.open(options.directory);
   const { by, include, exclude } = options;
-  const watch = new Watch({ directory, by, interval, selection: { include, exclude }, say });
+  const watch = begin({ directory, by, interval, selection: { include, exclude }, say });
   // Starting Node takes more than an hour of watching an idle machine: the share is of what comes after.
   const before = process.cpuUsage();
   let isWritten = false;
@@ -64,6 +64,15 @@ export async function runWatch(options: WatchArguments): Promise<void> {
     `${watch.targets.length} ${NAMES[by]} in ${Math.round(seconds)} s, ${lost} events lost, ${share.toFixed(1)} % of a processor`,
   );
   if (!isWritten) throw new UsageError(`watch: not every profile could be written to ${options.directory}`);
+}
+
+function begin(options: WatchOptions): Watch {
+  try {
+    return new Watch(options);
+  } catch (error) {
+    options.directory.discard();
+    throw error;
+  }
 }
 
 function describe(record: TargetRecord): string {

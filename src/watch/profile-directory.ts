@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -30,11 +31,13 @@ const DIRECTORY_MODE = 0o700;
 /** The directory of the profiles of a watch, which no other watch writes to meanwhile. */
 export class ProfileDirectory implements Disposable {
   readonly path: string;
+  readonly #made: readonly string[];
   readonly #lock: Server;
   #parse: ProfileParser | null = null;
 
-  private constructor(path: string, lock: Server) {
+  private constructor(path: string, made: readonly string[], lock: Server) {
     this.path = path;
+    this.#made = made;
     this.#lock = lock;
   }
 
@@ -47,9 +50,10 @@ export class ProfileDirectory implements Disposable {
    */
   static async open(path: string): Promise<ProfileDirectory> {
     const directory = resolve(path);
+    let made: readonly string[];
     let id: string;
     try {
-      makeDirectories(directory, DIRECTORY_MODE);
+      made = makeDirectories(directory, DIRECTORY_MODE);
       accessSync(directory, constants.W_OK | constants.X_OK);
       // Root may write anywhere but where nothing can be written.
       const probe = join(directory, '.probe.json.tmp');
@@ -68,7 +72,7 @@ export class ProfileDirectory implements Disposable {
       throw new UsageError(`watch: another watch writes to ${path} (one directory each: -d)`);
     }
     for (const name of readdirSync(directory)) if (TEMPORARY.test(name)) rmSync(join(directory, name));
-    return new ProfileDirectory(directory, lock);
+    return new ProfileDirectory(directory, made, lock);
   }
 
   /**
@@ -111,6 +115,15 @@ export class ProfileDirectory implements Disposable {
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
+    }
+  }
+
+  /** Removes what was made, as nothing comes of it. */
+  discard(): void {
+    try {
+      for (const path of this.#made.toReversed()) rmdirSync(path);
+    } catch {
+      // Somebody has put something into it.
     }
   }
 

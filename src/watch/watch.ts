@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc } from '../sys/libc.ts';
+import type { Asker } from '../trace/ebpf/asker.ts';
 import { Attachment, type Limits } from '../trace/ebpf/attachment.ts';
 import { decodeEvent } from '../trace/ebpf/events.ts';
 import { readKernelFields } from '../trace/ebpf/kernel-image.ts';
@@ -26,6 +27,8 @@ import { TargetRecord } from './target-record.ts';
 
 /** Enough for some 5,000 processes at a time; the larger a map, the further apart lie the keys that each call looks up. */
 const LIMITS: Limits = { tasks: 65_536, calls: 262_144, values: 131_072, events: 1 << 23 };
+
+const ASKER: Asker = { command: 'watch', hasAlternative: false };
 
 /** Time between two looks at the events in milliseconds: while there are some, and else. */
 const BUSY = 50;
@@ -77,7 +80,7 @@ export class Watch {
       this.#attachment = new Attachment(
         libc,
         {
-          fields: readKernelFields(),
+          fields: readKernelFields(ASKER),
           adoption: 'all',
           mountNamespace: 0,
           self: process.pid,
@@ -92,7 +95,7 @@ export class Watch {
         (attachment) => attachment.setEntries(0),
       );
     } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+      throw error instanceof SystemCallError ? explainRefusal(error, ASKER) : error;
     }
     const places = {
       isStartByExec: options.by === 'exe',

@@ -661,7 +661,7 @@ describe('a fault', () => {
     });
   });
 
-  it('without privilege one line says what is missing', () => {
+  it('without privilege one line says what is missing, and nothing is left behind', () => {
     using directory = temporaryDirectory();
     chmodSync(directory.path, 0o777);
     const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
@@ -670,12 +670,15 @@ describe('a fault', () => {
       sharedCallgate(),
       'watch',
       '-d',
-      directory.path,
+      join(directory.path, 'a/b'),
       '--once',
       '1s',
     ]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^callgate: .*it needs CAP_BPF and CAP_PERFMON, or root.*\n$/);
+    expect(stderr).toBe(
+      'callgate: watch: eBPF tracing cannot be set up: it needs CAP_BPF and CAP_PERFMON, or root\n',
+    );
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it('a full disk is said once, and what could not be written is written when there is room', async () => {
