@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { parseDuration } from '../base/duration.ts';
 import { UsageError } from '../base/errors.ts';
+import { inheritedState, LAUNCH_VARIABLE } from '../trace/inherited.ts';
 import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
@@ -11,6 +12,9 @@ import { say } from './say.ts';
 /** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
 const SHORTEST = 100;
 const LONGEST = 2 ** 31 - 1;
+
+/** SIGHUP, the first signal, in a mask. */
+const SIGHUP_BIT = 1n;
 
 const NAMES: Readonly<Record<Division, string>> = {
   unit: 'units',
@@ -38,7 +42,10 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   const tell = options.quiet === true ? (): void => {} : say;
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort();
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  // Node has made every signal that was ignored end the process: nohup is to be heeded nonetheless.
+  const { ignoredSignals } = inheritedState(process.env[LAUNCH_VARIABLE]);
+  const hangUp = (ignoredSignals & SIGHUP_BIT) === 0n ? stop : (): void => {};
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp);
   using directory = await ProfileDirectory.open(options.directory);
   const { by, include, exclude } = options;
   const watch = begin({ directory, by, interval, selection: { include, exclude }, say });
@@ -52,7 +59,7 @@ export async function runWatch(options: WatchArguments): Promise<void> {
     await endOf(limit, interrupted.signal);
   } finally {
     isWritten = await watch.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp);
   }
   for (const record of watch.targets) tell(describe(record));
   const { lost, unattributed, seconds } = watch.facts();

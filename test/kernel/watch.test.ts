@@ -616,6 +616,21 @@ describe('a fault', () => {
     expect(readdirSync(directory.path)).toEqual([fileOf(rare)]);
   });
 
+  it('a terminal that goes away ends it as SIGTERM does, unless nobody is to notice', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare));
+    run(rare, ['10']);
+    expect((await end(background, 'SIGHUP')).status).toBe(0);
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
+    const hardy = start([CALLGATE, 'watch', '-d', directory.path, ...only(rare)], 'nohup');
+    await hardy.waitFor('watching');
+    hardy.kill('SIGHUP');
+    run(rare, ['10']);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await end(hardy)).status).toBe(0);
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(2);
+  });
+
   it('a profile that is damaged is put aside and said', async () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, fileOf(rare)), '{"format":"callgate-profile","version":1');
