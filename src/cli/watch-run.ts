@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { parseDuration } from '../base/duration.ts';
 import { UsageError } from '../base/errors.ts';
 import { inheritedState, LAUNCH_VARIABLE } from '../trace/inherited.ts';
+import { plural } from '../report/table.ts';
 import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
@@ -17,9 +18,9 @@ const LONGEST = 2 ** 31 - 1;
 const SIGHUP_BIT = 1n;
 
 const NAMES: Readonly<Record<Division, string>> = {
-  unit: 'units',
-  container: 'containers',
-  exe: 'executables',
+  unit: 'unit',
+  container: 'container',
+  exe: 'executable',
 };
 
 /** Options of `callgate watch` as they were given. */
@@ -55,7 +56,7 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   try {
     using server = address === null ? null : await serveMetrics(address, () => watch.facts());
     if (server !== null) tell(`metrics are at ${server.url}`);
-    tell(`watching ${NAMES[by]}, profiles go to ${directory.path} every ${options.interval}`);
+    tell(`watching ${NAMES[by]}s, profiles go to ${directory.path} every ${options.interval}`);
     await endOf(limit, interrupted.signal);
   } finally {
     isWritten = await watch.end();
@@ -65,10 +66,12 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   const { lost, unattributed, seconds } = watch.facts();
   const { user, system } = process.cpuUsage(before);
   const share = (user + system) / 1e4 / seconds;
-  if (unattributed > 0)
-    say(`warning: ${unattributed} processes were gone before it was known where they belonged`);
+  if (unattributed > 0) {
+    const gone = plural(unattributed, 'process was', 'processes were');
+    say(`warning: ${gone} gone before it was known where ${unattributed === 1 ? 'it' : 'they'} belonged`);
+  }
   tell(
-    `${watch.targets.length} ${NAMES[by]} in ${Math.round(seconds)} s, ${lost} events lost, ${share.toFixed(1)} % of a processor`,
+    `${plural(watch.targets.length, NAMES[by])} in ${Math.round(seconds)} s, ${plural(lost, 'event')} lost, ${share.toFixed(1)} % of a processor`,
   );
   if (!isWritten) throw new UsageError(`watch: not every profile could be written to ${options.directory}`);
 }
@@ -83,9 +86,10 @@ function begin(options: WatchOptions): Watch {
 }
 
 function describe(record: TargetRecord): string {
-  const { target, distinct, newCalls, runs, starts, live } = record;
-  const inRuns = runs === starts ? '' : ` in ${runs} runs`;
-  return `${target.name}: ${distinct} calls, ${newCalls} new, ${starts} ${starts === 1 ? 'start' : 'starts'}${inRuns}, ${live} live -> ${target.file}`;
+  const { target, distinct, newCalls, runs, starts, live, isChanged } = record;
+  const inRuns = runs === starts ? '' : ` in ${plural(runs, 'run')}`;
+  const where = isChanged ? 'not written' : `-> ${target.file}`;
+  return `${target.name}: ${plural(distinct, 'call')}, ${newCalls} new, ${plural(starts, 'start')}${inRuns}, ${live} live ${where}`;
 }
 
 async function endOf(limit: number | null, signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@ const DIRECTORY_MODE = 0o700;
 export class ProfileDirectory implements Disposable {
   readonly path: string;
   readonly #made: readonly string[];
-  readonly #lock: Server;
+  #lock: Server;
   #parse: ProfileParser | null = null;
 
   private constructor(path: string, made: readonly string[], lock: Server) {
@@ -51,7 +51,7 @@ export class ProfileDirectory implements Disposable {
   static async open(path: string): Promise<ProfileDirectory> {
     const directory = resolve(path);
     let made: readonly string[];
-    let id: string;
+    let name: string;
     try {
       made = makeDirectories(directory, DIRECTORY_MODE);
       accessSync(directory, constants.W_OK | constants.X_OK);
@@ -59,19 +59,18 @@ export class ProfileDirectory implements Disposable {
       const probe = join(directory, '.probe.json.tmp');
       writeFileSync(probe, '', { mode: FILE_MODE });
       rmSync(probe);
-      const { dev, ino } = statSync(directory);
-      id = `${dev}:${ino}`;
+      name = lockName(directory);
     } catch (error) {
       throw new UsageError(
         `watch: cannot write to directory ${path}, ${(error as NodeJS.ErrnoException).code} (choose another with -d)`,
         { cause: error },
       );
     }
-    const lock = await listen(`\0callgate-watch:${id}`);
+    const lock = await listen(name);
     if (lock === null) {
       throw new UsageError(`watch: another watch writes to ${path} (one directory each: -d)`);
     }
-    for (const name of readdirSync(directory)) if (TEMPORARY.test(name)) rmSync(join(directory, name));
+    for (const file of readdirSync(directory)) if (TEMPORARY.test(file)) rmSync(join(directory, file));
     return new ProfileDirectory(directory, made, lock);
   }
 
@@ -98,6 +97,29 @@ export class ProfileDirectory implements Disposable {
       if (!(error instanceof DocumentError)) throw error;
       return this.#putAside(path, error.message.split('\n')[0] as string, say);
     }
+  }
+
+  /** Whether a profile is there. */
+  has(file: string): boolean {
+    return existsSync(join(this.path, file));
+  }
+
+  /** Makes the directory again if somebody has removed it. Returns whether it did; where it cannot be made writing fails. */
+  restore(): boolean {
+    if (existsSync(this.path)) return false;
+    try {
+      makeDirectories(this.path, DIRECTORY_MODE);
+      // Another directory, another lock. Should somebody be quicker, both go on: which of them is to end nobody could say.
+      const replace = (lock: Server | null): void => {
+        if (lock === null) return;
+        this.#lock.close();
+        this.#lock = lock;
+      };
+      listen(lockName(this.path)).then(replace, () => {});
+    } catch {
+      return false;
+    }
+    return true;
   }
 
   /** Replaces a profile in one step. @throws NodeJS.ErrnoException; what was there stays then */
@@ -138,6 +160,12 @@ export class ProfileDirectory implements Disposable {
     say(`${path} cannot be continued: ${reason}; it is ${aside} now`);
     return null;
   }
+}
+
+/** By the directory itself, whatever its path. */
+function lockName(directory: string): string {
+  const { dev, ino } = statSync(directory);
+  return `\0callgate-watch:${dev}:${ino}`;
 }
 
 /** Null if the name is taken. */

@@ -144,14 +144,19 @@ export class Watch {
     this.#drain();
     const now = process.hrtime.bigint();
     this.#crowd.refresh(now);
+    const { directory, say } = this.#options;
+    if (directory.restore())
+      say(`warning: ${directory.path} was removed: it is made again, with every profile`);
     for (const record of this.targets) {
-      if (!record.isChanged) continue;
       const { file, name } = record.target;
+      // What somebody has removed is written again, though nothing has come of it since.
+      if (record.runs > 0 && !directory.has(file)) record.isChanged = true;
+      if (!record.isChanged) continue;
       try {
-        this.#options.directory.write(file, record.toProfile(now));
+        directory.write(file, record.toProfile(now));
         record.isChanged = false;
         this.#writings++;
-        if (this.#warned.delete(file)) this.#options.say(`${file} is written again`);
+        if (this.#warned.delete(file)) say(`${file} is written again`);
       } catch (error) {
         this.#failures++;
         const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
@@ -203,7 +208,8 @@ export class Watch {
     this.#drain();
     this.#crowd.sweep(process.hrtime.bigint());
     for (const record of this.targets) record.addLost(fresh);
-    this.#warn('lost', `${fresh} events or calls were lost: the runs that go on are marked incomplete`);
+    const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
+    this.#warn('lost', `${what} lost: the runs that go on are marked incomplete`);
   }
 
   #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {

@@ -74,6 +74,7 @@ describe('watching executables', () => {
     const { status, stderr } = await end(background);
     expect(status).toBe(0);
     expect(stderr).toContain('3 starts, 0 live');
+    expect(stderr).toMatch(/^callgate: 1 executable in/m);
     const profile = profileOf(directory.path, fileOf(rare));
     const traced = traceCommand([rare, '1000'], ['-q', '--method', 'ebpf']).profile;
     const withoutLaunch = (profiles: Profile): Profile['processes'] =>
@@ -592,7 +593,7 @@ describe('the unit of systemd', () => {
       '1s',
     ]);
     // Processes of a machine that is at work come and go.
-    const others = /^callgate: warning: [0-9]+ processes? w(as|ere) gone before it was known .*\n/;
+    const others = /^callgate: warning: [0-9]+ process(es)? w(as|ere) gone before it was known .*\n/;
     expect({ status, stderr: stderr.replace(others, '') }).toEqual({ status: 0, stderr: '' });
     expect(readdirSync(directory.path).length).toBeGreaterThan(0);
   });
@@ -614,6 +615,45 @@ describe('a fault', () => {
     expect((await end(again)).stderr).not.toContain('cannot');
     expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(2);
     expect(readdirSync(directory.path)).toEqual([fileOf(rare)]);
+  });
+
+  it('a directory that is removed is made again, with every profile', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'profiles');
+    const files = [fileOf(rare), fileOf(crowd)];
+    const background = await watch(path, ...only(rare), '--include', crowd, '--interval', '100ms');
+    run(rare, ['10']);
+    run(crowd, ['children', '10']);
+    for (const file of files) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    rmSync(path, { recursive: true });
+    for (const file of files) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    expect(callgate(['watch', '-d', path, '--once', '1s']).stderr).toContain('another watch');
+    const { status, stderr } = await end(background);
+    expect(status).toBe(0);
+    expect(stderr.split('was removed')).toHaveLength(2);
+    expect(readdirSync(path).sort()).toEqual(files.sort());
+  });
+
+  it('profiles that cannot be written at the end are said to be so, each of them', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'profiles');
+    const background = await watch(path, ...only(rare), '--include', crowd, '--interval', '100ms');
+    run(rare, ['10']);
+    run(crowd, ['children', '10']);
+    for (const file of [fileOf(rare), fileOf(crowd)]) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '');
+    const { status, stderr } = await end(background);
+    expect(status).toBe(2);
+    expect(stderr.match(/cannot write the profile of/g)).toHaveLength(2);
+    expect(stderr.match(/not written$/gm)).toHaveLength(2);
+    expect(stderr).toMatch(/^callgate: 2 executables in/m);
   });
 
   it('a terminal that goes away ends it as SIGTERM does, unless nobody is to notice', async () => {
