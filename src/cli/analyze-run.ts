@@ -1,7 +1,8 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
+import { makeDirectories } from '../base/directories.ts';
 import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
@@ -206,7 +207,7 @@ function outputsOf(files: readonly string[], { output }: AnalyzeArguments): read
     }
     return [output];
   }
-  mkdirSync(output, { recursive: true });
+  makeDirectories(output);
   return distinct(names).map((name) => join(output, name));
 }
 

@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeDirectories } from '../base/directories.ts';
 import { UsageError } from '../base/errors.ts';
 import type { RunningTrace } from '../trace/trace.ts';
 import { say } from './say.ts';
@@ -20,7 +21,7 @@ export function controlDirectory(): string {
   const directory =
     runtime === undefined || runtime === '' ? join(tmpdir(), `callgate-${uid}`) : join(runtime, 'callgate');
   try {
-    mkdirSync(directory, { mode: 0o700, recursive: true });
+    makeDirectories(directory, 0o700);
   } catch {
     // What is wrong with it is said below.
   }

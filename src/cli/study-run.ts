@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectories } from '../base/directories.ts';
 import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { formatStudyPage } from '../report/study-page.ts';
@@ -51,7 +52,7 @@ export async function runStudy(
   const figures = loadFigures()(data, summary);
   const folder = basename(options.output, extname(options.output));
   const beside = join(dirname(options.output), folder);
-  mkdirSync(beside, { recursive: true });
+  makeDirectories(beside);
   for (const { file, svg } of figures) writeFileSync(join(beside, file), svg);
   writeFileSync(
     options.output,

@@ -11,7 +11,8 @@ Examples:
   callgate policy /var/lib/callgate/redis.service.json
 
 Needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or root.
-Exit codes: 0 done, 2 failure; SIGINT and SIGTERM end it after the profiles were written.`;
+A time is a number with ns, us, ms, s, m, h or d, and one without unit is seconds.
+Exit codes: 0 done, 2 failure; SIGINT, SIGTERM and SIGHUP end it after the profiles were written.`;
 
 interface Options {
   readonly directory: string;

@@ -1,21 +1,26 @@
 import { once } from 'node:events';
 import { parseDuration } from '../base/duration.ts';
 import { UsageError } from '../base/errors.ts';
+import { inheritedState, LAUNCH_VARIABLE } from '../trace/inherited.ts';
+import { plural } from '../report/table.ts';
 import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
 import type { Division } from '../watch/target.ts';
-import { Watch } from '../watch/watch.ts';
+import { Watch, type WatchOptions } from '../watch/watch.ts';
 import { say } from './say.ts';
 
 /** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
 const SHORTEST = 100;
 const LONGEST = 2 ** 31 - 1;
 
+/** SIGHUP, the first signal, in a mask. */
+const SIGHUP_BIT = 1n;
+
 const NAMES: Readonly<Record<Division, string>> = {
-  unit: 'units',
-  container: 'containers',
-  exe: 'executables',
+  unit: 'unit',
+  container: 'container',
+  exe: 'executable',
 };
 
 /** Options of `callgate watch` as they were given. */
@@ -38,38 +43,53 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   const tell = options.quiet === true ? (): void => {} : say;
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort();
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  // Node has made every signal that was ignored end the process: nohup is to be heeded nonetheless.
+  const { ignoredSignals } = inheritedState(process.env[LAUNCH_VARIABLE]);
+  const hangUp = (ignoredSignals & SIGHUP_BIT) === 0n ? stop : (): void => {};
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp);
   using directory = await ProfileDirectory.open(options.directory);
   const { by, include, exclude } = options;
-  const watch = new Watch({ directory, by, interval, selection: { include, exclude }, say });
+  const watch = begin({ directory, by, interval, selection: { include, exclude }, say });
   // Starting Node takes more than an hour of watching an idle machine: the share is of what comes after.
   const before = process.cpuUsage();
   let isWritten = false;
   try {
     using server = address === null ? null : await serveMetrics(address, () => watch.facts());
     if (server !== null) tell(`metrics are at ${server.url}`);
-    tell(`watching ${NAMES[by]}, profiles go to ${directory.path} every ${options.interval}`);
+    tell(`watching ${NAMES[by]}s, profiles go to ${directory.path} every ${options.interval}`);
     await endOf(limit, interrupted.signal);
   } finally {
     isWritten = await watch.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp);
   }
   for (const record of watch.targets) tell(describe(record));
   const { lost, unattributed, seconds } = watch.facts();
   const { user, system } = process.cpuUsage(before);
   const share = (user + system) / 1e4 / seconds;
-  if (unattributed > 0)
-    say(`warning: ${unattributed} processes were gone before it was known where they belonged`);
+  if (unattributed > 0) {
+    const gone = plural(unattributed, 'process was', 'processes were');
+    say(`warning: ${gone} gone before it was known where ${unattributed === 1 ? 'it' : 'they'} belonged`);
+  }
   tell(
-    `${watch.targets.length} ${NAMES[by]} in ${Math.round(seconds)} s, ${lost} events lost, ${share.toFixed(1)} % of a processor`,
+    `${plural(watch.targets.length, NAMES[by])} in ${Math.round(seconds)} s, ${plural(lost, 'event')} lost, ${share.toFixed(1)} % of a processor`,
   );
   if (!isWritten) throw new UsageError(`watch: not every profile could be written to ${options.directory}`);
 }
 
+function begin(options: WatchOptions): Watch {
+  try {
+    return new Watch(options);
+  } catch (error) {
+    options.directory.discard();
+    throw error;
+  }
+}
+
 function describe(record: TargetRecord): string {
-  const { target, distinct, newCalls, runs, starts, live } = record;
-  const inRuns = runs === starts ? '' : ` in ${runs} runs`;
-  return `${target.name}: ${distinct} calls, ${newCalls} new, ${starts} ${starts === 1 ? 'start' : 'starts'}${inRuns}, ${live} live -> ${target.file}`;
+  const { target, distinct, newCalls, runs, starts, live, isChanged } = record;
+  const inRuns = runs === starts ? '' : ` in ${plural(runs, 'run')}`;
+  const where = isChanged ? 'not written' : `-> ${target.file}`;
+  return `${target.name}: ${plural(distinct, 'call')}, ${newCalls} new, ${plural(starts, 'start')}${inRuns}, ${live} live ${where}`;
 }
 
 async function endOf(limit: number | null, signal: AbortSignal): Promise<void> {

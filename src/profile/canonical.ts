@@ -11,6 +11,7 @@ import type {
   Profile,
   Program,
   Run,
+  RunIdentity,
 } from './model.ts';
 
 /** Text of processes where somebody has it: to make it is most of the work of writing a profile of many. */
@@ -77,6 +78,7 @@ function orderPrograms(profile: Profile): {
 function canonicalRun(run: Run): Run {
   const { method, command, attached, workload, start, duration, complete, incomplete, lost, warnings } = run;
   const { kernel, arch, libc, distribution } = run.host;
+  const { identity } = run;
   return {
     method,
     command: [...command],
@@ -91,6 +93,17 @@ function canonicalRun(run: Run): Run {
     lost,
     warnings: [...warnings],
     host: { kernel, arch, libc, distribution },
+    ...(identity === undefined ? {} : { identity: canonicalIdentity(identity) }),
+  };
+}
+
+function canonicalIdentity({ boot, cgroup, processes }: RunIdentity): RunIdentity {
+  return {
+    boot,
+    ...(cgroup === undefined ? {} : { cgroup }),
+    processes: processes
+      .map(({ pid, startTime }) => ({ pid, startTime }))
+      .sort((a, b) => a.pid - b.pid || a.startTime - b.startTime),
   };
 }
 

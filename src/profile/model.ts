@@ -49,6 +49,18 @@ export interface Run {
   readonly lost: number;
   readonly warnings: readonly string[];
   readonly host: Host;
+  /** By what a later recording knows that the same start goes on; absent where none can follow. */
+  readonly identity?: RunIdentity;
+}
+
+/** What a run is of, on the machine and from one boot of it to the next. */
+export interface RunIdentity {
+  /** Boot id of the kernel (/proc/sys/kernel/random/boot_id). */
+  readonly boot: string;
+  /** Id of the cgroup in the v2 hierarchy whose life the run is, a decimal number of up to 64 bits; absent if it is of none. */
+  readonly cgroup?: string;
+  /** Processes that ran when it was written, 16 at most; start times are clock ticks after the boot, as in /proc/PID/stat. */
+  readonly processes: readonly { readonly pid: number; readonly startTime: number }[];
 }
 
 export interface Host {

@@ -83,8 +83,30 @@ export function profileSchema(): JsonSchema {
               },
               { description: 'The machine on which the method ran.' },
             ),
+            identity: object(
+              {
+                boot: { type: 'string', description: 'Boot id of the kernel.' },
+                cgroup: {
+                  type: 'string',
+                  pattern: '^[0-9]{1,20}$',
+                  description: 'Id of the cgroup whose life the run is; absent if it is of none.',
+                },
+                processes: {
+                  type: 'array',
+                  items: object({
+                    pid: { ...INTEGER, description: 'Thread group id.' },
+                    startTime: { ...INTEGER, description: 'Clock ticks after the boot.' },
+                  }),
+                  description: 'Processes that ran when it was written.',
+                },
+              },
+              {
+                optional: ['cgroup'],
+                description: 'By what a later recording knows that the same start goes on.',
+              },
+            ),
           },
-          { optional: ['attached', 'workload'] },
+          { optional: ['attached', 'workload', 'identity'] },
         ),
       },
       phase: {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { makeDirectories } from '../base/directories.ts';
 import { CallgateError } from '../base/errors.ts';
 import { buildId } from '../elf/note.ts';
 import { parseElf } from '../elf/header.ts';
@@ -99,7 +100,7 @@ export async function conductStudy(experiment: Experiment, options: ConductOptio
     });
     const folder = join(options.data, 'raw', key.replaceAll('/', '.'));
     rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
+    makeDirectories(folder);
     const start = new Date().toISOString();
     const { workload } = program;
     const outcome = await runMethod(method, {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectories } from '../base/directories.ts';
 import type { Cost } from './measure.ts';
 
 /** One run of one method on one program: a line of the raw data. */
@@ -42,7 +43,7 @@ export class Ledger {
 
   constructor(file: string) {
     this.#file = file;
-    mkdirSync(dirname(file), { recursive: true });
+    makeDirectories(dirname(file));
     if (!existsSync(file)) return;
     const text = readFileSync(file, 'utf8');
     for (const line of text.split('\n')) {

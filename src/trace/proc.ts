@@ -38,6 +38,25 @@ export function requireProc(): void {
   );
 }
 
+/** Some of the numbers in /proc/PID/stat (proc(5)), or null if the process is gone. */
+export interface ProcessStat {
+  /** PF_* of include/linux/sched.h. */
+  readonly flags: number;
+  /** When the process was made, in clock ticks after the start of the machine. With the pid it names a process. */
+  readonly startTime: number;
+}
+
+export function readStat(pid: number): ProcessStat | null {
+  try {
+    const text = readSmall(`/proc/${pid}/stat`).toString('latin1');
+    // The name of the program before them may hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { flags: Number(fields[6]), startTime: Number(fields[19]) };
+  } catch {
+    return null;
+  }
+}
+
 /** argv of a process, at most 256 strings of 4096 characters; empty if it is gone. */
 export function readArgv(pid: number): string[] {
   try {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupPath } from './target.ts';
+import { readStat } from '../trace/proc.ts';
+import { cgroupPath, withMove } from './target.ts';
 
 /** Where runc and what builds on it keep a directory for each container. */
 const STATE_DIRECTORIES = ['/run/runc', '/run/containerd/runc/k8s.io', '/run/docker/runtime-runc/moby'];
@@ -13,6 +14,9 @@ const KNOWN_CAP = 20_000;
 
 /** Names of containers that are remembered, at most. */
 const CONTAINER_CAP = 10_000;
+
+/** PF_EXITING of include/linux/sched.h. */
+const EXITING = 4;
 
 /** Time between two looks for directories of containers, nanoseconds: the first container makes one, and may be short. */
 const LOOK = 20_000_000n;
@@ -35,7 +39,7 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Path of the cgroup that a process is in, or was in.
+   * The cgroups that a process is in, or was in, as the text of /proc/PID/cgroup; without those of the v1 hierarchies if it is gone.
    *
    * @param id what the kernel said in the process itself (bpf_get_current_cgroup_id): where it was then, though it may have
    *   been moved or have ended since; 0 if it did not
@@ -44,11 +48,11 @@ export class Cgroups implements Disposable {
   of(pid: number, id = 0n): string | null {
     const text = readCgroups(pid);
     const now = text === null ? 0n : this.#unifiedId(text);
-    if (text !== null && (id === 0n || now === 0n || now === id)) return cgroupPath(text);
+    if (text !== null && (id === 0n || now === 0n || now === id)) return text;
     // The root, where the ids begin, may be that of a hierarchy which nothing is sorted by.
     if (text === null && id <= 1n) return null;
     const unified = this.#find(id);
-    return text === null || unified === null ? unified : cgroupPath(text, unified);
+    return unified === null ? null : withMove(text, 0, unified);
   }
 
   /** Id of the cgroup of the v2 hierarchy in which a process is; 0 if that cannot be told. */
@@ -129,11 +133,21 @@ export class Cgroups implements Disposable {
   }
 }
 
-/** Null if the process is gone. */
+/** Null if the process is gone, or so far gone that what it was in cannot be told. */
 function readCgroups(pid: number): string | null {
+  let text: string;
   try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   } catch {
     return null;
   }
+  // Of a process that ends the kernel says that it is at the root of each v1 hierarchy; where it is in v2 stays true.
+  const lines = text.split('\n').filter((line) => line !== '');
+  const others = lines.filter((line) => !line.startsWith('0:'));
+  if (others.length === 0 || others.some((line) => !line.endsWith(':/'))) return text;
+  // Read after the text: if it does not end by now it did not then.
+  const stat = readStat(pid);
+  if (stat !== null && (stat.flags & EXITING) === 0) return text;
+  const rest = lines.filter((line) => line.startsWith('0:')).join('\n');
+  return (cgroupPath(rest) ?? '/') === '/' ? null : `${rest}\n`;
 }

@@ -12,6 +12,7 @@ import { Programs } from '../trace/programs.ts';
 import { callId, Recorder } from '../trace/recorder.ts';
 import type { RunRecord, RunStart } from './run-record.ts';
 import type { TargetRecord } from './target-record.ts';
+import { withMove } from './target.ts';
 
 /** SIGNAL_GROUP_EXIT of include/linux/sched/signal.h: the process ends as a whole, with one status. */
 const SIGNAL_GROUP_EXIT = 4;
@@ -22,15 +23,17 @@ const SIGCHLD = 17;
 const CLONE_VFORK = 0x4000;
 
 const RAN_ALREADY = 'it ran already when it was found: what it did before was not seen';
-const MOVED_IN = 'a process was moved into it that had run elsewhere';
 const STRAY = 'a process of it was found late, for what told of it was lost';
 
 /** Where processes belong. */
 export interface Places {
   /** Null if the process is of no target that is wanted, undefined if it cannot be told any more. */
-  targetOf(file: string | null, cgroup: string | null): TargetRecord | null | undefined;
-  /** Path of the cgroup of a process, by what the kernel said of it if it is gone; null if it cannot be told, or does not matter. */
-  cgroupOf(pid: number, id: bigint): string | null;
+  targetOf(file: string | null, cgroups: string | null): TargetRecord | null | undefined;
+  /**
+   * Cgroups of a process as the text of /proc/PID/cgroup, by what the kernel said of it if it is gone; null if they cannot be told,
+   * or do not matter.
+   */
+  cgroupsOf(pid: number, id: bigint): string | null;
   /** Id of the cgroup in which a process is now; 0 if it cannot be told, or does not matter. */
   cgroupIdOf(pid: number): bigint;
   /** Whether an exec begins a start of its own, even where the target runs already. */
@@ -48,9 +51,11 @@ interface Member {
   readonly pid: number;
   file: File;
   argv: readonly string[] | null;
-  /** Path of its cgroup as far as is known, and the cgroup's id when that was learned or 0. */
-  cgroup: string | null;
+  /** Text of /proc/PID/cgroup as far as is known, and the id of the cgroup in the v2 hierarchy when that was learned or 0. */
+  cgroups: string | null;
   cgroupId: bigint;
+  /** Whether it was moved into its target from elsewhere, as the program that it is. */
+  isForeign: boolean;
   target: TargetRecord | null;
   run: RunRecord | null;
   /** By `callId`. */
@@ -115,14 +120,9 @@ export class Crowd {
       case 'exec':
         this.#executed(event);
         return;
-      case 'cgroup': {
-        const member = this.#byPid.get(event.tgid);
-        // The root of one of several hierarchies says nothing.
-        if (member === undefined || event.path === '/') return;
-        member.cgroup = event.path;
-        member.cgroupId = 0n;
+      case 'cgroup':
+        this.#moved(event);
         return;
-      }
       case 'adopt':
         if (event.isProcess) this.#found(event.entry, event.tgid, event.time, RAN_ALREADY);
         return;
@@ -150,20 +150,13 @@ export class Crowd {
   /** Brings the runs of the processes that live up to date; those that were moved to another cgroup change their target. */
   refresh(now: bigint): void {
     for (const member of this.#members.values()) {
-      const cgroup = this.#places.cgroupOf(member.pid, 0n);
-      member.cgroup = cgroup ?? member.cgroup;
-      const target = this.#places.targetOf(member.file.path, member.cgroup);
-      if (target === undefined || target === member.target) {
+      member.cgroups = this.#places.cgroupsOf(member.pid, 0n) ?? member.cgroups;
+      if (!this.#isElsewhere(member)) {
         this.#collect(member, false, now);
         continue;
       }
-      this.#collect(member, true, now);
-      this.#leave(member, null, now);
-      const id = this.#places.cgroupIdOf(member.pid);
-      const isStart = target !== null && target.live === 0 && !target.isInLife(id);
-      this.#join(member, target, isStart, 'attach', now);
-      member.run?.current.markIncomplete(MOVED_IN);
-      if (target !== null && id !== 0n) target.life = id;
+      member.cgroupId = this.#places.cgroupIdOf(member.pid);
+      this.#bring(member, now, now);
     }
   }
 
@@ -206,8 +199,9 @@ export class Crowd {
     if (event.childTgid === event.parentTgid) return;
     const parent = this.#member(event.entry, event.parentTgid, event.time);
     const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
-    child.cgroup = parent.cgroup;
+    child.cgroups = parent.cgroups;
     child.cgroupId = parent.cgroupId;
+    child.isForeign = parent.isForeign;
     const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
     const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
     if (parent.target === null || parent.run === null) return;
@@ -225,13 +219,13 @@ export class Crowd {
     const argv = executedArgv(pid, event);
     // Born into another cgroup (CLONE_INTO_CGROUP), which is not told: what its parent was in says nothing.
     const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
-    const cgroup = this.#places.cgroupOf(pid, event.cgroup) ?? (isInherited ? former.cgroup : null);
-    const target = this.#places.targetOf(file.path, cgroup);
+    const cgroups = this.#places.cgroupsOf(pid, event.cgroup) ?? (isInherited ? former.cgroups : null);
+    const target = this.#places.targetOf(file.path, cgroups);
     if (target === undefined) this.unattributed++;
     const before = former?.target ?? null;
     if (former !== undefined) this.#remove(former, { kind: 'exec' }, time);
     const member = this.#add(newEntry, pid, file, argv);
-    member.cgroup = cgroup;
+    member.cgroups = cgroups;
     member.cgroupId = event.cgroup;
     if (target === null || target === undefined) return;
     const isInside = target === before && !this.#places.isStartByExec;
@@ -243,7 +237,38 @@ export class Crowd {
       const isStart = this.#places.isStartByExec || (target.live === 0 && !target.isInLife(event.cgroup));
       this.#join(member, target, isStart, 'exec', time);
     }
-    target.life = event.cgroup;
+    if (!this.#places.isStartByExec) target.life = event.cgroup;
+  }
+
+  /** A process was moved to another cgroup. */
+  #moved({ tgid, hierarchy, id, path, time }: EventOf<'cgroup'>): void {
+    const member = this.#byPid.get(tgid);
+    if (member === undefined) return;
+    // The root of one hierarchy says nothing if the others are not known.
+    if (member.cgroups === null && path === '/') return;
+    member.cgroups = withMove(member.cgroups, hierarchy, path);
+    if (hierarchy === 0) member.cgroupId = id;
+    if (this.#isElsewhere(member)) this.#bring(member, time, process.hrtime.bigint());
+  }
+
+  /** Whether a process is not in the target of its cgroup. */
+  #isElsewhere({ file, cgroups, target }: Member): boolean {
+    const place = this.#places.targetOf(file.path, cgroups);
+    return place !== undefined && place !== target;
+  }
+
+  /**
+   * Brings a process that was moved at `time` into its new target. What it did before is of the old one; a call that it made
+   * before and, until this is read, after the move as well cannot be told apart, and is so too.
+   */
+  #bring(member: Member, time: bigint, now: bigint): void {
+    const target = this.#places.targetOf(member.file.path, member.cgroups) ?? null;
+    this.#collect(member, true, now);
+    this.#leave(member, null, now);
+    member.isForeign = true;
+    const isStart = target !== null && target.live === 0 && !target.isInLife(member.cgroupId);
+    this.#join(member, target, isStart, 'attach', time);
+    if (target !== null && member.cgroupId !== 0n) target.life = member.cgroupId;
   }
 
   #ended(event: EventOf<'processEnd'>): void {
@@ -263,15 +288,26 @@ export class Crowd {
     const seen = this.#programs.of(pid);
     const file = this.#files.at(seen.program);
     const member = this.#add(number, pid, file, seen.argv);
-    member.cgroup = this.#places.cgroupOf(pid, 0n);
-    const target = this.#places.targetOf(file.path, member.cgroup);
+    member.cgroups = this.#places.cgroupsOf(pid, 0n);
+    const target = this.#places.targetOf(file.path, member.cgroups);
     if (target === undefined) this.unattributed++;
     if (target === null || target === undefined) return member;
-    const parent = this.#byPid.get(Number(readStatus(pid)?.get('PPid') ?? 0));
-    const isChild = parent !== undefined && parent.target === target;
-    const isStart = this.#places.isStartByExec ? !isChild : target.live === 0;
-    this.#join(member, target, isStart, 'attach', time);
-    member.run?.current.markIncomplete(reason);
+    member.cgroupId = this.#places.cgroupIdOf(pid);
+    const earlier = target.resume(pid, time);
+    if (earlier !== null) {
+      member.target = target;
+      member.run = earlier;
+      this.#enter(member, 'attach', time, true);
+    } else {
+      const parent = this.#byPid.get(Number(readStatus(pid)?.get('PPid') ?? 0));
+      const isChild = parent !== undefined && parent.target === target;
+      const isStart = this.#places.isStartByExec
+        ? !isChild
+        : target.live === 0 && !target.isInLife(member.cgroupId);
+      this.#join(member, target, isStart, 'attach', time);
+      member.run?.current.markIncomplete(reason);
+    }
+    if (member.cgroupId !== 0n) target.life = member.cgroupId;
     return member;
   }
 
@@ -281,8 +317,9 @@ export class Crowd {
       pid,
       file,
       argv,
-      cgroup: null,
+      cgroups: null,
       cgroupId: 0n,
+      isForeign: false,
       target: null,
       run: null,
       calls: new Map(),
@@ -313,15 +350,15 @@ export class Crowd {
     this.#enter(member, birth, time);
   }
 
-  #enter(member: Member, birth: Process['birth'], time: bigint): void {
-    const { pid, argv, file } = member;
-    member.run?.current.join({ ...file, pid, birth, argv, time });
+  #enter(member: Member, birth: Process['birth'], time: bigint, isResumed = false): void {
+    const { pid, argv, file, isForeign } = member;
+    member.run?.current.join({ ...file, pid, birth, isForeign, isResumed, argv, time });
     member.target?.joined();
   }
 
   #leave(member: Member, exit: ExitStatus | null, time: bigint): void {
     if (member.target === null) return;
-    member.run?.current.leave(member.file.path, member.file.buildId, exit, time);
+    member.run?.current.leave({ ...member.file, pid: member.pid }, exit, time);
     member.target.left();
     member.run = null;
     member.target = null;

@@ -4,17 +4,18 @@ import {
   constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
+import { makeDirectories } from '../base/directories.ts';
 import { DocumentError, UsageError } from '../base/errors.ts';
 import { createProfileParser, type ProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
@@ -30,11 +31,13 @@ const DIRECTORY_MODE = 0o700;
 /** The directory of the profiles of a watch, which no other watch writes to meanwhile. */
 export class ProfileDirectory implements Disposable {
   readonly path: string;
-  readonly #lock: Server;
+  readonly #made: readonly string[];
+  #lock: Server;
   #parse: ProfileParser | null = null;
 
-  private constructor(path: string, lock: Server) {
+  private constructor(path: string, made: readonly string[], lock: Server) {
     this.path = path;
+    this.#made = made;
     this.#lock = lock;
   }
 
@@ -47,28 +50,28 @@ export class ProfileDirectory implements Disposable {
    */
   static async open(path: string): Promise<ProfileDirectory> {
     const directory = resolve(path);
-    let id: string;
+    let made: readonly string[];
+    let name: string;
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      made = makeDirectories(directory, DIRECTORY_MODE);
       accessSync(directory, constants.W_OK | constants.X_OK);
       // Root may write anywhere but where nothing can be written.
       const probe = join(directory, '.probe.json.tmp');
       writeFileSync(probe, '', { mode: FILE_MODE });
       rmSync(probe);
-      const { dev, ino } = statSync(directory);
-      id = `${dev}:${ino}`;
+      name = lockName(directory);
     } catch (error) {
       throw new UsageError(
         `watch: cannot write to directory ${path}, ${(error as NodeJS.ErrnoException).code} (choose another with -d)`,
         { cause: error },
       );
     }
-    const lock = await listen(`\0callgate-watch:${id}`);
+    const lock = await listen(name);
     if (lock === null) {
       throw new UsageError(`watch: another watch writes to ${path} (one directory each: -d)`);
     }
-    for (const name of readdirSync(directory)) if (TEMPORARY.test(name)) rmSync(join(directory, name));
-    return new ProfileDirectory(directory, lock);
+    for (const file of readdirSync(directory)) if (TEMPORARY.test(file)) rmSync(join(directory, file));
+    return new ProfileDirectory(directory, made, lock);
   }
 
   /**
@@ -96,6 +99,29 @@ export class ProfileDirectory implements Disposable {
     }
   }
 
+  /** Whether a profile is there. */
+  has(file: string): boolean {
+    return existsSync(join(this.path, file));
+  }
+
+  /** Makes the directory again if somebody has removed it. Returns whether it did; where it cannot be made writing fails. */
+  restore(): boolean {
+    if (existsSync(this.path)) return false;
+    try {
+      makeDirectories(this.path, DIRECTORY_MODE);
+      // Another directory, another lock. Should somebody be quicker, both go on: which of them is to end nobody could say.
+      const replace = (lock: Server | null): void => {
+        if (lock === null) return;
+        this.#lock.close();
+        this.#lock = lock;
+      };
+      listen(lockName(this.path)).then(replace, () => {});
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
   /** Replaces a profile in one step. @throws NodeJS.ErrnoException; what was there stays then */
   write(file: string, profile: Profile): void {
     const temporary = join(this.path, `.${file}.tmp`);
@@ -114,6 +140,15 @@ export class ProfileDirectory implements Disposable {
     }
   }
 
+  /** Removes what was made, as nothing comes of it. */
+  discard(): void {
+    try {
+      for (const path of this.#made.toReversed()) rmdirSync(path);
+    } catch {
+      // Somebody has put something into it.
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#lock.close();
   }
@@ -125,6 +160,12 @@ export class ProfileDirectory implements Disposable {
     say(`${path} cannot be continued: ${reason}; it is ${aside} now`);
     return null;
   }
+}
+
+/** By the directory itself, whatever its path. */
+function lockName(directory: string): string {
+  const { dev, ino } = statSync(directory);
+  return `\0callgate-watch:${dev}:${ino}`;
 }
 
 /** Null if the name is taken. */

@@ -1,5 +1,5 @@
 import { ARCHES } from '../abi/arch.ts';
-import type { Call, Host, Process, Profile, Program, Run } from '../profile/model.ts';
+import type { Call, Host, Process, Profile, Program, Run, RunIdentity } from '../profile/model.ts';
 import { Recorder, type CallRecord, type ProcessRecord } from '../trace/recorder.ts';
 
 /** pids that a run names as attached to, reasons and warnings that it keeps, at most. */
@@ -7,6 +7,12 @@ const LIST_CAP = 16;
 
 /** A warning by which a run says how many starts it stands for. */
 const STARTS = /^stands for (\d+) starts of the target, one after another: /;
+
+const STILL_RAN = 'it still ran when this was written';
+const GAP = 'it was not watched between two watches';
+
+/** Why a run is not complete of which a process is, or was to its end, a program that was started elsewhere. */
+const MOVED_IN = 'a process was moved into it that had run elsewhere';
 
 /** A warning of runs in which not every process has an entry. */
 const FOLDED =
@@ -22,12 +28,26 @@ export interface RunStart {
   readonly host: Host;
 }
 
+/** What tells a run that may go on in a later watch. */
+export interface Life {
+  /** The boot id. */
+  readonly boot: string;
+  /** Id of the cgroup whose life it is, or 0. */
+  readonly cgroup: bigint;
+  /** In clock ticks after the boot; null if the process is gone. */
+  readonly startTimeOf: (pid: number) => number | null;
+}
+
 /** One process that is folded into a run. */
 export interface FoldedProcess {
   readonly path: string | null;
   readonly buildId: string | null;
   readonly pid: number;
   readonly birth: Process['birth'];
+  /** Of this run already when an earlier watch wrote it. */
+  readonly isResumed?: boolean;
+  /** Moved in from elsewhere, and has executed nothing since. */
+  readonly isForeign?: boolean;
   readonly argv: readonly string[] | null;
   /** Nanoseconds of the monotonic clock. */
   readonly time: bigint;
@@ -49,25 +69,31 @@ export class RunRecord {
   readonly #programs: Map<string, ProgramRecord> = new Map();
   readonly #files: Program[] = [];
   readonly #attached: Set<number> = new Set();
+  /** pids of processes that live, and of those among them that were moved in and have executed nothing since. */
+  readonly #living: Set<number> = new Set();
+  readonly #foreign: Set<number> = new Set();
   readonly #incomplete: Set<string> = new Set();
   readonly #warnings: Set<string> = new Set();
-  readonly #start: RunStart;
+  #start: RunStart;
+  /** By what the run of an earlier watch is known, in this boot. */
+  #identity: RunIdentity | null = null;
   /** The run into which this one was folded. */
   #target: RunRecord | null = null;
   #duration = 0;
   #lost = 0;
   #starts = 1;
-  #live = 0;
 
   constructor(start: RunStart) {
     this.#start = start;
   }
 
-  /** Reads one run of a profile that was written before. */
-  static from(profile: Profile, index: number): RunRecord {
+  /** Reads one run of a profile that was written before. `boot` is the boot id, if the run may go on. */
+  static from(profile: Profile, index: number, boot: string | null = null): RunRecord {
     const run = profile.runs[index] as Run;
     const wall = Date.parse(run.start);
-    const record = new RunRecord({ command: run.command, wall, origin: 0n, host: run.host });
+    const passed = BigInt(Math.max(0, Date.now() - wall)) * 1_000_000n;
+    const origin = process.hrtime.bigint() - passed;
+    const record = new RunRecord({ command: run.command, wall, origin, host: run.host });
     record.#duration = run.duration;
     record.#lost = run.lost;
     for (const text of run.incomplete) record.#incomplete.add(text);
@@ -77,8 +103,10 @@ export class RunRecord {
       else if (starts !== undefined) record.#starts = Math.max(1, Number(starts));
     }
     for (const pid of run.attached ?? []) record.#attached.add(pid);
-    for (const process of profile.processes) {
-      if (process.run === index) record.#restore(process, profile.programs);
+    if (run.identity?.boot === boot) record.#identity = run.identity ?? null;
+    const isFolded = run.warnings.includes(FOLDED);
+    for (const entry of profile.processes) {
+      if (entry.run === index) record.#restore(entry, profile.programs, isFolded);
     }
     return record;
   }
@@ -90,12 +118,33 @@ export class RunRecord {
 
   /** Whether a process of it lives. */
   get isLive(): boolean {
-    return this.#live > 0;
+    return this.#living.size > 0;
   }
 
   /** This run, or that into which it was folded. */
   get current(): RunRecord {
     return this.#target === null ? this : this.#target.current;
+  }
+
+  /** Id of the cgroup whose life the run of an earlier watch was, in this boot; else 0. */
+  get cgroup(): bigint {
+    return BigInt(this.#identity?.cgroup ?? 0);
+  }
+
+  /** Whether a process was of it when an earlier watch wrote it. */
+  hasLeft(pid: number, startTime: number): boolean {
+    return (
+      this.#identity?.processes.some((known) => known.pid === pid && known.startTime === startTime) === true
+    );
+  }
+
+  /** Goes on with the run of an earlier watch. `now` is nanoseconds of the monotonic clock. */
+  resume(now: bigint): void {
+    // Whatever has become of the wall clock: what comes now comes after what was.
+    const latest = now - BigInt(this.#duration);
+    if (this.#start.origin > latest) this.#start = { ...this.#start, origin: latest };
+    this.#incomplete.delete(STILL_RAN);
+    this.markIncomplete(GAP);
   }
 
   /** Another start of the target, which this run will stand for as well. */
@@ -106,23 +155,32 @@ export class RunRecord {
   /** A process begins, or is found. */
   join(process: FoldedProcess): void {
     const at = this.#since(process.time);
+    const isCounted = process.isResumed === true && this.#programs.has(keyOf(process.path, process.buildId));
     const program = this.#program(process.path, process.buildId, process, at);
-    program.processes++;
+    if (!isCounted) program.processes++;
     program.live++;
     program.record.end = null;
     program.record.exit = null;
-    this.#live++;
+    this.#living.add(process.pid);
     this.#extend(at);
-    if (process.birth === 'attach' && this.#attached.size < LIST_CAP) this.#attached.add(process.pid);
+    if (process.isForeign === true) this.#foreign.add(process.pid);
+    else if (process.isResumed === true) return;
+    else if (process.birth === 'attach' && this.#attached.size < LIST_CAP) this.#attached.add(process.pid);
   }
 
   /** A process has ended, or belongs to the target no more. */
-  leave(path: string | null, buildId: string | null, exit: Process['exit'], time: bigint): void {
+  leave(
+    { path, buildId, pid }: Pick<FoldedProcess, 'path' | 'buildId' | 'pid'>,
+    exit: Process['exit'],
+    time: bigint,
+  ): void {
+    // What a service manager does in the unit before it becomes the service is none of the service.
+    if (this.#foreign.delete(pid) && exit?.kind !== 'exec') this.markIncomplete(MOVED_IN);
+    this.#living.delete(pid);
     const program = this.#programs.get(keyOf(path, buildId));
     if (program === undefined) return;
     const at = this.#since(time);
     program.live--;
-    this.#live--;
     this.#extend(at);
     if (program.live > 0) return;
     program.record.end = Math.max(at, program.record.start);
@@ -193,7 +251,9 @@ export class RunRecord {
     later.#target = this;
     this.#starts += later.#starts;
     this.#lost += later.#lost;
-    this.#live += later.#live;
+    for (const pid of later.#living) this.#living.add(pid);
+    for (const pid of later.#foreign) this.#foreign.add(pid);
+    this.#identity = uniteIdentities(later.#identity, this.#identity);
     const apart = Math.max(0, later.#start.wall - this.#start.wall) * 1e6;
     // A document's times end after 104 days; the order is what matters.
     const shift = Math.min(apart, Number.MAX_SAFE_INTEGER - later.#duration);
@@ -221,12 +281,19 @@ export class RunRecord {
     }
   }
 
-  /** The run as a profile of its own, but for what such a document has besides. `now` is nanoseconds of the monotonic clock. */
-  toParts(now: bigint): Pick<Profile, 'programs' | 'processes'> & { readonly run: Run } {
+  /**
+   * The run as a profile of its own, but for what such a document has besides. `now` is nanoseconds of the monotonic clock,
+   * `life` what tells the run if it goes on.
+   */
+  toParts(
+    now: bigint,
+    life: Life | null = null,
+  ): Pick<Profile, 'programs' | 'processes'> & { readonly run: Run } {
     const { command, wall, host } = this.#start;
     if (this.isLive) this.#extend(this.#since(now));
     const incomplete = [...this.#incomplete];
-    if (this.isLive) incomplete.push('it still ran when this was written');
+    if (this.#foreign.size > 0 && !this.#incomplete.has(MOVED_IN)) incomplete.push(MOVED_IN);
+    if (this.isLive) incomplete.push(STILL_RAN);
     if (this.#lost > 0) incomplete.push('events or calls were lost on this machine while it ran');
     const warnings = [...this.#warnings];
     if ([...this.#programs.values()].some(({ processes }) => processes > 1)) warnings.push(FOLDED);
@@ -236,6 +303,7 @@ export class RunRecord {
       );
     }
     const { programs, processes } = this.#recorder.finish();
+    const identity = life === null ? null : this.#identify(life);
     return {
       run: {
         method: 'ebpf',
@@ -248,10 +316,34 @@ export class RunRecord {
         lost: this.#lost,
         warnings,
         host,
+        ...(identity === null ? {} : { identity }),
       },
       programs,
       processes,
     };
+  }
+
+  #identify({ boot, cgroup, startTimeOf }: Life): RunIdentity | null {
+    const living: RunIdentity = {
+      boot,
+      ...(cgroup === 0n ? {} : { cgroup: `${cgroup}` }),
+      processes: [...this.#living].slice(0, LIST_CAP).flatMap((pid) => {
+        const startTime = startTimeOf(pid);
+        return startTime === null ? [] : [{ pid, startTime }];
+      }),
+    };
+    // What has done nothing yet in this watch may still be there.
+    const earlier =
+      this.#identity === null
+        ? null
+        : {
+            ...this.#identity,
+            processes: this.#identity.processes.filter(
+              ({ pid, startTime }) => startTimeOf(pid) === startTime,
+            ),
+          };
+    const { processes, ...rest } = uniteIdentities(living, earlier) as RunIdentity;
+    return processes.length === 0 && rest.cgroup === undefined ? null : { ...rest, processes };
   }
 
   #program(
@@ -303,11 +395,11 @@ export class RunRecord {
     }
   }
 
-  #restore(process: Process, programs: readonly Program[]): void {
+  #restore(process: Process, programs: readonly Program[], isFolded: boolean): void {
     const file = process.program === null ? null : (programs[process.program] as Program);
     const program = this.#program(file?.path ?? null, file?.buildId ?? null, process, process.start);
-    // Whether it was one process or several is not in the document: taken for several, none of them is said to be alone.
-    program.processes += profileSays(process) ? 1 : 2;
+    // Whether it was one process or several is not in the document if others were: taken for several, none of them is said to be alone.
+    program.processes += isFolded && !profileSays(process) ? 2 : 1;
     program.record.end = process.end;
     program.record.exit = process.exit;
     program.record.listens.push(...process.listens);
@@ -340,12 +432,25 @@ export class RunRecord {
   }
 
   #since(time: bigint): number {
-    return Math.max(0, Number(time - this.#start.origin));
+    // A run that several watches have seen may be longer than a document's times, which end after 104 days.
+    return Math.min(Math.max(0, Number(time - this.#start.origin)), Number.MAX_SAFE_INTEGER);
   }
 
   #extend(at: number): void {
     this.#duration = Math.max(this.#duration, at);
   }
+}
+
+/** The cgroup of the first, if it has one, and the processes of both. */
+function uniteIdentities(one: RunIdentity | null, other: RunIdentity | null): RunIdentity | null {
+  if (one === null || other === null) return one ?? other;
+  const isNew = ({ pid, startTime }: RunIdentity['processes'][number]): boolean =>
+    one.processes.every((known) => known.pid !== pid || known.startTime !== startTime);
+  return {
+    ...other,
+    ...one,
+    processes: [...one.processes, ...other.processes.filter(isNew)].slice(0, LIST_CAP),
+  };
 }
 
 /** How one of several ended is not kept, so that an entry which has it is of one process. */

@@ -28,7 +28,7 @@ function addStart(record: TargetRecord, index: number, nr: number, isEnded = tru
   run.addValue(FILE.path, FILE.buildId, { ...use, nr: 41, which: 0, value: nr % 3 });
   record.sawCall(`x86_64 ${nr}`, time);
   if (!isEnded) return;
-  run.leave(FILE.path, FILE.buildId, { kind: 'exited', code: 0 }, time + SECOND);
+  run.leave({ ...FILE, pid: 100 + index }, { kind: 'exited', code: 0 }, time + SECOND);
   record.left();
 }
 
@@ -115,6 +115,63 @@ describe('the runs of a target', () => {
     expect(countOf(profile, 300)).toBe(1);
     expect(profile.runs.map(({ complete }) => complete).filter((complete) => !complete)).toHaveLength(1);
     expect(profile.runs[0]?.incomplete).toEqual([expect.stringContaining('still ran')]);
+  });
+
+  describe('that go on when a watch begins again', () => {
+    const own = { ...FILE, pid: process.pid };
+    const start = { command: [], wall: Date.now() - 5000, origin: process.hrtime.bigint(), host: HOST };
+    const begin = (record: TargetRecord): void => {
+      record.runOf(true, () => start).join({ ...own, birth: 'exec', argv: [], time: start.origin });
+      record.joined();
+    };
+
+    it('are the same by the pid and the start time of a process that lives', () => {
+      const record = new TargetRecord(TARGET, null, 'boot');
+      begin(record);
+      const now = process.hrtime.bigint();
+      const profile = written(record, now);
+      const again = new TargetRecord(TARGET, profile, 'boot');
+      const run = again.resume(process.pid, now + SECOND);
+      run?.join({ ...own, birth: 'attach', isResumed: true, argv: [], time: now + SECOND });
+      const after = written(again, now + 2n * SECOND);
+      expect(after.runs).toHaveLength(1);
+      expect(after.runs[0]?.attached).toBeUndefined();
+      expect(after.runs[0]?.warnings).toEqual([]);
+      expect(after.runs[0]?.incomplete).toEqual([
+        expect.stringContaining('between two watches'),
+        expect.stringContaining('still ran'),
+      ]);
+      expect(after.runs[0]?.duration).toBeGreaterThan((profile.runs[0]?.duration ?? 0) + 1e9);
+      expect(after.runs[0]?.identity).toEqual(profile.runs[0]?.identity);
+    });
+
+    it.each([
+      { what: 'of another boot', boot: 'other', pid: process.pid },
+      { what: 'of a process that was not in them', boot: 'boot', pid: process.ppid },
+    ])('are not $what', ({ boot, pid }) => {
+      const record = new TargetRecord(TARGET, null, 'boot');
+      begin(record);
+      const again = new TargetRecord(TARGET, written(record, process.hrtime.bigint()), boot);
+      expect(again.resume(pid, process.hrtime.bigint())).toBeNull();
+    });
+
+    it('are the same by the life of their cgroup, whatever ran in it', () => {
+      const record = new TargetRecord(TARGET, null, 'boot');
+      addStart(record, 0, 100);
+      record.life = 7000n;
+      const later = (boot: string): TargetRecord => new TargetRecord(TARGET, written(record), boot);
+      const [again, elsewhere] = [later('boot'), later('other')];
+      expect([again.isInLife(7000n), again.isInLife(7001n), elsewhere.isInLife(7000n)]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+      addStart(again, 1, 101);
+      expect(again.starts).toBe(2);
+      const same = later('boot');
+      same.runOf(false, () => start);
+      expect(same.starts).toBe(1);
+    });
   });
 
   it('that were going on when something was lost say so, and no others', () => {

@@ -1,6 +1,7 @@
 import { VERSION } from '../base/version.ts';
 import { mergeProfiles } from '../profile/merge.ts';
 import { PROFILE_FORMAT, PROFILE_VERSION, type Profile } from '../profile/model.ts';
+import { readStat } from '../trace/proc.ts';
 import { RunRecord, type RunStart } from './run-record.ts';
 import type { Target } from './target.ts';
 
@@ -20,6 +21,7 @@ export class TargetRecord {
   /** Starts that a new run stands for in the end: what was folded is compared with what is folded alike. */
   #size: number;
   readonly #earlier: number;
+  readonly #boot: string | null;
   readonly #distinct: Set<string> = new Set();
   readonly #fresh: bigint[] = [];
   #isLiveSince = 0;
@@ -30,10 +32,12 @@ export class TargetRecord {
   /** Calls that were new to the target since the watch began. */
   newCalls = 0;
 
-  /** `earlier` is what was written before, and is continued. */
-  constructor(target: Target, earlier: Profile | null) {
+  /** `earlier` is what was written before, and is continued; its runs too, as far as they are of this boot. */
+  constructor(target: Target, earlier: Profile | null, boot: string | null = null) {
     this.target = target;
-    this.#runs = earlier === null ? [] : earlier.runs.map((_, index) => RunRecord.from(earlier, index));
+    this.#boot = boot;
+    this.#runs = earlier === null ? [] : earlier.runs.map((_, index) => RunRecord.from(earlier, index, boot));
+    this.life = this.#runs.at(-1)?.cgroup ?? 0n;
     this.#earlier = this.#runs.length;
     this.#size = Math.max(1, ...this.#runs.map(({ starts }) => starts));
     for (const process of earlier?.processes ?? []) {
@@ -73,9 +77,24 @@ export class TargetRecord {
     return cgroup > 1n && cgroup === this.life;
   }
 
+  /**
+   * The run of an earlier watch to which a process belonged already that is found now; null if there is none. `now` is
+   * nanoseconds of the monotonic clock.
+   */
+  resume(pid: number, now: bigint): RunRecord | null {
+    if (this.#earlier === 0) return null;
+    const startTime = readStat(pid)?.startTime;
+    if (startTime === undefined) return null;
+    const run = this.#runs.find((each) => each.hasLeft(pid, startTime));
+    if (run !== undefined) this.#resume(run, now);
+    return run ?? null;
+  }
+
   /** The run to which a process belongs that begins: that of the target's latest start, or of a new one. */
   runOf(isStart: boolean, start: () => RunStart): RunRecord {
     const last = this.#runs.at(-1);
+    // The same life of the cgroup as in an earlier watch.
+    if (!isStart && last !== undefined && this.isInLife(last.cgroup)) this.#resume(last, start().origin);
     const isOwn = last !== undefined && this.#begun.has(last);
     if (isOwn && !isStart) return last;
     if (isOwn && last.starts < this.#size) {
@@ -89,7 +108,13 @@ export class TargetRecord {
     return run.current;
   }
 
-  /** Runs of this watch: only they go on. */
+  #resume(run: RunRecord, now: bigint): void {
+    if (this.#begun.has(run)) return;
+    this.#begun.add(run);
+    run.resume(now);
+  }
+
+  /** Runs of this watch, and of earlier ones that have gone on in it: only they go on. */
   readonly #begun: WeakSet<RunRecord> = new WeakSet();
 
   joined(): void {
@@ -137,9 +162,18 @@ export class TargetRecord {
 
   /** The profile as of now. `now` is nanoseconds of the monotonic clock. */
   toProfile(now: bigint): Profile {
+    const last = this.#runs.at(-1);
     return mergeProfiles(
       this.#runs.map((run) => {
-        const { run: head, programs, processes } = run.toParts(now);
+        const life =
+          this.#boot === null
+            ? null
+            : {
+                boot: this.#boot,
+                cgroup: run === last && this.#begun.has(run) && this.life > 1n ? this.life : run.cgroup,
+                startTimeOf: (pid: number) => readStat(pid)?.startTime ?? null,
+              };
+        const { run: head, programs, processes } = run.toParts(now, life);
         return {
           format: PROFILE_FORMAT,
           version: PROFILE_VERSION,

@@ -1,6 +1,6 @@
 import { assert, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cgroupPath, containerOf, executableOf, isSelected, unitOf } from './target.ts';
+import { cgroupPath, withMove, containerOf, executableOf, isSelected, unitOf } from './target.ts';
 
 const ID = '3f4a'.repeat(16);
 const SHORT = ID.slice(0, 12);
@@ -71,6 +71,19 @@ describe('the cgroup of a process', () => {
     { text: 'nonsense', want: null },
   ])('$text is $want', ({ text, want }) => {
     expect(cgroupPath(text)).toBe(want);
+  });
+});
+
+describe('the cgroups of a process that is moved', () => {
+  const text = '4:memory:/mine\n1:name=systemd:/\n0::/\n';
+  it.each([
+    { text, hierarchy: 0, path: '/a', want: '4:memory:/mine\n1:name=systemd:/\n0::/a\n' },
+    { text, hierarchy: 4, path: '/$&', want: '4:memory:/$&\n1:name=systemd:/\n0::/\n' },
+    { text, hierarchy: 4, path: '/', want: '4:memory:/\n1:name=systemd:/\n0::/\n' },
+    { text: '0::/a\n', hierarchy: 4, path: '/b', want: '0::/a\n4::/b\n' },
+    { text: null, hierarchy: 0, path: '/a', want: '0::/a\n' },
+  ])('are others in hierarchy $hierarchy: $path', ({ text: before, hierarchy, path, want }) => {
+    expect(withMove(before, hierarchy, path)).toBe(want);
   });
 });
 

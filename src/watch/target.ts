@@ -80,10 +80,8 @@ export function executableOf(path: string): Target {
 /**
  * The path of a process's cgroup from the text of /proc/PID/cgroup (cgroups(7)): that of the v2 hierarchy, or where the
  * process is at its root that of systemd's own, or of any v1 hierarchy. Null for a text without any.
- *
- * @param unified the path in the v2 hierarchy, where the text does not have the one that is meant
  */
-export function cgroupPath(text: string, unified: string | null = null): string | null {
+export function cgroupPath(text: string): string | null {
   const paths = new Map<string, string>();
   for (const line of text.split('\n')) {
     const match = /^(\d+):([^:]*):(\/.*)$/.exec(line);
@@ -93,7 +91,7 @@ export function cgroupPath(text: string, unified: string | null = null): string 
     paths.set(controllers, (match[3] as string).replace(/ \(deleted\)$/, ''));
   }
   const inner = [
-    unified ?? paths.get('v2'),
+    paths.get('v2'),
     paths.get('name=systemd'),
     ...[...paths].flatMap(([name, path]) => (name === 'v2' ? [] : [path])),
   ];
@@ -102,6 +100,18 @@ export function cgroupPath(text: string, unified: string | null = null): string 
     inner.find((path) => path !== undefined) ??
     null
   );
+}
+
+/**
+ * The text of /proc/PID/cgroup after a move within one hierarchy.
+ *
+ * @param text null if it is not known; then nothing but this hierarchy is
+ * @param hierarchy its number in the text, 0 for v2
+ */
+export function withMove(text: string | null, hierarchy: number, path: string): string {
+  const line = new RegExp(`^${hierarchy}:([^:]*):.*$`, 'm');
+  if (text === null || !line.test(text)) return `${text ?? ''}${hierarchy}::${path}\n`;
+  return text.replace(line, (_, controllers: string) => `${hierarchy}:${controllers}:${path}`);
 }
 
 /** Which targets are wanted: those that match an `include` if there is one, and no `exclude`. `*` and `?` as in a shell. */

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc } from '../sys/libc.ts';
+import type { Asker } from '../trace/ebpf/asker.ts';
 import { Attachment, type Limits } from '../trace/ebpf/attachment.ts';
 import { decodeEvent } from '../trace/ebpf/events.ts';
 import { readKernelFields } from '../trace/ebpf/kernel-image.ts';
@@ -12,6 +14,7 @@ import { Crowd } from './crowd.ts';
 import type { WatchFacts } from './metrics.ts';
 import type { ProfileDirectory } from './profile-directory.ts';
 import {
+  cgroupPath,
   containerOf,
   executableOf,
   isSelected,
@@ -24,6 +27,8 @@ import { TargetRecord } from './target-record.ts';
 
 /** Enough for some 5,000 processes at a time; the larger a map, the further apart lie the keys that each call looks up. */
 const LIMITS: Limits = { tasks: 65_536, calls: 262_144, values: 131_072, events: 1 << 23 };
+
+const ASKER: Asker = { command: 'watch', hasAlternative: false };
 
 /** Time between two looks at the events in milliseconds: while there are some, and else. */
 const BUSY = 50;
@@ -51,6 +56,7 @@ export class Watch {
   readonly #cgroups: Cgroups = new Cgroups();
   readonly #targets: Map<string, TargetRecord | null> = new Map();
   readonly #begin: bigint = process.hrtime.bigint();
+  readonly #boot: string = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   readonly #warned: Set<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -74,7 +80,7 @@ export class Watch {
       this.#attachment = new Attachment(
         libc,
         {
-          fields: readKernelFields(),
+          fields: readKernelFields(ASKER),
           adoption: 'all',
           mountNamespace: 0,
           self: process.pid,
@@ -89,12 +95,12 @@ export class Watch {
         (attachment) => attachment.setEntries(0),
       );
     } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+      throw error instanceof SystemCallError ? explainRefusal(error, ASKER) : error;
     }
     const places = {
       isStartByExec: options.by === 'exe',
-      targetOf: (file: string | null, cgroup: string | null) => this.#targetOf(file, cgroup),
-      cgroupOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
+      targetOf: (file: string | null, cgroups: string | null) => this.#targetOf(file, cgroups),
+      cgroupsOf: (pid: number, id: bigint) => (options.by === 'exe' ? null : this.#cgroups.of(pid, id)),
       cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
@@ -138,14 +144,19 @@ export class Watch {
     this.#drain();
     const now = process.hrtime.bigint();
     this.#crowd.refresh(now);
+    const { directory, say } = this.#options;
+    if (directory.restore())
+      say(`warning: ${directory.path} was removed: it is made again, with every profile`);
     for (const record of this.targets) {
-      if (!record.isChanged) continue;
       const { file, name } = record.target;
+      // What somebody has removed is written again, though nothing has come of it since.
+      if (record.runs > 0 && !directory.has(file)) record.isChanged = true;
+      if (!record.isChanged) continue;
       try {
-        this.#options.directory.write(file, record.toProfile(now));
+        directory.write(file, record.toProfile(now));
         record.isChanged = false;
         this.#writings++;
-        if (this.#warned.delete(file)) this.#options.say(`${file} is written again`);
+        if (this.#warned.delete(file)) say(`${file} is written again`);
       } catch (error) {
         this.#failures++;
         const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
@@ -197,16 +208,18 @@ export class Watch {
     this.#drain();
     this.#crowd.sweep(process.hrtime.bigint());
     for (const record of this.targets) record.addLost(fresh);
-    this.#warn('lost', `${fresh} events or calls were lost: the runs that go on are marked incomplete`);
+    const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
+    this.#warn('lost', `${what} lost: the runs that go on are marked incomplete`);
   }
 
-  #targetOf(path: string | null, cgroup: string | null): TargetRecord | null | undefined {
+  #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {
     const { by } = this.#options;
     let target: Target | null;
     if (by === 'exe') {
       if (path === null) return undefined;
       target = executableOf(path);
     } else {
+      const cgroup = cgroups === null ? null : cgroupPath(cgroups);
       if (cgroup === null) return undefined;
       target =
         by === 'unit'
@@ -221,7 +234,7 @@ export class Watch {
     if (record === undefined) {
       const { directory, selection, say } = this.#options;
       record = isSelected(target, selection)
-        ? new TargetRecord(target, this.#readEarlier(directory, target, say))
+        ? new TargetRecord(target, this.#readEarlier(directory, target, say), this.#boot)
         : null;
       this.#targets.set(target.file, record);
     }

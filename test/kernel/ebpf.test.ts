@@ -489,6 +489,24 @@ describe('a refusal', () => {
     );
   });
 
+  it.each([[['--all']], [['--cgroup', '/sys/fs/cgroup/unified']]])(
+    'without privilege recommends no method that cannot do it: %s',
+    (target) => {
+      using directory = temporaryDirectory();
+      const options = ['-q', '--method', 'ebpf', ...target, '-o', join(directory.path, 'p')];
+      const { status, stderr } = run('setpriv', [
+        '--bounding-set=-bpf,-sys_admin',
+        sharedCallgate(),
+        'trace',
+        ...options,
+      ]);
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: 'callgate: trace: eBPF tracing cannot be set up: it needs CAP_BPF and CAP_PERFMON, or root\n',
+      });
+    },
+  );
+
   it('without bpf(2) is one clear line', () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, 'p');

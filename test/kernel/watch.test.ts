@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
 import { measureCompleteness } from '../../src/profile/completeness.ts';
@@ -74,6 +74,7 @@ describe('watching executables', () => {
     const { status, stderr } = await end(background);
     expect(status).toBe(0);
     expect(stderr).toContain('3 starts, 0 live');
+    expect(stderr).toMatch(/^callgate: 1 executable in/m);
     const profile = profileOf(directory.path, fileOf(rare));
     const traced = traceCommand([rare, '1000'], ['-q', '--method', 'ebpf']).profile;
     const withoutLaunch = (profiles: Profile): Profile['processes'] =>
@@ -274,6 +275,49 @@ describe('watching executables', () => {
   });
 });
 
+describe('a watch that begins again', () => {
+  it('goes on with the run of an executable that runs throughout', async () => {
+    using directory = temporaryDirectory();
+    const script = '$| = 1; fork; print "up\\n"; select(undef, undef, undef, 0.02) while 1';
+    const busy = start(['-e', script], '/usr/bin/perl');
+    try {
+      await busy.waitFor('up\nup');
+      const options = ['-d', directory.path, '--by', 'exe', '--include', 'perl', '--once', '500ms'];
+      for (let count = 0; count < 3; count++) expect(callgate(['watch', ...options]).status).toBe(0);
+      const { runs, processes } = profileOf(directory.path, fileOf('/usr/bin/perl'));
+      const found = runs.filter(({ attached }) => attached?.includes(busy.pid) === true);
+      expect(found).toHaveLength(1);
+      expect(found[0]?.incomplete).toContain('it was not watched between two watches');
+      expect(processes.filter(({ pid }) => pid === busy.pid)).toHaveLength(1);
+      expect(runs.length).toBeLessThanOrEqual(2);
+    } finally {
+      run('pkill', ['-KILL', '-P', `${busy.pid}`]);
+      busy.kill('SIGKILL');
+      await busy.end;
+    }
+  });
+
+  it('goes on with the life of a cgroup, though all of its processes are others', () => {
+    using directory = temporaryDirectory();
+    const unit = `callgate-again-${process.pid}.service`;
+    const cgroup = join(UNIFIED, 'callgatetest.slice', unit);
+    const watchOnce = (): void => {
+      using _busy = busyIn(cgroup, () => {});
+      expect(callgate(['watch', '-d', directory.path, '--include', unit, '--once', '500ms']).status).toBe(0);
+    };
+    const runsOf = (): number => profileOf(directory.path, `${unit}.json`).runs.length;
+    {
+      using _cgroup = makeCgroup(cgroup);
+      watchOnce();
+      watchOnce();
+      expect(runsOf()).toBe(1);
+    }
+    using _cgroup = makeCgroup(cgroup);
+    watchOnce();
+    expect(runsOf()).toBe(2);
+  });
+});
+
 describe('watching units', () => {
   it.each([
     { how: 'at once', pause: '' },
@@ -309,16 +353,104 @@ describe('watching units', () => {
         index,
         basename(profile.programs[program ?? -1]?.path ?? ''),
       ]);
+      // The shell before it becomes the command is of the unit from its move on.
       expect(seen).toEqual(
         [0, 1, 2].flatMap((index) => [
-          [index, basename(rare)],
           [index, 'dash'],
+          [index, basename(rare)],
         ]),
       );
       expect(countOf(profile.processes, 'getppid')).toBe(3 * (10 + 20 + 30) + countShells(profile));
       expect(countOf(profile.processes, 'alarm')).toBe(9);
     },
   );
+});
+
+/** A cgroup for a test, with those above it; what was made is removed. */
+function makeCgroup(path: string): Disposable {
+  const made: string[] = [];
+  for (let place = path; !existsSync(place); place = dirname(place)) made.push(place);
+  for (const place of made.toReversed()) mkdirSync(place);
+  return {
+    [Symbol.dispose]: () => {
+      for (const place of made) removeCgroup(place);
+    },
+  };
+}
+
+describe('a process that is moved into a unit', () => {
+  const unit = `callgate-moved-${process.pid}.service`;
+  const cgroup = join(UNIFIED, 'callgatetest.slice', unit);
+  const program = (profile: Profile, index: number | null): string =>
+    basename(profile.programs[index ?? -1]?.path ?? '');
+
+  it('belongs to it from then on, with what it does itself', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path);
+    const script = `cd /; sleep 0.6; echo $$ > ${cgroup}/cgroup.procs; sleep 0.6; umask 77; cd /usr; ${rare} 10; cd /`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    const profile = profileOf(directory.path, `${unit}.json`);
+    const shells = profile.processes.filter((process) => program(profile, process.program) === 'dash');
+    expect(countOf(shells, 'chdir')).toBe(2);
+    expect(callNames(shells)).toContain('x86_64:umask');
+    expect(profile.processes.map((process) => program(profile, process.program))).toContain(basename(rare));
+    expect(profile.runs).toHaveLength(1);
+    expect(profile.runs[0]).toMatchObject({
+      complete: false,
+      incomplete: [expect.stringContaining('moved into it')],
+    });
+  });
+
+  it('belongs to it also if it is over before anybody looks', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path, '--include', unit);
+    run('sh', ['-c', `echo $$ > ${cgroup}/cgroup.procs; umask 77; cd /`]);
+    await end(background);
+    const profile = profileOf(directory.path, `${unit}.json`);
+    expect([...callNames(profile.processes)]).toEqual(
+      expect.arrayContaining(['x86_64:umask', 'x86_64:chdir']),
+    );
+    expect(profile.runs.map(({ complete }) => complete)).toEqual([false]);
+  });
+
+  it('belongs to another again when it is moved on, also to the root', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path, '--include', unit);
+    const moves = `echo $$ > ${cgroup}/cgroup.procs; umask 77; sleep 0.6; echo $$ > ${UNIFIED}/cgroup.procs; sleep 0.6; cd /`;
+    run('sh', ['-c', moves]);
+    await end(background);
+    const { processes } = profileOf(directory.path, `${unit}.json`);
+    expect(callNames(processes)).toContain('x86_64:umask');
+    expect(callNames(processes)).not.toContain('x86_64:chdir');
+  });
+});
+
+describe('a cgroup that only a v1 hierarchy has', () => {
+  it('is told of processes too that are over before anybody looks', async () => {
+    using directory = temporaryDirectory();
+    const unit = `callgate-v1-${process.pid}.service`;
+    const cgroup = join('/sys/fs/cgroup/pids/callgatetest.slice', unit);
+    using _cgroup = makeCgroup(cgroup);
+    const background = await watch(directory.path);
+    // The parent does not wait for them: they stay as zombies for a while.
+    const program = compile(`
+      #include <unistd.h>
+      int main(int argc, char **argv) {
+        for (int i = 0; i < 50; i++) {
+          if (fork() == 0) { execl(argv[1], argv[1], "10", NULL); _exit(1); }
+          usleep(10000);
+        }
+        usleep(500000);
+      }`);
+    expect(run('sh', ['-c', `echo $$ > ${cgroup}/cgroup.procs; exec ${program} ${rare}`]).status).toBe(0);
+    await end(background);
+    const { processes } = profileOf(directory.path, `${unit}.json`);
+    expect(countOf(processes, 'alarm')).toBe(50);
+  });
 });
 
 /** A shell asks for its parent once. */
@@ -407,16 +539,20 @@ function listeningPort(pid: number): number {
   throw new Error(`process ${pid} listens on no port`);
 }
 
-/** A shell in a cgroup that makes calls until it is disposed of, and the cgroup with it. */
-function busyIn(cgroup: string): Disposable {
+/** A shell in a cgroup that makes calls until it is disposed of; then the cgroup is removed, unless something else is done. */
+function busyIn(cgroup: string, after: () => void = () => removeCgroup(cgroup)): Disposable {
   const loop = `echo $$ > ${cgroup}/cgroup.procs; while :; do /bin/true; sleep 0.05; done`;
   const shell = spawn('sh', ['-c', loop], { stdio: 'ignore' });
   return {
     [Symbol.dispose]: () => {
       shell.kill('SIGKILL');
-      run('sh', ['-c', `while ! rmdir ${cgroup} 2>/dev/null; do sleep 0.05; done`]);
+      after();
     },
   };
+}
+
+function removeCgroup(path: string): void {
+  run('sh', ['-c', `while ! rmdir ${path} 2>/dev/null; do sleep 0.05; done`]);
 }
 
 describe('the unit of systemd', () => {
@@ -457,7 +593,7 @@ describe('the unit of systemd', () => {
       '1s',
     ]);
     // Processes of a machine that is at work come and go.
-    const others = /^callgate: warning: [0-9]+ processes? w(as|ere) gone before it was known .*\n/;
+    const others = /^callgate: warning: [0-9]+ process(es)? w(as|ere) gone before it was known .*\n/;
     expect({ status, stderr: stderr.replace(others, '') }).toEqual({ status: 0, stderr: '' });
     expect(readdirSync(directory.path).length).toBeGreaterThan(0);
   });
@@ -479,6 +615,60 @@ describe('a fault', () => {
     expect((await end(again)).stderr).not.toContain('cannot');
     expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(2);
     expect(readdirSync(directory.path)).toEqual([fileOf(rare)]);
+  });
+
+  it('a directory that is removed is made again, with every profile', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'profiles');
+    const files = [fileOf(rare), fileOf(crowd)];
+    const background = await watch(path, ...only(rare), '--include', crowd, '--interval', '100ms');
+    run(rare, ['10']);
+    run(crowd, ['children', '10']);
+    for (const file of files) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    rmSync(path, { recursive: true });
+    for (const file of files) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    expect(callgate(['watch', '-d', path, '--once', '1s']).stderr).toContain('another watch');
+    const { status, stderr } = await end(background);
+    expect(status).toBe(0);
+    expect(stderr.split('was removed')).toHaveLength(2);
+    expect(readdirSync(path).sort()).toEqual(files.sort());
+  });
+
+  it('profiles that cannot be written at the end are said to be so, each of them', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'profiles');
+    const background = await watch(path, ...only(rare), '--include', crowd, '--interval', '100ms');
+    run(rare, ['10']);
+    run(crowd, ['children', '10']);
+    for (const file of [fileOf(rare), fileOf(crowd)]) {
+      await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
+    }
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '');
+    const { status, stderr } = await end(background);
+    expect(status).toBe(2);
+    expect(stderr.match(/cannot write the profile of/g)).toHaveLength(2);
+    expect(stderr.match(/not written$/gm)).toHaveLength(2);
+    expect(stderr).toMatch(/^callgate: 2 executables in/m);
+  });
+
+  it('a terminal that goes away ends it as SIGTERM does, unless nobody is to notice', async () => {
+    using directory = temporaryDirectory();
+    const background = await watch(directory.path, ...only(rare));
+    run(rare, ['10']);
+    expect((await end(background, 'SIGHUP')).status).toBe(0);
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
+    const hardy = start([CALLGATE, 'watch', '-d', directory.path, ...only(rare)], 'nohup');
+    await hardy.waitFor('watching');
+    hardy.kill('SIGHUP');
+    run(rare, ['10']);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await end(hardy)).status).toBe(0);
+    expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(2);
   });
 
   it('a profile that is damaged is put aside and said', async () => {
@@ -516,7 +706,17 @@ describe('a fault', () => {
     });
   });
 
-  it('without privilege one line says what is missing', () => {
+  it('a directory that no file system has room for is refused at once', () => {
+    const command = [CALLGATE, 'watch', '-d', '/proc/callgate/x', '--once', '1s'];
+    const { status, stderr } = run('timeout', ['-s', 'KILL', '20', ...command]);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr:
+        'callgate: watch: cannot write to directory /proc/callgate/x, ENOENT (choose another with -d)\n',
+    });
+  });
+
+  it('without privilege one line says what is missing, and nothing is left behind', () => {
     using directory = temporaryDirectory();
     chmodSync(directory.path, 0o777);
     const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
@@ -525,12 +725,15 @@ describe('a fault', () => {
       sharedCallgate(),
       'watch',
       '-d',
-      directory.path,
+      join(directory.path, 'a/b'),
       '--once',
       '1s',
     ]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^callgate: .*it needs CAP_BPF and CAP_PERFMON, or root.*\n$/);
+    expect(stderr).toBe(
+      'callgate: watch: eBPF tracing cannot be set up: it needs CAP_BPF and CAP_PERFMON, or root\n',
+    );
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it('a full disk is said once, and what could not be written is written when there is room', async () => {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeCacheDirectory } from '../../base/cache-directory.ts';
+import { makeDirectories } from '../../base/directories.ts';
 
 /** Bytes of all entries together beyond which the oldest ones go. */
 const SIZE_LIMIT = 512 * 1024 * 1024;
@@ -47,7 +47,7 @@ export class EntryStore {
   write(key: string, content: Uint8Array): boolean {
     const temporary = join(this.#directory, `.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     try {
-      makeCacheDirectory(this.#directory);
+      makeDirectories(this.#directory, 0o700);
       writeFileSync(temporary, Buffer.concat([digest(key, content), content]), { flag: 'wx', mode: 0o600 });
       renameSync(temporary, this.#path(key));
     } catch {

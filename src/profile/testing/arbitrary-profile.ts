@@ -123,6 +123,14 @@ function arbitraryRun(): fc.Arbitrary<Run> {
           libc: orNull(hostileText()),
           distribution: orNull(hostileText()),
         }),
+        identity: fc.record(
+          {
+            boot: hostileText(),
+            cgroup: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }).map(String),
+            processes: ascending(integer(), 2).map((pids) => pids.map((pid) => ({ pid, startTime: pid }))),
+          },
+          { requiredKeys: ['boot', 'processes'] },
+        ),
       },
       { requiredKeys: ['method', 'command', 'start', 'duration', 'incomplete', 'lost', 'warnings', 'host'] },
     )

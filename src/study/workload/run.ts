@@ -1,5 +1,6 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../../base/directories.ts';
 import { UsageError } from '../../base/errors.ts';
 import { WorkloadError } from './error.ts';
 import type {
@@ -56,7 +57,7 @@ export async function runWorkload(
   const began = process.hrtime.bigint();
   const cases = chooseCases(workload, options.cases);
   checkProgram(workload);
-  mkdirSync(options.output, { recursive: true });
+  makeDirectories(options.output);
   const { ports, release } = await reservePorts(workload.ports);
   using scratch = createScratch(workload.name);
   const plain = new Map<string, string>([

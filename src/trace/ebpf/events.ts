@@ -72,8 +72,17 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
   | { readonly kind: 'output'; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly kind: 'adopt'; readonly tgid: number; readonly tid: number; readonly isProcess: boolean }
   | { readonly kind: 'signal'; readonly signal: number }
-  /** A process was moved to another cgroup; the path is that within its hierarchy, whichever it is. */
-  | { readonly kind: 'cgroup'; readonly tgid: number; readonly path: string }
+  /** A process was moved to another cgroup of one of the hierarchies. */
+  | {
+      readonly kind: 'cgroup';
+      readonly tgid: number;
+      /** As in /proc/PID/cgroup: 0 for v2. */
+      readonly hierarchy: number;
+      /** Inode number of its directory. */
+      readonly id: bigint;
+      /** Within the hierarchy. */
+      readonly path: string;
+    }
 );
 
 const NAMES = new Map(Object.entries(EVENT_TYPE).map(([name, type]) => [type as number, name]));
@@ -168,7 +177,15 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
       return { entry, time, kind, signal: u32(SIGNAL_EVENT.signal) };
     case 'cgroup': {
       const bytes = copy(data, at + CGROUP_EVENT.path, Math.max(0, u32(CGROUP_EVENT.length) - 1));
-      return { entry, time, kind, tgid: u32(CGROUP_EVENT.tgid), path: textOf(bytes) };
+      return {
+        entry,
+        time,
+        kind,
+        tgid: u32(CGROUP_EVENT.tgid),
+        hierarchy: u32(CGROUP_EVENT.hierarchy),
+        id: u64(CGROUP_EVENT.id),
+        path: textOf(bytes),
+      };
     }
     case undefined:
       return null;

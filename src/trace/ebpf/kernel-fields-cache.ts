@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { makeCacheDirectory } from '../../base/cache-directory.ts';
+import { makeDirectories } from '../../base/directories.ts';
 import { FIELD_NAMES, TRACEPOINTS, type KernelFields } from './kernel-fields.ts';
 
 /** Notes of the running kernel's image, among them its build-id. */
@@ -79,7 +79,7 @@ export function storeKernelFields(place: CachePlace, fields: KernelFields): void
   const path = pathOf(place);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    makeCacheDirectory(place.directory);
+    makeDirectories(place.directory, 0o700);
     writeFileSync(temporary, encode(fields, place.kernel), { flag: 'wx', mode: 0o600 });
     renameSync(temporary, path);
   } catch {

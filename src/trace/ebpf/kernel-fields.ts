@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../../base/errors.ts';
+import { advice, TRACE, type Asker } from './asker.ts';
 import { Btf } from './btf.ts';
 
 /** Where the kernel keeps what the programs read: byte offsets, and the ids of the tracepoints' types. */
@@ -60,7 +61,11 @@ export type FieldName =
   | 'sockProtocol'
   | 'unixAddress'
   | 'addressLength'
-  | 'addressName';
+  | 'addressName'
+  | 'cgroupNode'
+  | 'cgroupRoot'
+  | 'nodeId'
+  | 'rootHierarchy';
 
 /** Kernel structure and member by that name. */
 const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]>> = {
@@ -105,6 +110,10 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   unixAddress: ['unix_sock', 'addr'],
   addressLength: ['unix_address', 'len'],
   addressName: ['unix_address', 'name'],
+  cgroupNode: ['cgroup', 'kn'],
+  cgroupRoot: ['cgroup', 'root'],
+  nodeId: ['kernfs_node', 'id'],
+  rootHierarchy: ['cgroup_root', 'hierarchy_id'],
 };
 
 /** Names of all tracepoints. */
@@ -126,7 +135,7 @@ export const FIELD_NAMES: readonly FieldName[] = Object.keys(FIELDS) as FieldNam
  * @throws FormatError if the bytes are no BTF
  * @throws UnsupportedError if the kernel lacks a tracepoint or a member
  */
-export function findKernelFields(bytes: Uint8Array): KernelFields {
+export function findKernelFields(bytes: Uint8Array, asker: Asker = TRACE): KernelFields {
   const names = Object.entries(FIELDS) as [FieldName, readonly [string, string]][];
   const btf = new Btf(bytes, {
     structs: [...new Set(names.map(([, [struct]]) => struct))],
@@ -134,37 +143,40 @@ export function findKernelFields(bytes: Uint8Array): KernelFields {
   });
   const tracepoints = TRACEPOINTS.map((name) => {
     const id = btf.typedef(`btf_trace_${name}`);
-    if (id === null) throw missing(`raw tracepoint ${name}`);
+    if (id === null) throw missing(`raw tracepoint ${name}`, asker);
     return [name, id] as const;
   });
-  const offsets = names.map(([name, [struct, path]]) => [name, memberOffset(btf, struct, path)] as const);
+  const offsets = names.map(
+    ([name, [struct, path]]) => [name, memberOffset(btf, struct, path, asker)] as const,
+  );
   return {
     tracepoints: Object.fromEntries(tracepoints) as Record<Tracepoint, number>,
     offset: Object.fromEntries(offsets) as Record<FieldName, number>,
-    mtime: findMtime(btf),
+    mtime: findMtime(btf, asker),
   };
 }
 
-function memberOffset(btf: Btf, struct: string, path: string): number {
+function memberOffset(btf: Btf, struct: string, path: string, asker: Asker): number {
   const found = btf.member(struct, path);
-  if (found === null) throw missing(`${struct}.${path}`);
+  if (found === null) throw missing(`${struct}.${path}`, asker);
   return found.offset;
 }
 
-function findMtime(btf: Btf): KernelFields['mtime'] {
+function findMtime(btf: Btf, asker: Asker): KernelFields['mtime'] {
   const seconds = btf.member('inode', 'i_mtime_sec');
   const nanoseconds = btf.member('inode', 'i_mtime_nsec');
   if (seconds !== null && nanoseconds !== null) {
     return { seconds: seconds.offset, nanoseconds: nanoseconds.offset };
   }
   const joint = btf.member('inode', '__i_mtime') ?? btf.member('inode', 'i_mtime');
-  if (joint === null) throw missing('inode.i_mtime');
+  if (joint === null) throw missing('inode.i_mtime', asker);
   return { seconds: joint.offset, nanoseconds: joint.offset + 8 };
 }
 
-function missing(what: string): UnsupportedError {
+function missing(what: string, asker: Asker): UnsupportedError {
+  const hint = advice(asker, [], '--method seccomp does without');
   return new UnsupportedError(
-    `trace: this kernel's BTF has no ${what}, which eBPF tracing needs (--method seccomp does without)`,
+    `${asker.command}: this kernel's BTF has no ${what}, which eBPF tracing needs${hint}`,
     { feature: 'eBPF', minimumKernel: '5.14' },
   );
 }

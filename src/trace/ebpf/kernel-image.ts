@@ -2,6 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:f
 import { cacheDirectory } from '../../base/cache-directory.ts';
 import { UnsupportedError } from '../../base/errors.ts';
 import { mapFile, openBpfLibc } from '../../sys/bpf-libc.ts';
+import { advice, TRACE, type Asker } from './asker.ts';
 import { loadKernelFields, readKernelBuildId, storeKernelFields } from './kernel-fields-cache.ts';
 import { findKernelFields, type KernelFields } from './kernel-fields.ts';
 
@@ -12,34 +13,36 @@ const BTF = '/sys/kernel/btf/vmlinux';
  *
  * @throws UnsupportedError if it does not say, or lacks something
  */
-export function readKernelFields(): KernelFields {
+export function readKernelFields(asker: Asker = TRACE): KernelFields {
   const kernel = existsSync(BTF) ? readKernelBuildId() : null;
-  if (kernel === null) return findFields();
+  if (kernel === null) return findFields(asker);
   const place = { directory: cacheDirectory('kernel'), kernel };
   const known = loadKernelFields(place);
   if (known !== null) return known;
-  const fields = findFields();
+  const fields = findFields(asker);
   storeKernelFields(place, fields);
   return fields;
 }
 
-function findFields(): KernelFields {
+function findFields(asker: Asker): KernelFields {
   let fd: number;
   try {
     fd = openSync(BTF, 'r');
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new UnsupportedError(
+    const [what, hints] =
       reason === 'ENOENT'
-        ? `trace: no ${BTF}, which eBPF tracing needs (a kernel with CONFIG_DEBUG_INFO_BTF, and sysfs on /sys; --method seccomp does without)`
-        : `trace: cannot read ${BTF}, ${reason} (--method seccomp does without)`,
+        ? [`no ${BTF}, which eBPF tracing needs`, ['a kernel with CONFIG_DEBUG_INFO_BTF, and sysfs on /sys']]
+        : [`cannot read ${BTF}, ${reason}`, []];
+    throw new UnsupportedError(
+      `${asker.command}: ${what}${advice(asker, hints, '--method seccomp does without')}`,
       { feature: 'BTF', minimumKernel: '5.4', cause: error },
     );
   }
   try {
     // Since Linux 6.16; the file is of several megabytes, and read() gives one page at a time.
     using mapped = mapFile(openBpfLibc(), fd, fstatSync(fd).size);
-    return findKernelFields(mapped?.bytes ?? readFileSync(fd));
+    return findKernelFields(mapped?.bytes ?? readFileSync(fd), asker);
   } finally {
     closeSync(fd);
   }

@@ -212,5 +212,5 @@ export const SELECTOR_OFFSET_SHIFT = 8;
 /** The terminal has sent a signal to the program that was started. */
 export const SIGNAL_EVENT = { signal: 16, size: 24 } as const;
 
-/** A process was moved to another cgroup: its path within its hierarchy, of which the zero byte counts. */
-export const CGROUP_EVENT = { tgid: 16, length: 20, path: 24 } as const;
+/** A process was moved to another cgroup: its id, hierarchy, and path within that, of which the zero byte counts. */
+export const CGROUP_EVENT = { tgid: 16, length: 20, id: 24, hierarchy: 32, path: 40 } as const;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { SystemCallError } from '../../base/errors.ts';
 import { ProgramRefusedError } from '../../sys/bpf.ts';
+import { TRACE } from './asker.ts';
 import { explainRefusal, type Surroundings } from './refusal.ts';
 
 const ROOT: Surroundings = { capabilities: (1n << 41n) - 1n, kernel: '6.1.0-13-amd64', lockdown: null };
@@ -58,5 +59,10 @@ it.each([
     want: 'bpf: the kernel refused program callgate_enter, EACCES, the verifier says "R0 !read_ok"',
   },
 ])('a refusal is explained in one line: $name', ({ error, around, want }) => {
-  expect(explainRefusal(error, around).message).toBe(`trace: eBPF tracing cannot be set up: ${want}`);
+  expect(explainRefusal(error, TRACE, around).message).toBe(`trace: eBPF tracing cannot be set up: ${want}`);
+  // A machine, or a cgroup, is traced by no other method.
+  const other = / \(--method seccomp [a-z ]+\)|; --method seccomp [a-z ]+/;
+  expect(explainRefusal(error, { command: 'watch', hasAlternative: false }, around).message).toBe(
+    `watch: eBPF tracing cannot be set up: ${want.replace(other, '')}`,
+  );
 });

@@ -4,6 +4,7 @@ import { errnoName } from '../../abi/errno.ts';
 import { UnsupportedError, type SystemCallError } from '../../base/errors.ts';
 import { ProgramRefusedError } from '../../sys/bpf.ts';
 import { readStatus } from '../proc.ts';
+import { advice, TRACE, type Asker } from './asker.ts';
 
 const CAP_SYS_ADMIN = 21n;
 const CAP_PERFMON = 38n;
@@ -13,6 +14,8 @@ const EPERM = 1;
 const ENOMEM = 12;
 const EINVAL = 22;
 const ENOSYS = 38;
+
+const OTHER = '--method seccomp does without';
 
 /** What is known of the machine when the kernel has refused. */
 export interface Surroundings {
@@ -27,33 +30,41 @@ export interface Surroundings {
 /** Why the kernel does not let callgate trace by eBPF, as one line, and what to do. */
 export function explainRefusal(
   error: SystemCallError,
+  asker: Asker = TRACE,
   around: Surroundings = lookAround(),
 ): UnsupportedError {
-  return new UnsupportedError(`trace: eBPF tracing cannot be set up: ${reasonOf(error, around)}`, {
+  const reason = reasonOf(error, asker, around);
+  return new UnsupportedError(`${asker.command}: eBPF tracing cannot be set up: ${reason}`, {
     feature: 'eBPF',
     minimumKernel: '5.14',
     cause: error,
   });
 }
 
-function reasonOf(error: SystemCallError, { capabilities, kernel, lockdown }: Surroundings): string {
+function reasonOf(
+  error: SystemCallError,
+  asker: Asker,
+  { capabilities, kernel, lockdown }: Surroundings,
+): string {
   const name = errnoName(error.errno) ?? `errno ${error.errno}`;
   if (error.errno === ENOSYS) {
-    return 'this kernel has no bpf(2), ENOSYS (CONFIG_BPF_SYSCALL, or a seccomp filter that denies it; --method seccomp does without)';
+    const hints = ['CONFIG_BPF_SYSCALL, or a seccomp filter that denies it'];
+    return `this kernel has no bpf(2), ENOSYS${advice(asker, hints, OTHER)}`;
   }
   if (error.errno === EPERM) {
     const has = (capability: bigint): boolean =>
       capabilities !== null && ((capabilities >> capability) & 1n) === 1n;
     if (!has(CAP_SYS_ADMIN) && !(has(CAP_BPF) && has(CAP_PERFMON))) {
-      return 'it needs CAP_BPF and CAP_PERFMON, or root (--method seccomp needs no privilege)';
+      return `it needs CAP_BPF and CAP_PERFMON, or root${advice(asker, [], '--method seccomp needs no privilege')}`;
     }
     if (lockdown === 'confidentiality') {
-      return 'the kernel is locked down for confidentiality (--method seccomp does without)';
+      return `the kernel is locked down for confidentiality${advice(asker, [], OTHER)}`;
     }
     if (isBefore(kernel, 5, 11)) {
       return `${error.request} gave EPERM: the limit of locked memory is too small, which counts on Linux before 5.11 (ulimit -l unlimited)`;
     }
-    return `${error.request} gave EPERM although the capabilities are there (a container's seccomp filter, or not the initial user namespace; --method seccomp does without)`;
+    const hints = ["a container's seccomp filter, or not the initial user namespace"];
+    return `${error.request} gave EPERM although the capabilities are there${advice(asker, hints, OTHER)}`;
   }
   if (error.errno === ENOMEM) return `${error.request} gave ENOMEM: there is not enough memory`;
   if (error instanceof ProgramRefusedError) {

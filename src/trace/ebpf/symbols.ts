@@ -9,6 +9,7 @@ import type { Watch, Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import { loadSet, type Surroundings } from './load-set.ts';
 import type { ProgramOptions, SymbolTrigger } from './program.ts';
+import type { Asker } from './asker.ts';
 import { explainRefusal } from './refusal.ts';
 
 type SymbolWatch = Watch & { readonly trigger: Extract<Trigger, { kind: 'symbol' }> };
@@ -89,7 +90,8 @@ export class Symbols {
     try {
       this.#attach(places, attachment);
     } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+      const asker: Asker = { command: 'trace', hasAlternative: !this.#isScope };
+      throw error instanceof SystemCallError ? explainRefusal(error, asker) : error;
     }
   }
 

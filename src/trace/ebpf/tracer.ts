@@ -14,6 +14,7 @@ import { decodeEvent, type EbpfEvent } from './events.ts';
 import { Executables } from './executables.ts';
 import { Family } from './family.ts';
 import { Guard } from './guard.ts';
+import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
@@ -120,16 +121,17 @@ class EbpfTracer {
   /** @throws UnsupportedError if the machine cannot do it; nothing has been started then */
   #setUp(): Poller {
     const { target } = this.#request;
+    const asker: Asker = { command: 'trace', hasAlternative: target.kind !== 'scope' };
     if (!isInInitialPidNamespace()) {
       throw new UnsupportedError(
-        'trace: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means (--method seccomp does without eBPF)',
+        `trace: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means${advice(asker, [], '--method seccomp does without eBPF')}`,
         { feature: 'eBPF' },
       );
     }
     let options: ProgramOptions;
     try {
       options = {
-        fields: readKernelFields(),
+        fields: readKernelFields(asker),
         adoption: this.#scope.adoption,
         mountNamespace: this.#scope.mountNamespace,
         self: process.pid,
@@ -146,7 +148,7 @@ class EbpfTracer {
         );
       });
     } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error) : error;
+      throw error instanceof SystemCallError ? explainRefusal(error, asker) : error;
     }
     try {
       this.#symbols.place(this.#request, this.#attachment, options);
