@@ -43,6 +43,12 @@ it.each([
     want: "BPF_MAP_CREATE gave EPERM although the capabilities are there (a container's seccomp filter, or not the initial user namespace; --method seccomp does without)",
   },
   {
+    name: 'a limit of open files',
+    error: refused(24),
+    around: ROOT,
+    want: 'BPF_MAP_CREATE gave EMFILE: more files would be open than are allowed (ulimit -n)',
+  },
+  {
     name: 'no memory',
     error: refused(12),
     around: ROOT,

@@ -13,6 +13,7 @@ const CAP_BPF = 39n;
 const EPERM = 1;
 const ENOMEM = 12;
 const EINVAL = 22;
+const EMFILE = 24;
 const ENOSYS = 38;
 
 const OTHER = '--method seccomp does without';
@@ -66,6 +67,9 @@ function reasonOf(
     const hints = ["a container's seccomp filter, or not the initial user namespace"];
     return `${error.request} gave EPERM although the capabilities are there${advice(asker, hints, OTHER)}`;
   }
+  if (error.errno === EMFILE) {
+    return `${error.request} gave EMFILE: more files would be open than are allowed (ulimit -n)`;
+  }
   if (error.errno === ENOMEM) return `${error.request} gave ENOMEM: there is not enough memory`;
   if (error instanceof ProgramRefusedError) {
     const [last] = error.log
@@ -76,7 +80,7 @@ function reasonOf(
     const old = error.errno === EINVAL && isBefore(kernel, 5, 14) ? ' (Linux 5.14 is needed)' : '';
     return `${error.message}${verdict}${old}`;
   }
-  return `${error.message}, ${name}`;
+  return error.message.includes(name) ? error.message : `${error.message}, ${name}`;
 }
 
 function isBefore(kernel: string, major: number, minor: number): boolean {
