@@ -285,13 +285,16 @@ export class Recorder {
     return [record.index, toProcess(record)];
   }
 
+  /** Processes that were not taken. */
+  rest(): readonly ProcessRecord[] {
+    return this.#taken.size === 0 ? this.#processes : this.#processes.filter((one) => !this.#taken.has(one));
+  }
+
   /** What was recorded, without the processes that were taken. */
   finish(): Recording {
-    const rest =
-      this.#taken.size === 0 ? this.#processes : this.#processes.filter((one) => !this.#taken.has(one));
     return {
       programs: this.#programs.map(({ path, buildId }) => ({ path, buildId, calls: [] })),
-      processes: rest.map((record) => toProcess(record)),
+      processes: this.rest().map((record) => toProcess(record)),
     };
   }
 

@@ -28,6 +28,9 @@ if (parentPort !== null && workerData !== null) {
   });
 }
 
+/** Processes that cross as text at a time, at the end. */
+const BATCH = 64;
+
 /** Does one trace on the calling thread, from request to result: whatever happens is an event. */
 export function runTrace(
   libc: Libc,
@@ -89,6 +92,10 @@ export function runTrace(
     const result = traceBy(request, host, libc);
     const duration = result.duration ?? host.now();
     const version = libc.glibcVersion();
+    // Text crosses faster than objects, and the main thread reads one part while this one makes the next.
+    const rest = recorder.rest();
+    for (let from = 0; rest.length - from > BATCH; from += BATCH)
+      host.settled(rest.slice(from, from + BATCH));
     send({ kind: 'done', recording: recorder.finish(), result, libc: version, startedAt, duration });
   } catch (error) {
     const partial = recorder.processCount > 0 ? recorder.finish() : null;
