@@ -85,7 +85,6 @@ export class Crowd {
   readonly #byPid: Map<number, Member> = new Map();
   /** Paths of execs that are told of next, by the number of the new entry: events of two processors come mixed. */
   readonly #paths: Map<number, string | null> = new Map();
-  readonly #brought: Member[] = [];
   /** Processes of which nobody can tell any more where they belonged. */
   unattributed = 0;
 
@@ -158,21 +157,6 @@ export class Crowd {
       }
       member.cgroupId = this.#places.cgroupIdOf(member.pid);
       this.#bring(member, now, now);
-    }
-  }
-
-  /** Processes that were brought into another target since this was asked last. */
-  takeBrought(): readonly Member[] {
-    return this.#brought.splice(0);
-  }
-
-  /**
-   * Their calls were taken out of the maps; one that was being made at that moment may have got a slot again and no entry, so that nobody would be
-   * told of it any more. To be called some time later, when all that was told meanwhile has been taken.
-   */
-  lookAgain(brought: readonly Member[]): void {
-    for (const { entry, calls } of brought) {
-      this.#attachment.shortcuts?.prune(entry, (nr) => calls.has(callId(X86_64, nr)));
     }
   }
 
@@ -280,7 +264,6 @@ export class Crowd {
   #bring(member: Member, time: bigint, now: bigint): void {
     const target = this.#places.targetOf(member.file.path, member.cgroups) ?? null;
     this.#collect(member, true, now);
-    this.#brought.push(member);
     this.#leave(member, null, now);
     member.isForeign = true;
     const isStart = target !== null && target.live === 0 && !target.isInLife(member.cgroupId);

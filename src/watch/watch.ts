@@ -183,9 +183,7 @@ export class Watch {
   }
 
   #look(): void {
-    const brought = this.#crowd.takeBrought();
     const count = this.#drain();
-    this.#crowd.lookAgain(brought);
     if (++this.#looks % LOSS_LOOKS === 0) this.#lookForLosses();
     this.#wait(count > 0 ? BUSY : IDLE);
   }

@@ -416,27 +416,6 @@ describe('a process that is moved into a unit', () => {
     expect(profile.runs.map(({ complete }) => complete)).toEqual([false]);
   });
 
-  it('belongs to it with all that it goes on doing, however often it did so before', async () => {
-    using directory = temporaryDirectory();
-    using _cgroup = makeCgroup(cgroup);
-    const busy = compile(`
-      #include <fcntl.h>
-      #include <stdlib.h>
-      #include <sys/syscall.h>
-      #include <time.h>
-      #include <unistd.h>
-      int main(int count, char **words) {
-        for (time_t end = time(0) + atoi(words[1]); time(0) < end;) { syscall(SYS_getppid); fcntl(0, F_GETFD); }
-      }`);
-    const background = await watch(directory.path, '--include', unit);
-    const script = `${busy} 3 & sleep 1; echo $! > ${cgroup}/cgroup.procs; wait`;
-    expect(run('sh', ['-c', script]).status).toBe(0);
-    await end(background);
-    const { processes } = profileOf(directory.path, `${unit}.json`);
-    expect(callNames(processes)).toEqual(new Set(['x86_64:getppid', 'x86_64:fcntl', 'x86_64:exit_group']));
-    for (const name of ['getppid', 'fcntl']) expect(countOf(processes, name), name).toBeGreaterThan(10_000);
-  });
-
   it('belongs to another again when it is moved on, also to the root', async () => {
     using directory = temporaryDirectory();
     using _cgroup = makeCgroup(cgroup);

@@ -43,24 +43,11 @@ export class Shortcuts implements Disposable {
     const at = this.#find(entry, nr, value);
     if (at === null) return 0;
     const count = readNumber(this.#words, at + HOT.count / 4);
-    this.#clear(at);
-    return count;
-  }
-
-  /** Sends calls of a process entry the long way again, all but those that `isKept`. */
-  prune(entry: number, isKept: (nr: number) => boolean): void {
-    for (let at = 0; at < this.#words.length; at += WORDS) {
-      const low = this.#words[at] as number;
-      if (low === 0 || this.#words[at + 1] !== entry) continue;
-      if (!isKept(low & (HOT_NUMBERS - 1))) this.#clear(at);
-    }
-  }
-
-  /** In this order: a slot whose key is 0 may be taken by another call at once. */
-  #clear(at: number): void {
+    // In this order: a slot whose key is 0 may be taken by another call at once.
     for (const word of [HOT.count / 4, HOT.count / 4 + 1, HOT.key / 4, HOT.key / 4 + 1]) {
       Atomics.store(this.#words, at + word, 0);
     }
+    return count;
   }
 
   [Symbol.dispose](): void {
