@@ -161,10 +161,13 @@ function mayBeInProgress({ last, waits }: Call, at: number): boolean {
   return last !== null && waits !== undefined && Number.isFinite(at) && last < at && last + waits.total >= at;
 }
 
-/** The call with those values of its selecting arguments that were used at this time or later. */
+/** The call with those values of its selecting arguments that were used at this time or later, or waited in then. */
 function usesFrom(call: Call, from: number): Call {
   if (call.args === undefined || from === -Infinity) return call;
-  return { ...call, args: call.args.map((argument) => valuesFrom(argument, from)) };
+  return {
+    ...call,
+    args: call.args.map((argument) => valuesFrom(argument, from - (call.waits?.total ?? 0))),
+  };
 }
 
 function valuesFrom(argument: ArgumentValues, from: number): ArgumentValues {

@@ -8,8 +8,8 @@ export function isUnmeasured({ partial, calls }: Process): boolean {
 
 /**
  * The same profile where each process of which only the new calls were seen (`partial`) has all calls of its run, and the
- * values of their arguments: the others at unknown times, in the last phase that it is in. What it may be needed for is that, and
- * whoever asks what a part of the processes or of the time needs must not take less. The profile itself if nothing is partial.
+ * values of their arguments: the others at unknown times, in the last phase that it is in. It may be needed for no less, which is what cuts and
+ * policies take; what was seen is `calls` alone. The profile itself if nothing is partial.
  */
 export function completePartial(profile: Profile): Profile {
   if (!profile.processes.some(({ partial }) => partial === true)) return profile;

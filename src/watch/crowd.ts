@@ -60,9 +60,15 @@ interface Member {
   run: RunRecord | null;
   /** By `callId`. */
   readonly calls: Map<number, KnownCall>;
-  /** Keys in map `values`. */
-  readonly values: Uint8Array[];
+  /** Keys in map `values`, by their bytes: one may be told of twice. */
+  readonly values: Map<string, Uint8Array>;
   leaderExit: number | null;
+}
+
+/** A key in map `values`, and what is there; null if nothing is. */
+interface CollectedValue {
+  readonly key: Uint8Array;
+  readonly value: DataView | null;
 }
 
 interface KnownCall {
@@ -109,7 +115,7 @@ export class Crowd {
         this.#called(event);
         return;
       case 'value':
-        this.#member(event.entry, event.tgid, event.time).values.push(valueKey(event));
+        this.#valueSeen(event);
         return;
       case 'fork':
         this.#forked(event);
@@ -180,13 +186,20 @@ export class Crowd {
       noteCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
     }
     for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
-      const values = this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true))?.values;
-      if (values?.every((known) => Buffer.compare(known, key) !== 0) === true) values.push(key);
+      const member = this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true));
+      if (member !== undefined) noteValue(member, key);
     }
     for (const member of this.#members.values()) {
       if (this.#attachment.isLive(member.pid) && this.#byPid.get(member.pid) === member) continue;
       this.#remove(member, null, now);
     }
+  }
+
+  #valueSeen(event: EventOf<'value'>): void {
+    const member = this.#member(event.entry, event.tgid, event.time);
+    noteValue(member, valueKey(event));
+    // Its call was told of, but may have been taken out of its map since.
+    noteCall(member, event.arch, event.nr);
   }
 
   #called(event: EventOf<'call' | 'use'>): void {
@@ -323,7 +336,7 @@ export class Crowd {
       target: null,
       run: null,
       calls: new Map(),
-      values: [],
+      values: new Map(),
       leaderExit: null,
     };
     this.#members.set(entry, member);
@@ -380,24 +393,27 @@ export class Crowd {
     const run = member.run?.current ?? null;
     if (run === null && !isLast) return;
     const { path, buildId } = member.file;
-    const value = new Uint8Array(CALL.size);
-    const view = new DataView(value.buffer);
+    const calls = [...member.calls.values()].map((known) => ({
+      known,
+      value: this.#fetch('calls', known.key, CALL.size, isLast),
+    }));
+    const taken = isLast ? this.#valuesOf(member, true) : null;
+    // Only now: a call that is in no map any more gets no slot again.
     const short = this.#shortUses(member, isLast);
     /** Numbers of uses of calls that there were more of since. */
     const changed = new Map<number, number>();
-    for (const known of member.calls.values()) {
-      if (!this.#fetch('calls', known.key, value, isLast)) continue;
-      if (run === null) continue;
+    for (const { known, value } of run === null ? [] : calls) {
       const key = new DataView(known.key.buffer);
       const [arch, nr] = [key.getUint32(CALL_KEY.arch, true), key.getInt32(CALL_KEY.nr, true)];
-      const count = Number(view.getBigUint64(CALL.count, true)) + (short.get(callId(arch, nr)) ?? 0);
-      if (count === known.count) continue;
+      const shortly = short.get(callId(arch, nr)) ?? 0;
+      const count = (value === null ? 0 : Number(value.getBigUint64(CALL.count, true))) + shortly;
+      if (count === 0 || count === known.count) continue;
       changed.set(callId(arch, nr), count);
-      const first = view.getBigUint64(CALL.first, true);
-      const noted = view.getBigUint64(CALL.last, true);
+      const first = value?.getBigUint64(CALL.first, true) ?? now;
+      const noted = value?.getBigUint64(CALL.last, true) ?? now;
       // The kernel notes the time of the first use only; the last was no later than now.
       const last = count > 1 ? now : noted;
-      const record = run.addCalls(path, buildId, {
+      const record = run?.addCalls(path, buildId, {
         arch,
         nr,
         count: count - known.count,
@@ -405,17 +421,19 @@ export class Crowd {
         last: first < last ? last : first,
       });
       known.count = count;
-      const any = view.getUint32(CALL.any, true);
+      const any = value?.getUint32(CALL.any, true) ?? 0;
       for (let which = 0; which < SELECTOR_CAP; which++) {
-        if (record !== null && (any & (1 << which)) !== 0) record.values[which] = null;
+        if (record !== null && record !== undefined && (any & (1 << which)) !== 0)
+          record.values[which] = null;
       }
     }
     // Values are used only by calls that were counted.
-    if (changed.size > 0 || isLast) this.#collectValues(member, run, isLast, changed, now);
+    if (run !== null && changed.size > 0)
+      addValues(run, member.file, taken ?? this.#valuesOf(member, false), changed, now);
     if (changed.size > 0 && member.target !== null) member.target.isChanged = true;
     if (!isLast) return;
     member.calls.clear();
-    member.values.length = 0;
+    member.values.clear();
   }
 
   /** Uses of calls that are counted beside their map, by `callId`; for the last time or for now. */
@@ -432,7 +450,7 @@ export class Crowd {
       const view = new DataView(key.buffer);
       if (view.getUint32(CALL_KEY.arch, true) === X86_64) add(view.getInt32(CALL_KEY.nr, true), null);
     }
-    for (const { buffer } of values) {
+    for (const { buffer } of values.values()) {
       const view = new DataView(buffer);
       const isFirst = view.getUint32(VALUE_KEY.which, true) === 0;
       if (!isFirst || view.getUint32(VALUE_KEY.arch, true) !== X86_64) continue;
@@ -441,38 +459,46 @@ export class Crowd {
     return uses;
   }
 
-  #collectValues(
-    member: Member,
-    run: RunRecord | null,
-    isLast: boolean,
-    changed: ReadonlyMap<number, number>,
-    now: bigint,
-  ): void {
-    const value = new Uint8Array(VALUE.size);
-    const view = new DataView(value.buffer);
-    for (const bytes of member.values) {
-      if (!this.#fetch('values', bytes, value, isLast) || run === null) continue;
-      const key = new DataView(bytes.buffer);
-      const arch = key.getUint32(VALUE_KEY.arch, true);
-      const nr = key.getInt32(VALUE_KEY.nr, true);
-      const uses = changed.get(callId(arch, nr));
-      if (uses === undefined) continue;
-      const first = view.getBigUint64(VALUE.first, true);
-      // As for calls; which of the values were used again is not known.
-      const last = uses > 1 ? now : first;
-      run.addValue(member.file.path, member.file.buildId, {
-        arch,
-        nr,
-        which: key.getUint32(VALUE_KEY.which, true),
-        value: exact(key.getBigUint64(VALUE_KEY.value, true)),
-        first: first < last ? first : last,
-        last: first < last ? last : first,
-      });
-    }
+  #valuesOf({ values }: Member, isLast: boolean): readonly CollectedValue[] {
+    return [...values.values()].map((key) => ({
+      key,
+      value: this.#fetch('values', key, VALUE.size, isLast),
+    }));
   }
 
-  #fetch(map: 'calls' | 'values', key: Uint8Array, value: Uint8Array, isLast: boolean): boolean {
-    return isLast ? this.#attachment.take(map, key, value) : this.#attachment.look(map, key, value);
+  /** What a map has for a key, which is taken out for the last time; null if there is nothing. */
+  #fetch(map: 'calls' | 'values', key: Uint8Array, size: number, isLast: boolean): DataView | null {
+    const value = new Uint8Array(size);
+    const isThere = isLast ? this.#attachment.take(map, key, value) : this.#attachment.look(map, key, value);
+    return isThere ? new DataView(value.buffer) : null;
+  }
+}
+
+/** Adds the values of arguments of calls that were used since the last time; `changed` has the uses of each by `callId`. */
+function addValues(
+  run: RunRecord,
+  { path, buildId }: File,
+  values: readonly CollectedValue[],
+  changed: ReadonlyMap<number, number>,
+  now: bigint,
+): void {
+  for (const { key: bytes, value } of values) {
+    const key = new DataView(bytes.buffer);
+    const arch = key.getUint32(VALUE_KEY.arch, true);
+    const nr = key.getInt32(VALUE_KEY.nr, true);
+    const uses = changed.get(callId(arch, nr));
+    if (value === null || uses === undefined) continue;
+    const first = value.getBigUint64(VALUE.first, true);
+    // As for calls; which of the values were used again is not known.
+    const last = uses > 1 ? now : first;
+    run.addValue(path, buildId, {
+      arch,
+      nr,
+      which: key.getUint32(VALUE_KEY.which, true),
+      value: exact(key.getBigUint64(VALUE_KEY.value, true)),
+      first: first < last ? first : last,
+      last: first < last ? last : first,
+    });
   }
 }
 
@@ -508,6 +534,10 @@ function noteCall(member: Member, arch: number, nr: number): void {
   view.setUint32(CALL_KEY.arch, arch, true);
   view.setUint32(CALL_KEY.nr, nr, true);
   member.calls.set(id, { key, count: 0 });
+}
+
+function noteValue({ values }: Member, key: Uint8Array): void {
+  values.set(Buffer.from(key).toString('latin1'), key);
 }
 
 function valueKey({ entry, arch, nr, which, value }: EventOf<'value'>): Uint8Array {

@@ -327,6 +327,31 @@ describe('what runs already', () => {
     await server.end;
   });
 
+  it('has waited until tracing ends, if it waits then', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const program = compile(`
+      #include <stdio.h>
+      #include <unistd.h>
+      int main(void) {
+        int ends[2];
+        char byte;
+        if (pipe(ends)) return 1;
+        puts("began");
+        fflush(stdout);
+        for (int i = 0; i < 100; i++) usleep(10000);
+        return read(ends[0], &byte, 1);
+      }`);
+    const waiter = start([], program);
+    await waiter.waitFor('began');
+    const options = ['-q', '--method', 'ebpf', '--pid', `${waiter.pid}`, '--duration', '1600ms', '-o', file];
+    expect(callgate(['trace', ...options]).status).toBe(0);
+    const read = readProfile(file).processes[0]?.calls.find(({ name }) => name === 'read');
+    expect(read?.waits?.total).toBeGreaterThan(300e6);
+    waiter.kill('SIGKILL');
+    await waiter.end;
+  });
+
   it('in a cgroup is recorded until the cgroup vanishes', async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, 'profile');

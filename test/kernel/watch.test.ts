@@ -171,6 +171,46 @@ describe('watching executables', () => {
     expect(counts('fcntl', 'x86_64')).toEqual([8000, 0, 0]);
   });
 
+  it('counts a value once that two threads use first at the same moment, while they live', async () => {
+    using directory = temporaryDirectory();
+    const program = compile(
+      `
+      #include <fcntl.h>
+      #include <pthread.h>
+      #include <stdio.h>
+      #include <unistd.h>
+      static volatile int turn;
+      static void *use(void *own) {
+        for (int i = 0; i < 20; i++) {
+          __sync_fetch_and_add(&turn, 1);
+          while (turn < 2 * (i + 1)) ;
+          fcntl(0, 2000 + i);
+        }
+        for (int k = 0; k < 500; k++) for (int i = 0; i < 20; i++) fcntl(0, 2000 + i);
+        return own;
+      }
+      int main(void) {
+        pthread_t other;
+        pthread_create(&other, NULL, use, NULL);
+        use(NULL);
+        pthread_join(other, NULL);
+        puts("done");
+        fflush(stdout);
+        pause();
+      }`,
+      ['-pthread'],
+    );
+    const background = await watch(directory.path, ...only(program));
+    const busy = start([], program);
+    await busy.waitFor('done');
+    await end(background);
+    busy.kill('SIGKILL');
+    await busy.end;
+    const { processes } = profileOf(directory.path, fileOf(program));
+    expect(countOf(processes, 'fcntl')).toBe(2 * (20 + 500 * 20));
+    expect(processes[0]?.calls.find(({ name }) => name === 'fcntl')?.args?.[0]?.values).toHaveLength(20);
+  });
+
   it('notes a call that a busy process makes for the first time, and where it listens', async () => {
     using directory = temporaryDirectory();
     const program = compile(`
@@ -414,6 +454,27 @@ describe('a process that is moved into a unit', () => {
       expect.arrayContaining(['x86_64:umask', 'x86_64:chdir']),
     );
     expect(profile.runs.map(({ complete }) => complete)).toEqual([false]);
+  });
+
+  it('belongs to it with all that it goes on doing, however often it did so before', async () => {
+    using directory = temporaryDirectory();
+    using _cgroup = makeCgroup(cgroup);
+    const busy = compile(`
+      #include <fcntl.h>
+      #include <stdlib.h>
+      #include <sys/syscall.h>
+      #include <time.h>
+      #include <unistd.h>
+      int main(int count, char **words) {
+        for (time_t end = time(0) + atoi(words[1]); time(0) < end;) { syscall(SYS_getppid); fcntl(0, F_GETFD); }
+      }`);
+    const background = await watch(directory.path, '--include', unit);
+    const script = `${busy} 3 & sleep 1; echo $! > ${cgroup}/cgroup.procs; wait`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    const { processes } = profileOf(directory.path, `${unit}.json`);
+    expect(callNames(processes)).toEqual(new Set(['x86_64:getppid', 'x86_64:fcntl', 'x86_64:exit_group']));
+    for (const name of ['getppid', 'fcntl']) expect(countOf(processes, name), name).toBeGreaterThan(10_000);
   });
 
   it('belongs to another again when it is moved on, also to the root', async () => {

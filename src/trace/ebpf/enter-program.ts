@@ -124,11 +124,14 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   return code.finish();
 }
 
-/** Lets the next such calls of the task be counted in short, if r8 is a number of x86-64 that can be; with a value in r3 or without one. */
+/**
+ * Lets the next such calls of the task be counted in short. r8 = the number, r9 = the call's entry; r3 = the value of its selecting
+ * argument if `hasValue`. Ends the program if it is no call that can be.
+ */
 function claim(code: ProgramAssembler, hasValue: boolean): void {
   code.load('r1', 'r10', AT.key + CALL_KEY.arch, 4).jumpIf('ne', 'r1', X86_64, 'end');
   code.jumpIf('ge', 'r8', HOT_NUMBERS, 'end');
-  emitClaim(code, { tidAt: AT.tid, entryAt: AT.key + CALL_KEY.entry, hasValue });
+  emitClaim(code, { tidAt: AT.tid, keyAt: AT.key, valueKeyAt: hasValue ? AT.valueKey : null });
 }
 
 function readTime(code: ProgramAssembler): void {
@@ -379,6 +382,7 @@ function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
 /** r3 = a value of the first selecting argument that is in its map; goes on at `next` if there may be others. */
 function claimValue(code: ProgramAssembler, next: string): void {
   code.load('r1', 'r10', AT.flags, 8).jumpIf('ne', 'r1', ROW_SELECTORS | ROW_SECOND, next);
+  storeValueKey(code, 0);
   code.load('r8', 'r10', AT.key + CALL_KEY.nr, 4).jumpIf('ge', 'r3', HOT_VALUES - 1, 'end');
   claim(code, true);
   code.jump('end');
@@ -404,6 +408,15 @@ function readSelected(code: ProgramAssembler, which: number, any: string): void 
   code.load('r3', 'r10', AT.spare, 8).label(ready);
 }
 
+/** Makes the key of a value in map `values`, from that of its call; r3 = the value. Loses r1. */
+function storeValueKey(code: ProgramAssembler, which: number): void {
+  const { key, valueKey } = AT;
+  for (const field of ['entry', 'arch', 'nr'] as const) {
+    code.load('r1', 'r10', key + CALL_KEY[field], 4).store('r10', valueKey + VALUE_KEY[field], 'r1', 4);
+  }
+  code.store('r10', valueKey + VALUE_KEY.which, which, 4).store('r10', valueKey + VALUE_KEY.value, 'r3', 8);
+}
+
 function addValue(
   code: ProgramAssembler,
   options: ProgramOptions,
@@ -412,12 +425,13 @@ function addValue(
   known: string,
   next: string,
 ): void {
-  const { key, valueKey, value } = AT;
-  const [fresh, dropped] = [`fresh value ${which}`, `value lost ${which}`];
-  for (const field of ['entry', 'arch', 'nr'] as const) {
-    code.load('r1', 'r10', key + CALL_KEY[field], 4).store('r10', valueKey + VALUE_KEY[field], 'r1', 4);
-  }
-  code.store('r10', valueKey + VALUE_KEY.which, which, 4).store('r10', valueKey + VALUE_KEY.value, 'r3', 8);
+  const { valueKey, value } = AT;
+  const [fresh, dropped, inserted] = [
+    `fresh value ${which}`,
+    `value lost ${which}`,
+    `value inserted ${which}`,
+  ];
+  storeValueKey(code, which);
   code.lookup('values', valueKey).jumpIf('eq', 'r0', 0, fresh);
   if (options.isLean !== true) {
     code.load('r1', 'r10', AT.now, 8).load('r2', 'r0', VALUE.last, 8).jumpIf('le', 'r1', 'r2', next);
@@ -434,7 +448,15 @@ function addValue(
     .load('r1', 'r10', AT.now, 8)
     .store('r10', value + VALUE.first, 'r1', 8)
     .store('r10', value + VALUE.last, 'r1', 8);
-  code.insert('values', valueKey, value).lookup('values', valueKey).jumpIf('eq', 'r0', 0, dropped);
+  code.insert('values', valueKey, value).jumpIf('eq', 'r0', 0, inserted);
+  // Another thread was first, who tells of it; or there is no room.
+  code
+    .mov('r1', -1)
+    .atomicAdd('r9', CALL.values + which * 4, 'r1', 4)
+    .lookup('values', valueKey)
+    .jumpIf('eq', 'r0', 0, dropped)
+    .jump(next)
+    .label(inserted);
   if (options.tellsCalls) emitValueEvent(code);
   if (options.isLean === true) noteSeen(code, which, next);
   code.jump(next);

@@ -196,8 +196,7 @@ function copy(data: DataView, at: number, size: number): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset + at, size).slice();
 }
 
-/** Names from the last to the first, each ending with a zero byte. */
-/** As /proc/PID/exe shows it. */
+/** The path of names from the last to the first, each ending with a zero byte, as /proc/PID/exe shows it. */
 function joinPath(bytes: Uint8Array, kind: number): string | null {
   if (bytes.length === 0 || kind === PATH_IS_CUT) return null;
   const path = `/${splitAtNul(bytes).toReversed().map(textOf).join('/')}`;

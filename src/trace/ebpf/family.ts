@@ -8,7 +8,7 @@ import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
 import { executedArgv, type Executables } from './executables.ts';
-import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from './layout.ts';
+import { CALL, CALL_KEY, SELECTOR_CAP, TASK, VALUE, VALUE_KEY } from './layout.ts';
 import { CALL_WORDS, readBigInt, readExact, readNumber, VALUE_WORDS, WordClock } from './map-words.ts';
 
 const CLONE_VFORK = 0x4000;
@@ -273,11 +273,25 @@ export class Family {
   finish(at: number): void {
     // The maps are gone in a moment: nothing is taken out of them any more.
     this.#sweep(true);
+    this.#endWaits(at);
     for (const { process } of this.#entries.values()) {
       if (process.end === null) this.#recorder.endProcess(process, { kind: 'detached' }, at);
     }
     this.#entries.clear();
     this.#live.clear();
+  }
+
+  /** Adds the waits that go on when tracing ends. */
+  #endWaits(at: number): void {
+    const value = new Uint8Array(TASK.size);
+    const view = new DataView(value.buffer);
+    for (const tid of this.#attachment.keys('tasks', 4)) {
+      if (!this.#attachment.look('tasks', tid, value)) continue;
+      const since = view.getBigUint64(TASK.waitSince, true);
+      const calls = this.#entries.get(view.getUint32(TASK.entry, true))?.process.calls;
+      const call = calls?.get(callId(view.getUint32(TASK.waitArch, true), view.getInt32(TASK.waitNr, true)));
+      if (since !== 0n && call !== undefined) call.waited += Math.max(0, at - this.since(since));
+    }
   }
 
   #endEntry(entry: Entry): void {

@@ -7,6 +7,7 @@ import {
   HOT_VALUE_SHIFT,
   HOT_VALUES,
   CALL,
+  CALL_KEY,
   RECENT,
   ROW,
   ROW_SECOND,
@@ -24,7 +25,7 @@ export const TS_COMPAT = 2;
 /** Bits of {@link HOT} by which an index is left of a product of 32 bits. */
 const INDEX_SHIFT = 32 - Math.log2(HOT.slots);
 
-/** Registers of a search for a slot: what is kept, and what is lost but for `slot`. */
+/** Registers of a search for a slot. Given are the entry and the low half; found are the key and the slot, by an index. */
 interface Search {
   readonly entry: Register;
   /** Low half of the key. */
@@ -63,29 +64,47 @@ export function emitShortcut(code: ProgramAssembler): void {
   code.label(none);
 }
 
+/** Places on the stack that {@link emitClaim} reads. */
+interface ClaimPlaces {
+  readonly tidAt: number;
+  /** Key of the call in map `calls`. */
+  readonly keyAt: number;
+  /** Key of the value in map `values`; null for a call without one. */
+  readonly valueKeyAt: number | null;
+}
+
 /**
- * Lets the next such calls of the task take the shortcut. r7 = the task's entry in its map, r8 = the number, r9 = the call's entry in its
- * map, of arch x86_64 and below {@link HOT_NUMBERS}; r3 = the value of its selecting argument, if there is one that is below
- * {@link HOT_VALUES} and in its map.
+ * Lets the next such calls of the task take the shortcut. r8 = the number, below {@link HOT_NUMBERS}, of a call of x86_64, r9 = its entry in its
+ * map; r3 = the value of its selecting argument if it has one, below {@link HOT_VALUES}. All registers but r6 and r7 are lost.
  */
-export function emitClaim(
-  code: ProgramAssembler,
-  { tidAt, entryAt, hasValue }: { tidAt: number; entryAt: number; hasValue: boolean },
-): void {
-  const done = code.fresh('claimed');
+export function emitClaim(code: ProgramAssembler, { tidAt, keyAt, valueKeyAt }: ClaimPlaces): void {
+  const [done, won, gone] = [code.fresh('claimed'), code.fresh('won'), code.fresh('gone')];
   code.load('r1', 'r9', CALL.count, 8).jumpIf('lt', 'r1', HOT_USES, done);
   code.mov('r5', 'r8').alu32('or', 'r5', HOT_MARK);
-  if (hasValue) addValue(code, 'r5', 'r3');
-  code.load('r1', 'r10', tidAt, 4).load('r4', 'r10', entryAt, 4);
+  if (valueKeyAt !== null) addValue(code, 'r5', 'r3');
+  code.load('r1', 'r10', tidAt, 4).load('r4', 'r10', keyAt + CALL_KEY.entry, 4);
   findRecent(code, 'r1', 'r2', 'r3');
   code.mov('r2', 'r4').alu('lsh', 'r2', 32).alu('or', 'r2', 'r1').store('r3', 0, 'r2', 8);
-  const search = { entry: 'r4', low: 'r5', index: 'r3', key: 'r2', slot: 'r1' } as const;
+  // In neither of the two slots: a key that is in both would be counted in one and read in the other.
+  const search = { entry: 'r4', low: 'r5', index: 'r3', key: 'r2', slot: 'r8' } as const;
   findSlot(code, search);
-  const [free, taken] = [code.fresh('free'), code.fresh('taken')];
-  code.load('r0', 'r1', HOT.key, 8).jumpIf('eq', 'r0', 'r2', done).jumpIf('ne', 'r0', 0, taken).label(free);
-  code.compareExchange('r1', HOT.key, 'r2', 8).jump(done).label(taken);
+  code.load('r0', 'r8', HOT.key, 8).jumpIf('eq', 'r0', 'r2', done);
   findNeighbour(code, search);
-  code.mov('r0', 0).compareExchange('r1', HOT.key, 'r2', 8).label(done);
+  code.load('r0', 'r8', HOT.key, 8).jumpIf('eq', 'r0', 'r2', done);
+  findNeighbour(code, search);
+  code.mov('r0', 0).compareExchange('r8', HOT.key, 'r2', 8).jumpIf('eq', 'r0', 0, won);
+  findNeighbour(code, search);
+  code.mov('r0', 0).compareExchange('r8', HOT.key, 'r2', 8).jumpIf('eq', 'r0', 0, won);
+  // Whoever takes the call out of its map does so before looking for its slots: one of the two sees the other.
+  code.jump(done).label(won).lookup('calls', keyAt).jumpIf('eq', 'r0', 0, gone);
+  if (valueKeyAt !== null) code.lookup('values', valueKeyAt).jumpIf('eq', 'r0', 0, gone);
+  code.jump(done).label(gone);
+  // As `Shortcuts.release` does: the slot is nobody's, and not free, until its count is.
+  code
+    .store('r8', HOT.key, 0, 4)
+    .store('r8', HOT.count, 0, 8)
+    .store('r8', HOT.key + 4, 0, 4)
+    .label(done);
 }
 
 /** Sends the next call of a task the long way: it is another program by then, or there is more to be done. Loses r1 to r3. */

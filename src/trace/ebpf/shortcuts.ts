@@ -31,38 +31,41 @@ export class Shortcuts implements Disposable {
 
   /** Uses of a call of x86-64 that are counted here, with this value of its selecting argument or without one; 0 if none are. */
   count(entry: number, nr: number, value: number | null): number {
-    const at = this.#find(entry, nr, value);
-    return at === null ? 0 : readNumber(this.#words, at + HOT.count / 4);
+    return this.#find(entry, nr, value).reduce(
+      (sum, at) => sum + readNumber(this.#words, at + HOT.count / 4),
+      0,
+    );
   }
 
   /**
-   * As {@link count}, and nothing is counted here from now on until there are many uses again. If the process lives, uses
-   * that come at the same moment may not be counted.
+   * As {@link count}, and nothing is counted here from now on until there are many uses again. The call has to be out of its map by then, or
+   * else may get a slot again. If the process lives, uses that come at the same moment may not be counted, or for another call.
    */
   release(entry: number, nr: number, value: number | null): number {
-    const at = this.#find(entry, nr, value);
-    if (at === null) return 0;
-    const count = readNumber(this.#words, at + HOT.count / 4);
-    // In this order: a slot whose key is 0 may be taken by another call at once.
-    for (const word of [HOT.count / 4, HOT.count / 4 + 1, HOT.key / 4, HOT.key / 4 + 1]) {
-      Atomics.store(this.#words, at + word, 0);
+    let sum = 0;
+    for (const at of this.#find(entry, nr, value)) {
+      // The slot is nobody's, and not free, until its count is.
+      Atomics.store(this.#words, at + HOT.key / 4, 0);
+      sum += readNumber(this.#words, at + HOT.count / 4);
+      for (const word of [HOT.count / 4, HOT.count / 4 + 1, HOT.key / 4 + 1]) {
+        Atomics.store(this.#words, at + word, 0);
+      }
     }
-    return count;
+    return sum;
   }
 
   [Symbol.dispose](): void {
     this.#bpfLibc.munmap(this.#address, BYTES);
   }
 
-  #find(entry: number, nr: number, value: number | null): number | null {
-    if (nr < 0 || nr >= HOT_NUMBERS || (value ?? 0) >= HOT_VALUES - 1) return null;
+  /** Where the slots of a key are: one, or none; two only if two processors were making one at the same moment. */
+  #find(entry: number, nr: number, value: number | null): readonly number[] {
+    if (nr < 0 || nr >= HOT_NUMBERS || (value ?? 0) >= HOT_VALUES - 1) return [];
     const low = (HOT_MARK | (value === null ? 0 : (value + 1) << HOT_VALUE_SHIFT) | nr) >>> 0;
     const first = hotIndex(entry, low);
-    for (const slot of [first, first ^ 1]) {
-      const at = slot * WORDS;
-      if (this.#words[at] === low && this.#words[at + 1] === entry) return at;
-    }
-    return null;
+    return [first * WORDS, (first ^ 1) * WORDS].filter(
+      (at) => this.#words[at] === low && this.#words[at + 1] === entry,
+    );
   }
 }
 
