@@ -35,7 +35,9 @@ export function spawn(command: string, args: readonly string[], options: Filtere
     );
   }
   checkStartable(policy);
-  const [tree] = compilePolicy({ ...policy, phases: policy.phases.slice(0, 1) }, false);
+  // Nobody switches this child: the sets of single programs are not for it.
+  const first = policy.phases.slice(0, 1).map((phase) => ({ ...phase, programs: [] }));
+  const [tree] = compilePolicy({ ...policy, phases: first }, false);
   if (tree?.program !== null) throw new UsageError('spawn: the policy has no set for the whole tree');
   const directory =
     rest.cwd === undefined ? process.cwd() : `${rest.cwd instanceof URL ? rest.cwd.pathname : rest.cwd}`;

@@ -416,6 +416,66 @@ describe('callgate run with two phases', () => {
   });
 });
 
+describe('a child that asks not to be traced', () => {
+  /** Whether the child was refused, or made and held to what its parent is held to: either way it has not made the directory. */
+  function escaped(document: Policy, words: readonly string[], path: string): boolean {
+    const result = runProbe(document, words);
+    const [first = ''] = lines(result);
+    expect(first).toMatch(/^(untraced3? Function not implemented|mkdir Operation not permitted)$/);
+    return existsSync(path);
+  }
+
+  it.each(['untraced', 'untraced3'])(
+    'does not get round a later phase that comes without stops, by %s',
+    (word) => {
+      const path = newPath();
+      const words = [word, 'sleep=600', `mkdir=${path}`];
+      expect(escaped(twoPhases('after:200ms'), words, path)).toBe(false);
+    },
+  );
+
+  it.each(['untraced', 'untraced3'])('does not get round the set of what it executes, by %s', (word) => {
+    const [tool, path] = [newPath('tool'), newPath()];
+    copyFileSync(probe, tool);
+    const own = { path: tool, buildId: null, calls: allBut(NO_MKDIR) };
+    const words = [word, `exec=${tool}`, `mkdir=${path}`];
+    expect(escaped(policy([phase('all', null, [], { programs: [own] })]), words, path)).toBe(false);
+  });
+
+  it('may be made where nobody is to follow it, and is under the same filter', () => {
+    const path = newPath();
+    expect(lines(runProbe(denying(NO_MKDIR), ['untraced', 'status', `mkdir=${path}`]))).toEqual([
+      'filters 1 tracer no no_new_privs 1',
+      'mkdir Operation not permitted',
+    ]);
+  });
+
+  it.each(['untraced', 'untraced3'])('is seen by an audit where its making is denied, by %s', (word) => {
+    const denied = [...NO_MKDIR, 'clone', 'clone3'];
+    const { stdout, stderr } = runProbe(denying(denied), [word, 'status', `mkdir=${newPath()}`], ['--audit']);
+    expect(stdout).toBe('filters 1 tracer yes no_new_privs 1\nmkdir done\n');
+    expect(stderr).toContain('would be denied mkdir');
+  });
+
+  it.each(['untraced', 'untraced3'])(
+    'is not made under an audit where its making is allowed, by %s',
+    (word) => {
+      const { stdout } = runProbe(denying(NO_MKDIR), [word, 'status', `mkdir=${newPath()}`], ['--audit']);
+      expect(stdout).toBe(`${word} Function not implemented\n`);
+    },
+  );
+
+  it('keeps no program from its threads, although clone3 fails', () => {
+    const document = policy([
+      phase('setup', null, ['clone']),
+      phase('main', 'after:200ms', [...NO_MKDIR, 'clone']),
+    ]);
+    const words = ['thread', 'sleep=600', 'thread', 'say=threads work'];
+    const result = runProbe(document, words);
+    expect([lines(result), result.status]).toEqual([['threads work'], 0]);
+  });
+});
+
 describe('callgate run --exec', () => {
   it('becomes the program: same pid, same parent, one filter and no tracer', async () => {
     const file = writePolicy(directory.path, denying(NO_MKDIR));

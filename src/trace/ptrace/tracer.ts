@@ -328,7 +328,11 @@ class PtraceTracer {
       if (this.#enforcer === null) {
         // With syscall stops the entry stop, which comes first, has recorded the call.
         if (!task.entered) this.#calls.enter(task, at);
-      } else if (isOurs) this.#enforcer.audit(task, at);
+      } else if (isOurs) {
+        this.#enforcer.audit(task, at);
+        // With syscall stops the entry stop has seen to it.
+        if (!task.entered && ptrace.fetchSyscallInfo(task.tid)) this.#calls.keepInSight(task);
+      }
       if (!isOurs) this.#refuse(task);
     }
     this.#resume(task, 0);
