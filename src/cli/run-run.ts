@@ -6,6 +6,7 @@ import { startRun } from '../enforce/run.ts';
 import { buildPolicy } from '../policy/build.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
+import { findProgram } from '../policy/policy-sets.ts';
 import type { ExitStatus } from '../profile/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { plainWhy } from '../policy/why.ts';
@@ -121,11 +122,12 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
   }
   if (event.kind !== 'filtered') return;
   const { pid, phase, program, problem } = event;
-  const whose = program === null ? '' : ` for ${program}`;
+  const whose = program === null ? '' : ` for ${program.path}`;
   if (problem === null) {
     if (args.quiet !== true) {
       const { calls: whole = [], programs = [] } = policy.phases[phase] ?? {};
-      const calls = (programs.find(({ path }) => path === program)?.calls ?? whole).length;
+      const own = program === null ? undefined : findProgram(programs, program);
+      const calls = (own?.calls ?? whole).length;
       say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
     }
     return;

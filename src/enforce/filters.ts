@@ -24,7 +24,7 @@ export function compilePolicy(policy: Policy, audit: boolean): PhaseFilter[] {
       const filter = audit ? rehearse(lowered) : lowered;
       return {
         phase,
-        program: program?.path ?? null,
+        program: program === null ? null : { path: program.path, buildId: program.buildId },
         filter: encodeProgram(compileFilter(isFollowed ? keepInSight(filter) : filter)),
       };
     }),

@@ -29,6 +29,8 @@ import {
 
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let probe: string;
+/** The same program in several builds, by build-id. */
+const builds: Record<string, string> = {};
 
 beforeAll(() => {
   process.env['XDG_RUNTIME_DIR'] = directory.path;
@@ -36,6 +38,9 @@ beforeAll(() => {
   const source = readFileSync(new URL('./fixtures/probe.c', import.meta.url), 'utf8');
   // With exported symbols, so that its functions have names in a backtrace.
   probe = compile(source, ['-pthread', '-rdynamic']);
+  for (const buildId of ['aaaa', 'bbbb', 'cccc']) {
+    builds[buildId] = compile(source, ['-pthread', `-Wl,--build-id=0x${buildId}`]);
+  }
 });
 
 afterAll(() => directory[Symbol.dispose]());
@@ -781,6 +786,51 @@ describe('each program of a tree', () => {
     const file = writePolicy(directory.path, perProgram(a, b));
     const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, pgrp, sid]);
     expect(stdout.trim().split('\n').map(allowed)).toEqual([false, true]);
+  });
+
+  it.each([
+    ['in this order', false],
+    ['in the other', true],
+  ])('is held to the set of its own build, whichever comes last: %s', (_, isReversed) => {
+    const tool = newPath('tool');
+    const sets = [
+      { path: tool, buildId: 'aaaa', calls: allBut(['getpgrp']) },
+      { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
+    ];
+    const programs = isReversed ? sets.toReversed() : sets;
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const found = ['aaaa', 'bbbb', 'cccc'].map((buildId) => {
+      copyFileSync(builds[buildId] as string, tool);
+      const script = `${tool} ${pgrp} ${sid}; true`;
+      const { stdout, stderr } = callgate(['run', '-q', '--policy', file, '--', '/bin/sh', '-c', script]);
+      return [stdout.trim().split('\n').map(allowed), stderr];
+    });
+    expect(found).toEqual([
+      [[false, true], ''],
+      [[true, false], ''],
+      [
+        [true, true],
+        `callgate: warning: ${tool} is another build than the one that was traced, so it is held to the set of the tree alone (trace it again)\n`,
+      ],
+    ]);
+  });
+
+  it('is held to a set that is for any build, and of those for a build to the one that fits', () => {
+    const tool = newPath('tool');
+    const programs = [
+      { path: tool, buildId: null, calls: allBut(['getpgrp']) },
+      { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
+    ];
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const found = ['aaaa', 'bbbb'].map((buildId) => {
+      copyFileSync(builds[buildId] as string, tool);
+      const { stdout } = callgate(['run', '-q', '--policy', file, '--', tool, pgrp, sid]);
+      return stdout.trim().split('\n').map(allowed);
+    });
+    expect(found).toEqual([
+      [false, true],
+      [true, false],
+    ]);
   });
 
   it('is named by an audit when it goes beyond its own set', () => {

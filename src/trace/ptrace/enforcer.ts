@@ -1,8 +1,9 @@
 import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { errnoName } from '../../abi/errno.ts';
+import { findProgram, type ProgramKey } from '../../policy/policy-sets.ts';
 import { REG } from '../../sys/ptrace.ts';
 import type { Enforcement, PhaseFilter, Violation } from '../backend.ts';
-import { readExecutable } from '../proc.ts';
+import type { Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { archIndex } from './call-kinds.ts';
 import type { Context } from './context.ts';
@@ -23,12 +24,18 @@ export type Verdict = 'resume' | 'release';
 export class Enforcer {
   readonly #context: Context;
   readonly #enforcement: Enforcement;
+  readonly #files: Programs;
   readonly #lastPhase: number;
+  /** Programs with sets of their own, in whatever phase. */
+  readonly #named: readonly ProgramKey[];
   /** The filter that a process was given last. */
   readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
   /** Programs whose own filters a process has, its inherited ones included. */
-  readonly #sets: WeakMap<ProcessRecord, readonly string[]> = new WeakMap();
-  readonly #programs: WeakMap<ProcessRecord, string | null> = new WeakMap();
+  readonly #sets: WeakMap<ProcessRecord, readonly ProgramKey[]> = new WeakMap();
+  readonly #programs: WeakMap<ProcessRecord, ProgramKey | null> = new WeakMap();
+  /** The filter that a process should have in a phase. */
+  readonly #wants: WeakMap<ProcessRecord, { readonly phase: number; readonly filter: PhaseFilter }> =
+    new WeakMap();
   readonly #released: WeakSet<ProcessRecord> = new WeakSet();
   /**
    * Threads that ran while another one brought the filter to all, with what they had before: a child that one of
@@ -36,21 +43,28 @@ export class Enforcer {
    */
   readonly #unseen: Map<Task, PhaseFilter | null> = new Map();
 
-  constructor(context: Context, enforcement: Enforcement) {
+  constructor(context: Context, enforcement: Enforcement, files: Programs) {
     this.#context = context;
     this.#enforcement = enforcement;
+    this.#files = files;
+    this.#named = enforcement.filters.flatMap(({ program }) => program ?? []);
     this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
   }
 
   /**
    * A process has begun a program: one that may be executed and not be read cannot be told by an unprivileged callgate, and then it is not
-   * known whether it has a set of its own.
+   * known whether it has a set of its own. A build that the policy does not know has none.
    */
   began(process: ProcessRecord): void {
-    const { filters, audit, ifStuck } = this.#enforcement;
+    const { audit, ifStuck } = this.#enforcement;
     const { host, libc, ptrace } = this.#context;
     const { pid, phase } = process;
-    if (!filters.some(({ program }) => program !== null) || this.#programOf(process) !== null) return;
+    if (this.#named.length === 0) return;
+    const program = this.#programOf(process);
+    if (program !== null) {
+      this.#warnOfBuild(program);
+      return;
+    }
     // Otherwise it has been killed meanwhile.
     if (!ptrace.getRegisters(pid)) return;
     const problem = 'which program it is cannot be told (it may be executed and not be read)';
@@ -64,6 +78,16 @@ export class Enforcer {
     host.send({ kind: 'filtered', pid, phase, program: null, problem, at: host.now() });
     // SAFETY: no memory is passed; the pid is that of a tracee, which has not been waited for.
     if (ifStuck === 'kill') libc.kill(pid, SIGKILL);
+  }
+
+  #warnOfBuild(program: ProgramKey): void {
+    const { path } = program;
+    if (!this.#named.some((named) => named.path === path) || findProgram(this.#named, program) !== undefined)
+      return;
+    this.#context.host.send({
+      kind: 'warning',
+      text: `${path} is another build than the one that was traced, so it is held to the set of the tree alone (trace it again)`,
+    });
   }
 
   /** Whether the process is being let go of. */
@@ -165,7 +189,7 @@ export class Enforcer {
       violation: {
         pid: process.pid,
         tid,
-        program: this.#programOf(process),
+        program: this.#programOf(process)?.path ?? null,
         sets: this.#setsOf(process),
         phase: process.phase,
         arch,
@@ -187,21 +211,27 @@ export class Enforcer {
   }
 
   #wanted(process: ProcessRecord): PhaseFilter {
-    const { filters } = this.#enforcement;
-    const program = this.#programOf(process);
-    const own = filters.findLast(
-      (one) => one.phase <= process.phase && one.program !== null && one.program === program,
-    );
-    const tree = filters.findLast((one) => one.phase <= process.phase && one.program === null);
-    if (own !== undefined && own.phase === (tree?.phase ?? own.phase)) return own;
-    return (tree ?? own) as PhaseFilter;
+    const { phase } = process;
+    const known = this.#wants.get(process);
+    if (known?.phase === phase) return known.filter;
+    const filter = this.#choose(phase, this.#programOf(process));
+    this.#wants.set(process, { phase, filter });
+    return filter;
+  }
+
+  /** That of the program in this phase, or else that of the tree, which every phase has. */
+  #choose(phase: number, program: ProgramKey | null): PhaseFilter {
+    const filters = this.#enforcement.filters.filter((one) => one.phase === phase);
+    const own = filters.flatMap((filter) => (filter.program === null ? [] : [{ ...filter.program, filter }]));
+    const found = program === null ? undefined : findProgram(own, program);
+    return found?.filter ?? (filters.find((one) => one.program === null) as PhaseFilter);
   }
 
   /** Whether no tighter filter can come for this process: it is in the last phase, and no exec is to be watched for. */
   #isFinal(process: ProcessRecord): boolean {
     if (process.phase < this.#lastPhase) return false;
     if (this.#lastPhase === 0) return false;
-    return !this.#enforcement.filters.some(({ program }) => program !== null);
+    return this.#named.length === 0;
   }
 
   #install(task: Task, due: PhaseFilter): boolean {
@@ -227,14 +257,14 @@ export class Enforcer {
     return false;
   }
 
-  #setsOf(process: ProcessRecord): readonly string[] {
+  #setsOf(process: ProcessRecord): readonly ProgramKey[] {
     return this.#sets.get(process) ?? [];
   }
 
-  #programOf(process: ProcessRecord): string | null {
+  #programOf(process: ProcessRecord): ProgramKey | null {
     let program = this.#programs.get(process);
     if (program === undefined) {
-      program = readExecutable(process.pid);
+      program = this.#files.identify(process.pid);
       this.#programs.set(process, program);
     }
     return program;

@@ -94,9 +94,10 @@ class PtraceTracer {
         // At its end a task that a filter killed still shows its last call.
         (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
-    this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement);
+    const programs = new Programs(host.recorder, libc);
+    this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement, programs);
     this.#adaptive = request.method === 'adaptive' ? new Adaptive(this.#context) : null;
-    this.#family = new Family(this.#context, new Programs(host.recorder, libc));
+    this.#family = new Family(this.#context, programs);
     this.#breakpoints = new Breakpoints(this.#context);
     this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#adaptive);
   }
