@@ -781,6 +781,51 @@ describe('each program of a tree', () => {
     expect(stdout.trim().split('\n').map(allowed)).toEqual([false, false, false, false]);
   });
 
+  it('gets each filter once, however often programs take turns', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const turns = Array.from({ length: 30 }, () => [`exec=${b}`, `exec=${probe}`, `exec=${a}`]).flat();
+    const { stdout, stderr } = callgate([
+      'run',
+      '--policy',
+      file,
+      '--',
+      a,
+      ...turns,
+      'fork',
+      'status',
+      pgrp,
+      sid,
+    ]);
+    const [filters, ...calls] = stdout.trim().split('\n');
+    expect([filters?.slice(0, 9), calls.map(allowed)]).toEqual(['filters 3', [false, false]]);
+    expect(stderr.match(/is held to/g)).toHaveLength(2);
+  });
+
+  it('gets none for a set that allows what the tree may do', () => {
+    const { a, b } = tools();
+    const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
+    const programs = [set(a, []), set(b, ['getsid'])];
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const words = ['status', `exec=${b}`, 'status', `exec=${a}`, 'status'];
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, ...words]);
+    expect(stdout.match(/filters [0-9]+/g)).toEqual(['filters 1', 'filters 2', 'filters 2']);
+  });
+
+  it('gets a filter of each phase, and none of an earlier one again', () => {
+    const { a, b } = tools();
+    const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
+    const phases = [
+      phase('setup', null, [], { programs: [set(a, ['getpgrp'])] }),
+      phase('main', 'syscall:getppid', ['rmdir'], { programs: [set(b, ['rmdir', 'getsid'])] }),
+    ];
+    const file = writePolicy(directory.path, policy(phases));
+    const switched = [`${nr('getppid')}`, 'status'];
+    const turns = [`exec=${b}`, 'status', `exec=${a}`, 'status', `exec=${b}`, pgrp, sid, 'status'];
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, 'status', ...switched, ...turns]);
+    expect(stdout.match(/filters [0-9]+/g)).toEqual([2, 3, 4, 4, 4].map((count) => `filters ${count}`));
+  });
+
   it('is held to its set if it is the program that was started', () => {
     const { a, b } = tools();
     const file = writePolicy(directory.path, perProgram(a, b));

@@ -28,10 +28,14 @@ export class Enforcer {
   readonly #lastPhase: number;
   /** Programs with sets of their own, in whatever phase. */
   readonly #named: readonly ProgramKey[];
-  /** The filter that a process was given last. */
-  readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
-  /** Programs whose own filters a process has, its inherited ones included. */
-  readonly #sets: WeakMap<ProcessRecord, readonly ProgramKey[]> = new WeakMap();
+  /** The filters that a process has, its inherited ones included: none is ever lost, and each need be there only once. */
+  readonly #chains: WeakMap<ProcessRecord, readonly PhaseFilter[]> = new WeakMap();
+  /** What every process has from the start. */
+  readonly #first: readonly PhaseFilter[];
+  /** By filter: the same for those that do the same. */
+  readonly #effects: ReadonlyMap<PhaseFilter, string>;
+  /** The filter that a process could not be given, and goes on without. */
+  readonly #refused: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
   readonly #programs: WeakMap<ProcessRecord, ProgramKey | null> = new WeakMap();
   /** The filter that a process should have in a phase. */
   readonly #wants: WeakMap<ProcessRecord, { readonly phase: number; readonly filter: PhaseFilter }> =
@@ -41,14 +45,17 @@ export class Enforcer {
    * Threads that ran while another one brought the filter to all, with what they had before: a child that one of
    * them was making may have been made before that.
    */
-  readonly #unseen: Map<Task, PhaseFilter | null> = new Map();
+  readonly #unseen: Map<Task, readonly PhaseFilter[]> = new Map();
 
   constructor(context: Context, enforcement: Enforcement, files: Programs) {
     this.#context = context;
     this.#enforcement = enforcement;
     this.#files = files;
     this.#named = enforcement.filters.flatMap(({ program }) => program ?? []);
-    this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
+    const { filters } = enforcement;
+    this.#first = filters.filter(({ phase, program }) => phase === 0 && program === null);
+    this.#effects = new Map(filters.map((one) => [one, Buffer.from(one.filter).toString('latin1')]));
+    this.#lastPhase = Math.max(...filters.map(({ phase }) => phase));
   }
 
   /**
@@ -122,22 +129,19 @@ export class Enforcer {
     if (this.#unseen.size > 0) this.#unseen.delete(task);
   }
 
-  /** A process begins with the filter that its parent had as it was made. */
+  /** A process begins with the filters that its parent had as it was made. */
   inherit(child: ProcessRecord, parent: Task): void {
-    const before = this.#unseen.get(parent);
+    this.#chains.set(child, this.#unseen.get(parent) ?? this.#chainOf(parent.process));
     this.#unseen.delete(parent);
-    const installed = before === undefined ? this.#installed.get(parent.process) : before;
-    if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
-    this.#sets.set(child, this.#setsOf(parent.process));
+    const refused = this.#refused.get(parent.process);
+    if (refused !== undefined) this.#refused.set(child, refused);
     // It may not tell any more: nobody but root is told by a process that is not dumpable.
     this.#programs.set(child, this.#programOf(parent.process));
   }
 
-  /** A program that a process executes is under the filter that was there before. */
+  /** A program that a process executes is under the filters that were there before. */
   inheritOverExec(process: ProcessRecord, before: ProcessRecord): void {
-    const installed = this.#installed.get(before);
-    if (installed !== undefined) this.#installed.set(process, installed);
-    this.#sets.set(process, this.#setsOf(before));
+    this.#chains.set(process, this.#chainOf(before));
     this.began(process);
   }
 
@@ -205,9 +209,13 @@ export class Enforcer {
   /** The filter that the process should have and has not, or null. */
   #due(process: ProcessRecord): PhaseFilter | null {
     const wanted = this.#wanted(process);
-    const installed = this.#installed.get(process);
-    if (installed === undefined) return wanted.phase === 0 && wanted.program === null ? null : wanted;
-    return wanted === installed ? null : wanted;
+    const chain = this.#chainOf(process);
+    if (chain.includes(wanted) || this.#refused.get(process) === wanted) return null;
+    const effect = this.#effects.get(wanted);
+    if (!chain.some((one) => this.#effects.get(one) === effect)) return wanted;
+    // A set of its own that is no narrower than what holds it already does hold it.
+    this.#chains.set(process, [...chain, wanted]);
+    return null;
   }
 
   #wanted(process: ProcessRecord): PhaseFilter {
@@ -243,12 +251,11 @@ export class Enforcer {
     if (injection.kind === 'gone' || injection.kind === 'later') return false;
     for (const other of this.#context.tasks.values()) {
       if (other.process !== process || other === task || this.#unseen.has(other)) continue;
-      this.#unseen.set(other, this.#installed.get(process) ?? null);
+      this.#unseen.set(other, this.#chainOf(process));
     }
-    this.#installed.set(process, due);
-    const sets = this.#setsOf(process);
-    if (due.program !== null && !sets.includes(due.program)) this.#sets.set(process, [...sets, due.program]);
     const problem = explain(injection);
+    if (problem === null) this.#chains.set(process, [...this.#chainOf(process), due]);
+    else this.#refused.set(process, due);
     const { phase, program } = due;
     host.send({ kind: 'filtered', pid: process.pid, phase, program, problem, at: began });
     if (problem === null || this.#enforcement.ifStuck === 'keep') return true;
@@ -257,8 +264,17 @@ export class Enforcer {
     return false;
   }
 
+  /** Programs whose sets hold a process, each once however many phases it has been in. */
   #setsOf(process: ProcessRecord): readonly ProgramKey[] {
-    return this.#sets.get(process) ?? [];
+    const programs = this.#chainOf(process).flatMap(({ program }) => program ?? []);
+    return programs.filter(({ path, buildId }, index) => {
+      const first = programs.findIndex((other) => other.path === path && other.buildId === buildId);
+      return first === index;
+    });
+  }
+
+  #chainOf(process: ProcessRecord): readonly PhaseFilter[] {
+    return this.#chains.get(process) ?? this.#first;
   }
 
   #programOf(process: ProcessRecord): ProgramKey | null {
