@@ -481,6 +481,31 @@ describe('a child that asks not to be traced', () => {
   });
 });
 
+describe('the helper that wakes the supervisor', () => {
+  /** A child of callgate that has nothing but its name for a command line; there may be none for a moment. */
+  function helper(parent: number): number | undefined {
+    return childrenOf(parent).find((pid) => commandLine(pid) === 'callgate\0');
+  }
+
+  it.each(['after:700ms', 'key'])(
+    'can be killed, and the phase comes nevertheless, by %s',
+    async (trigger) => {
+      const [go, path] = [newPath(), newPath()];
+      const words = ['say=up', `await=${go}`, `mkdir=${path}`];
+      const { running, pid } = await background(twoPhases(trigger), words);
+      for (let time = 0; time < 3; time++) {
+        const old = helper(running.pid) as number;
+        process.kill(old, 'SIGKILL');
+        await until('another helper', () => ![undefined, old].includes(helper(running.pid)));
+      }
+      if (trigger === 'key') callgate(['phase', '--trace', `${running.pid}`, 'main']);
+      await until('the second phase', () => statusField(pid, 'Seccomp_filters') === '2');
+      writeFileSync(go, '');
+      expect(lines(await running.end)).toEqual(['up', 'mkdir Operation not permitted']);
+    },
+  );
+});
+
 describe('callgate run --exec', () => {
   it('becomes the program: same pid, same parent, one filter and no tracer', async () => {
     const file = writePolicy(directory.path, denying(NO_MKDIR));
@@ -1052,6 +1077,22 @@ describe('what callgate run refuses, before anything has run', () => {
   });
 });
 
+/** Children of all threads of a process. */
+function childrenOf(parent: number): number[] {
+  return readdirSync(`/proc/${parent}/task`).flatMap((tid) =>
+    readFileSync(`/proc/${parent}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Empty if the process is gone. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
 /** Starts the probe, which says `up` first, and finds its pid. */
 async function background(
   document: Policy,
@@ -1067,10 +1108,7 @@ async function background(
     ...words,
   ]);
   await running.waitFor('up');
-  const children = readdirSync(`/proc/${running.pid}/task`).flatMap((tid) =>
-    readFileSync(`/proc/${running.pid}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  );
-  const pid = children.find(isProbe);
+  const pid = childrenOf(running.pid).find(isProbe);
   if (pid === undefined) throw new Error('the program is not among the children of callgate');
   programs.push(pid);
   return { running, pid };
