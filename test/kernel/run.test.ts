@@ -287,8 +287,10 @@ describe('a kill by the filter', () => {
 
   it('is not made up for a program that dies of SIGSYS by itself', () => {
     const { stderr, signal } = killed(['bystander', 'raise=31']);
-    expect(signal).toBe('SIGSYS');
-    expect(stderr).not.toContain('killed for');
+    expect([signal, stderr]).toEqual(['SIGSYS', '']);
+    const waiting = runProbe(twoPhases('key'), ['raise=31']);
+    expect(waiting.signal).toBe('SIGSYS');
+    expect(waiting.stderr).not.toContain('let go of');
   });
 
   it('shows the values of arguments that select what a call does', () => {
@@ -830,8 +832,8 @@ describe('each program of a tree', () => {
   it('gets none for a set that allows what the tree may do', () => {
     const { a, b } = tools();
     const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
-    const programs = [set(a, []), set(b, ['getsid'])];
-    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const own = [set(a, []), set(b, ['getsid'])];
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
     const words = ['status', `exec=${b}`, 'status', `exec=${a}`, 'status'];
     const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, ...words]);
     expect(stdout.match(/filters [0-9]+/g)).toEqual(['filters 1', 'filters 2', 'filters 2']);
@@ -867,8 +869,8 @@ describe('each program of a tree', () => {
       { path: tool, buildId: 'aaaa', calls: allBut(['getpgrp']) },
       { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
     ];
-    const programs = isReversed ? sets.toReversed() : sets;
-    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const own = isReversed ? sets.toReversed() : sets;
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
     const found = ['aaaa', 'bbbb', 'cccc'].map((buildId) => {
       copyFileSync(builds[buildId] as string, tool);
       const script = `${tool} ${pgrp} ${sid}; true`;
@@ -887,11 +889,11 @@ describe('each program of a tree', () => {
 
   it('is held to a set that is for any build, and of those for a build to the one that fits', () => {
     const tool = newPath('tool');
-    const programs = [
+    const own = [
       { path: tool, buildId: null, calls: allBut(['getpgrp']) },
       { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
     ];
-    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs })]));
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
     const found = ['aaaa', 'bbbb'].map((buildId) => {
       copyFileSync(builds[buildId] as string, tool);
       const { stdout } = callgate(['run', '-q', '--policy', file, '--', tool, pgrp, sid]);
@@ -1067,12 +1069,43 @@ describe('what callgate run refuses, before anything has run', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
-  it('a program that is not there, with the exit code of a shell', () => {
+  it.each([['run'], ['run', '--exec']])(
+    'a program that is not there, with the exit code of a shell: %s %s',
+    (...words) => {
+      const file = writePolicy(directory.path, denying([]));
+      const result = callgate([...words.filter(Boolean), '--policy', file, '--', 'no-such-program']);
+      expect([result.status, result.stderr]).toEqual([
+        127,
+        'callgate: run: no-such-program: not found in PATH (give its path, or install it)\n',
+      ]);
+    },
+  );
+
+  it('a /proc of another pid namespace', () => {
     const file = writePolicy(directory.path, denying([]));
-    const result = callgate(['run', '--policy', file, '--', 'no-such-program']);
+    const { status, stderr } = run('unshare', [
+      '--fork',
+      '--pid',
+      CALLGATE,
+      'run',
+      '--policy',
+      file,
+      '--',
+      'true',
+    ]);
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^callgate: run: \/proc is that of another pid namespace, /),
+    ]);
+  });
+
+  it('a program that is none', () => {
+    const [file, script] = [writePolicy(directory.path, denying([])), newPath('script')];
+    writeFileSync(script, 'echo hello\n', { mode: 0o755 });
+    const result = callgate(['run', '--policy', file, '--', script]);
     expect([result.status, result.stderr]).toEqual([
-      127,
-      expect.stringMatching(/no-such-program: not found in PATH/),
+      126,
+      expect.stringMatching(/^callgate: run: cannot execute .*: ENOEXEC/),
     ]);
   });
 });
