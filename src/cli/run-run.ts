@@ -6,7 +6,7 @@ import { startRun } from '../enforce/run.ts';
 import { buildPolicy } from '../policy/build.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
-import type { ExitStatus } from '../profile/model.ts';
+import { findProgram } from '../policy/policy-sets.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { plainWhy } from '../policy/why.ts';
 import { describeViolation, formatViolations } from '../report/violations.ts';
@@ -35,7 +35,7 @@ export async function runEnforced(
   const audit = args.audit === true || args.learn === true;
   checkArguments(args, audit);
   const policy = await readPolicy(args);
-  const [, ...rest] = rawArguments(command.length);
+  const [, ...rest] = rawArguments(command.length, 'run');
   const program = [command[0] as string, ...rest] as const;
   if (args.exec === true) {
     // Does not return: this process is the program from here on.
@@ -65,7 +65,7 @@ export async function runEnforced(
   }
   const { exit, error, profile } = outcome;
   for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
-  if (isUnexplainedKill(exit, violations)) say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
+  if (isUnexplainedKill(outcome, violations)) say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
   if (audit) for (const line of formatViolations(violations, phases)) say(line);
   files.report?.commit(violations.map(reportLine).join(''));
   if (violations.length === 0) files.learned?.discard();
@@ -78,9 +78,12 @@ export async function runEnforced(
 const UNEXPLAINED =
   'after it had been let go of: a call outside of its last phase, which --audit shows (callgate does not follow it by then)';
 
-/** Whether a filter seems to have killed the program when nobody looked any more. */
-function isUnexplainedKill(exit: ExitStatus | null, violations: readonly Violation[]): boolean {
+/** Whether a filter seems to have killed the program when nobody looked any more: one that is traced may have sent itself the signal. */
+function isUnexplainedKill({ exit, profile }: TraceOutcome, violations: readonly Violation[]): boolean {
   if (exit?.kind !== 'signaled' || exit.signal !== 'SIGSYS') return false;
+  const root = profile.processes[0]?.pid;
+  const last = profile.processes.findLast(({ pid }) => pid === root);
+  if (last?.exit?.kind !== 'detached') return false;
   return !violations.some(({ outcome }) => outcome === 'killed');
 }
 
@@ -121,11 +124,12 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
   }
   if (event.kind !== 'filtered') return;
   const { pid, phase, program, problem } = event;
-  const whose = program === null ? '' : ` for ${program}`;
+  const whose = program === null ? '' : ` for ${program.path}`;
   if (problem === null) {
     if (args.quiet !== true) {
       const { calls: whole = [], programs = [] } = policy.phases[phase] ?? {};
-      const calls = (programs.find(({ path }) => path === program)?.calls ?? whole).length;
+      const own = program === null ? undefined : findProgram(programs, program);
+      const calls = (own?.calls ?? whole).length;
       say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
     }
     return;

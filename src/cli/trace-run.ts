@@ -123,7 +123,7 @@ function describeChoice({ method, reason }: MethodChoice): string | null {
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {
   // Arguments that are not UTF-8 survive only as bytes.
-  const [, ...rest] = rawArguments(command.length);
+  const [, ...rest] = rawArguments(command.length, 'trace');
   return {
     ...(command[0] === undefined
       ? args.pid === undefined

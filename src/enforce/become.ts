@@ -32,7 +32,7 @@ export function becomeProgram(
       feature: 'x86-64',
     });
   }
-  const path = resolveCommand(command[0], process.env['PATH'], process.cwd());
+  const path = resolveCommand('run', command[0], process.env['PATH'], process.cwd());
   const inherited = inheritedState(process.env[LAUNCH_VARIABLE]);
   const libc = openLibc();
   const image = assembleTrampoline({

@@ -60,7 +60,9 @@ const number = (name: string): number => syscallNumber('x86_64', name) as number
 
 describe('compilePolicy', () => {
   it('makes a filter for each phase, and for each program that has a set of its own', () => {
-    expect(compilePolicy(policy(), false).map(({ phase, program }) => [phase, program])).toEqual([
+    expect(
+      compilePolicy(policy(), false).map(({ phase, program }) => [phase, program?.path ?? null]),
+    ).toEqual([
       [0, null],
       [0, '/bin/tool'],
       [1, null],
@@ -102,6 +104,89 @@ describe('compilePolicy', () => {
     for (const audit of [false, true]) {
       for (const filter of compilePolicy(policy(), audit)) expect(verdict(filter, -1)).toBe('allow');
     }
+  });
+});
+
+describe('a filter of a process that is followed', () => {
+  const UNTRACED = 0x0080_0011n;
+  const bare = (phases: Policy['phases'], more: Partial<Policy> = {}): Policy =>
+    policy({ enosys: [], arches: [{ arch: 'x86_64', newest: 500 }], phases, ...more });
+  const setup = (...names: readonly string[]): Policy['phases'][0] => ({
+    name: 'setup',
+    trigger: null,
+    calls: calls('execve', ...names),
+    programs: [],
+  });
+  const main: Policy['phases'][0] = { name: 'main', trigger: 'key', calls: calls('read'), programs: [] };
+
+  function told(document: Policy, name: string, flags: bigint, audit = false): string[] {
+    return compilePolicy(document, audit).map((filter) => verdict(filter, number(name), [flags]));
+  }
+
+  it('lets no child be born untraced', () => {
+    const document = bare([setup('clone'), { ...main, calls: calls('clone') }]);
+    expect(told(document, 'clone', UNTRACED)).toEqual(['errno(38)', 'errno(38)']);
+    expect(told(document, 'clone', 0x11n)).toEqual(['allow', 'allow']);
+    expect(told(document, 'clone', UNTRACED, true)).toEqual(['errno(38)', 'errno(38)']);
+  });
+
+  it('has clone do what clone3 may do, which can hide its flags', () => {
+    const document = bare([setup('clone3'), main]);
+    for (const audit of [false, true]) {
+      expect(told(document, 'clone3', 0n, audit)[0]).toBe('errno(38)');
+      expect(told(document, 'clone', 0x11n, audit)[0]).toBe('allow');
+      expect(told(document, 'clone', UNTRACED, audit)[0]).toBe('errno(38)');
+    }
+  });
+
+  it('denies what was denied as before', () => {
+    const document = bare([setup(), main]);
+    for (const name of ['clone', 'clone3']) {
+      expect(told(document, name, UNTRACED)).toEqual(['kill_process', 'kill_process']);
+      expect(told(document, name, UNTRACED, true)[0]).toMatch(/^trace/);
+    }
+    const [clone] = calls('clone');
+    const flags = { index: 0, name: 'flags', width: 64 as const, values: [0x11n], free: 0n };
+    const strict = bare([{ ...setup(), calls: [{ ...(clone as PolicyCall), args: [flags] }] }, main]);
+    expect(told(strict, 'clone', 0x11n)[0]).toBe('allow');
+    expect(told(strict, 'clone', UNTRACED)[0]).toBe('kill_process');
+    const free = { ...flags, free: 0x0080_0000n };
+    const loose = bare([{ ...setup(), calls: [{ ...(clone as PolicyCall), args: [free] }] }, main]);
+    expect(told(loose, 'clone', UNTRACED)[0]).toBe('errno(38)');
+    expect(told(loose, 'clone', 0x11n)[0]).toBe('allow');
+  });
+
+  it('is so for programs with sets of their own, in a single phase', () => {
+    const programs = [{ path: '/bin/tool', buildId: null, calls: calls('clone') }];
+    const document = bare([{ ...setup('clone'), programs }]);
+    expect(told(document, 'clone', UNTRACED)).toEqual(['errno(38)', 'errno(38)']);
+  });
+
+  it('is not so where nothing is to come', () => {
+    const document = bare([setup('clone', 'clone3')]);
+    expect(told(document, 'clone', UNTRACED)).toEqual(['allow']);
+    expect(told(document, 'clone3', 0n)).toEqual(['allow']);
+    expect(told(bare([setup('clone'), main], { onViolation: 'log' }), 'clone', UNTRACED)[0]).toBe('allow');
+  });
+
+  it.each(['i386', 'x32'] as const)('is so for %s', (arch) => {
+    const own = ['clone', 'clone3'].map((name) => ({
+      arch,
+      nr: syscallNumber(arch, name) as number,
+      name,
+      args: [],
+      why: [],
+    }));
+    const arches = [
+      { arch: 'x86_64', newest: 500 },
+      { arch, newest: 500 },
+    ] as const;
+    const document = bare([{ ...setup(), calls: own }, main], { arches });
+    const [filter] = compilePolicy(document, false) as [PhaseFilter];
+    const [bit, auditArch] = arch === 'x32' ? [0x4000_0000, AUDIT_ARCH.x86_64] : [0, AUDIT_ARCH.i386];
+    const found = own.map(({ nr }) => verdict(filter, nr + bit, [UNTRACED], auditArch));
+    expect(found).toEqual(['errno(38)', 'errno(38)']);
+    expect(verdict(filter, (own[0]?.nr ?? 0) + bit, [0x11n], auditArch)).toBe('allow');
   });
 });
 

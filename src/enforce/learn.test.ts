@@ -137,13 +137,21 @@ describe('learnViolations', () => {
     expect(learned.phases[0]?.calls[0]?.args).toEqual([]);
   });
 
+  it('adds a call to the set of the build that made it', () => {
+    const programs = ['aa', 'bb'].map((buildId) => ({ path: '/bin/one', buildId, calls: [] }));
+    const seen = violation('mkdir', { sets: [{ path: '/bin/one', buildId: 'bb' }] });
+    const learned = learnViolations(policy([phase('setup', [], programs)]), [seen], 'w');
+    expect(learned.phases[0]?.programs.map(({ calls }) => calls.length)).toEqual([0, 1]);
+  });
+
   it('adds a call to the sets of the programs that held the process, and to no other', () => {
     const programs = ['/bin/one', '/bin/two', '/bin/three'].map((path) => ({
       path,
       buildId: null,
       calls: [],
     }));
-    const seen = violation('mkdir', { program: '/bin/two', sets: ['/bin/one', '/bin/two'] });
+    const sets = ['/bin/one', '/bin/two'].map((path) => ({ path, buildId: null }));
+    const seen = violation('mkdir', { program: '/bin/two', sets });
     const learned = learnViolations(policy([phase('setup', [], programs)]), [seen], 'w');
     expect(learned.phases[0]?.programs.map(({ calls }) => calls.map(({ name }) => name))).toEqual([
       ['mkdir'],

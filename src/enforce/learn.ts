@@ -8,6 +8,7 @@ import {
   type PolicyCall,
   type PolicyPhase,
 } from '../policy/model.ts';
+import type { ProgramKey } from '../policy/policy-sets.ts';
 import type { Violation } from '../trace/backend.ts';
 
 /**
@@ -28,7 +29,7 @@ export function learnViolations(policy: Policy, found: readonly Violation[], why
       programs: phase.programs.map((program) => ({
         ...program,
         calls: here
-          .filter(({ sets }) => sets.includes(program.path))
+          .filter(({ sets }) => sets.some((set) => isSame(set, program)))
           .reduce((calls, violation) => addCall(calls, violation, why), program.calls),
       })),
     };
@@ -39,6 +40,11 @@ export function learnViolations(policy: Policy, found: readonly Violation[], why
   const added = new Set(violations.map(({ arch }) => arch).filter((arch) => !known.includes(arch)));
   const arches = [...policy.arches, ...[...added].map((arch) => ({ arch, newest: newestOf(arch) }))];
   return { ...policy, arches, phases, enosys: policy.enosys.filter((call) => !isLearned(call)) };
+}
+
+/** Builds of a program have sets of their own. */
+function isSame(one: ProgramKey, other: ProgramKey): boolean {
+  return one.path === other.path && one.buildId === other.buildId;
 }
 
 function newestOf(arch: Arch): number {

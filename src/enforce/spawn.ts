@@ -1,4 +1,5 @@
 import { spawn as spawnChild, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { UnsupportedError, UsageError } from '../base/errors.ts';
 import type { Policy } from '../policy/model.ts';
 import { openLibc } from '../sys/libc.ts';
@@ -21,7 +22,7 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
  * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
  * installed the program is not run: the child says so on its stderr and exits with 128 + errno.
  *
- * @throws LaunchError if the program is not there or cannot be executed; nothing has been started then
+ * @throws LaunchError if the program or the directory is not there, or cannot be executed; nothing has been started then
  * @throws PolicyError if the policy cannot be compiled
  */
 export function spawn(command: string, args: readonly string[], options: FilteredSpawnOptions): ChildProcess {
@@ -35,11 +36,12 @@ export function spawn(command: string, args: readonly string[], options: Filtere
     );
   }
   checkStartable(policy);
-  const [tree] = compilePolicy({ ...policy, phases: policy.phases.slice(0, 1) }, false);
+  // Nobody switches this child: the sets of single programs are not for it.
+  const first = policy.phases.slice(0, 1).map((phase) => ({ ...phase, programs: [] }));
+  const [tree] = compilePolicy({ ...policy, phases: first }, false);
   if (tree?.program !== null) throw new UsageError('spawn: the policy has no set for the whole tree');
-  const directory =
-    rest.cwd === undefined ? process.cwd() : `${rest.cwd instanceof URL ? rest.cwd.pathname : rest.cwd}`;
-  const path = resolveCommand(command, (rest.env ?? process.env)['PATH'], directory);
+  const directory = rest.cwd instanceof URL ? fileURLToPath(rest.cwd) : (rest.cwd ?? process.cwd());
+  const path = resolveCommand('spawn', command, (rest.env ?? process.env)['PATH'], directory);
   const image = assembleTrampoline({
     ignoredSignals: 0n,
     blockedSignals: 0n,

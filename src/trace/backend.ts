@@ -1,4 +1,5 @@
 import type { Arch } from '../abi/arch.ts';
+import type { ProgramKey } from '../policy/policy-sets.ts';
 import type { Libc } from '../sys/libc.ts';
 import type { ProcessRecord, RecordedChanges, Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
@@ -49,8 +50,8 @@ export interface Enforcement {
 export interface PhaseFilter {
   /** Index of the phase. */
   readonly phase: number;
-  /** Path of the program, or null for the whole tree. */
-  readonly program: string | null;
+  /** Null for the whole tree; without a build-id it is for every build of the program. */
+  readonly program: ProgramKey | null;
   readonly filter: Uint8Array;
 }
 
@@ -114,7 +115,8 @@ export type TraceEvent =
       readonly kind: 'filtered';
       readonly pid: number;
       readonly phase: number;
-      readonly program: string | null;
+      /** As the filter names it; null for that of the tree. */
+      readonly program: ProgramKey | null;
       readonly problem: string | null;
       readonly at: number;
     }
@@ -153,7 +155,7 @@ export interface Violation {
   readonly tid: number;
   readonly program: string | null;
   /** Programs with sets of their own that hold the process: its own program, and those that it has them from. */
-  readonly sets: readonly string[];
+  readonly sets: readonly ProgramKey[];
   /** Index of the phase that the process was in. */
   readonly phase: number;
   readonly arch: Arch;

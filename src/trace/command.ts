@@ -8,20 +8,29 @@ import { LaunchError } from '../base/errors.ts';
  * Refuses beforehand what the kernel would refuse, so that the reason can be given in words; the
  * kernel has the last word.
  *
+ * @param who begins the messages of errors: what the program is started for
  * @throws LaunchError
  */
-export function resolveCommand(name: string, path: string | undefined, cwd: string): string {
-  if (name === '') throw new LaunchError('trace: the name of the program is empty', 127);
+export function resolveCommand(
+  who: 'trace' | 'run' | 'spawn',
+  name: string,
+  path: string | undefined,
+  cwd: string,
+): string {
+  if (name === '') throw new LaunchError(`${who}: the name of the program is empty`, 127);
+  if (!mayBeDirectory(cwd)) {
+    throw new LaunchError(`${who}: ${cwd}: no such directory to start ${name} in`, 126);
+  }
   if (name.includes('/')) {
     const file = resolve(cwd, name);
-    checkExecutable(file, name);
+    checkExecutable(who, file, name);
     return name.startsWith('/') ? name : file;
   }
   let refused: LaunchError | null = null;
   for (const directory of (path ?? '/usr/local/bin:/usr/bin:/bin').split(':')) {
     const file = resolve(cwd, directory === '' ? '.' : directory, name);
     try {
-      checkExecutable(file, file);
+      checkExecutable(who, file, file);
       return file;
     } catch (error) {
       // Like a shell: a file that is there but cannot be executed is worth telling of if nothing better turns up.
@@ -30,21 +39,30 @@ export function resolveCommand(name: string, path: string | undefined, cwd: stri
       }
     }
   }
-  throw refused ?? new LaunchError(`trace: ${name}: not found in PATH (give its path, or install it)`, 127);
+  throw refused ?? new LaunchError(`${who}: ${name}: not found in PATH (give its path, or install it)`, 127);
 }
 
-function checkExecutable(file: string, shown: string): void {
+/** The kernel has the last word on a directory that cannot be looked at. */
+function mayBeDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return true;
+  }
+}
+
+function checkExecutable(who: string, file: string, shown: string): void {
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new LaunchError(`trace: ${shown}: no such file`, 127);
-  if (stat.isDirectory()) throw new LaunchError(`trace: ${shown}: is a directory, not a program`, 126);
+  if (stat === undefined) throw new LaunchError(`${who}: ${shown}: no such file`, 127);
+  if (stat.isDirectory()) throw new LaunchError(`${who}: ${shown}: is a directory, not a program`, 126);
   try {
     accessSync(file, constants.X_OK);
   } catch {
-    throw new LaunchError(`trace: ${shown}: not executable (chmod +x, or run its interpreter with it)`, 126);
+    throw new LaunchError(`${who}: ${shown}: not executable (chmod +x, or run its interpreter with it)`, 126);
   }
   const interpreter = missingInterpreter(file);
   if (interpreter !== null) {
-    throw new LaunchError(`trace: ${shown}: its interpreter ${interpreter} does not exist`, 127);
+    throw new LaunchError(`${who}: ${shown}: its interpreter ${interpreter} does not exist`, 127);
   }
 }
 

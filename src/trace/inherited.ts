@@ -65,8 +65,8 @@ function notedEnvironment(): Uint8Array | null {
 }
 
 /** The last `count` arguments of this process as bytes, which may not be UTF-8. */
-export function rawArguments(count: number): Uint8Array[] {
-  requireProc();
+export function rawArguments(count: number, who: 'trace' | 'run'): Uint8Array[] {
+  requireProc(who);
   return count === 0 ? [] : splitAtNul(readFileSync('/proc/self/cmdline')).slice(-count);
 }
 

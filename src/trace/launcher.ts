@@ -29,9 +29,10 @@ export function explainEnd(
   status: { kind: 'exited'; code: number } | { kind: 'signaled'; signal: number },
   isEnforced: boolean,
 ): Error {
+  const who = isEnforced ? 'run' : 'trace';
   if (status.kind === 'signaled') {
     return new LaunchError(
-      `trace: ${target.path} was killed by signal ${status.signal} as it was started`,
+      `${who}: ${target.path} was killed by signal ${status.signal} as it was started`,
       126,
     );
   }
@@ -50,7 +51,7 @@ export function explainEnd(
       ? ' (not a program: a script begins with #!, such as #!/bin/sh; or run its interpreter with the script as argument)'
       : '';
   return new LaunchError(
-    `trace: cannot execute ${target.path}: ${name}${advice}`,
+    `${who}: cannot execute ${target.path}: ${name}${advice}`,
     name === 'ENOENT' ? 127 : 126,
   );
 }

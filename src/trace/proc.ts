@@ -23,7 +23,7 @@ export function readStatus(pid: number | 'self'): Map<string, string> | null {
  *
  * @throws UnsupportedError if it is not there, or shows the pids of another namespace
  */
-export function requireProc(): void {
+export function requireProc(who: 'trace' | 'run'): void {
   let self: string | null = null;
   try {
     self = readlinkSync('/proc/self');
@@ -33,7 +33,7 @@ export function requireProc(): void {
   if (self === `${process.pid}`) return;
   const what = self === null ? 'is not there' : 'is that of another pid namespace';
   throw new UnsupportedError(
-    `trace: /proc ${what}, so processes cannot be looked at (mount -t proc proc /proc; unshare does it with --mount-proc)`,
+    `${who}: /proc ${what}, so processes cannot be looked at (mount -t proc proc /proc; unshare does it with --mount-proc)`,
     { feature: '/proc' },
   );
 }

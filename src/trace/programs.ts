@@ -1,4 +1,5 @@
 import { closeSync, openSync, statSync, type Stats } from 'node:fs';
+import type { ProgramKey } from '../policy/policy-sets.ts';
 import type { Libc } from '../sys/libc.ts';
 import { readBuildId } from './build-id.ts';
 import { readArgv, readExecutable, readStatus } from './proc.ts';
@@ -40,6 +41,12 @@ export class Programs {
     const file = this.#fileOf(pid);
     const program = this.#recorder.program(path, file?.buildId ?? null);
     return { program, path, argv, privilege: file === null ? null : privilegeOf(pid, file) };
+  }
+
+  /** The same for who needs to know no more; null if the executable could not be read. */
+  identify(pid: number): ProgramKey | null {
+    const path = readExecutable(pid);
+    return path === null ? null : { path, buildId: this.#fileOf(pid)?.buildId ?? null };
   }
 
   /** Null if the process is gone. A file that has been changed, by its times, is another one. */

@@ -431,7 +431,7 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
-  requireProc();
+  requireProc(options.enforcement === undefined ? 'trace' : 'run');
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
   const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
   const target =
@@ -487,13 +487,14 @@ function launchTarget(
   command: readonly [string, ...(string | Uint8Array)[]],
   options: TraceOptions,
 ): LaunchTarget {
+  const who = options.enforcement === undefined ? 'trace' : 'run';
   const env = options.env ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
   const clean = env.filter(
     (entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`),
   );
   return {
     kind: 'launch',
-    path: resolveCommand(command[0], process.env['PATH'], options.cwd ?? process.cwd()),
+    path: resolveCommand(who, command[0], process.env['PATH'], options.cwd ?? process.cwd()),
     argv: command,
     env: clean,
     cwd: options.cwd ?? null,

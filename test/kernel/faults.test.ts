@@ -109,6 +109,29 @@ describe('a signal to callgate', () => {
     },
   );
 
+  it('reaches the program although the helper that wakes the tracer has been killed', async () => {
+    using directory = temporaryDirectory();
+    const traced = start([
+      'trace',
+      '-q',
+      '--method',
+      'seccomp',
+      '-o',
+      join(directory.path, 'profile'),
+      '--',
+      victim,
+      'wait',
+    ]);
+    await traced.waitFor('began');
+    const helper = (): number | undefined =>
+      childrenOf(traced.pid).find((pid) => commandLine(pid) === 'callgate\0');
+    const old = helper() as number;
+    process.kill(old, 'SIGKILL');
+    await until(() => ![undefined, old].includes(helper()));
+    traced.kill('SIGTERM');
+    expect((await traced.end).signal).toBe('SIGTERM');
+  });
+
   it('that comes at any moment of its start leaves neither a process nor a file behind', async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, 'profile');
@@ -385,14 +408,25 @@ function onTinyDisk(directory: string, command: string, size = '64k'): ReturnTyp
 
 /** The victim that a tracer started. */
 function programOf(tracer: number): number {
-  for (const thread of readdirSync(`/proc/${tracer}/task`)) {
-    for (const child of readFileSync(`/proc/${tracer}/task/${thread}/children`, 'latin1')
-      .split(' ')
-      .filter(Boolean)) {
-      if (readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith(`${victim}\0`)) return Number(child);
-    }
+  const program = childrenOf(tracer).find((pid) => commandLine(pid).startsWith(`${victim}\0`));
+  if (program === undefined) throw new Error(`${tracer} has no victim below it`);
+  return program;
+}
+
+/** Children of all threads of a process. */
+function childrenOf(parent: number): number[] {
+  return readdirSync(`/proc/${parent}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${parent}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Empty if the process is gone. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
   }
-  throw new Error(`${tracer} has no victim below it`);
 }
 
 function pidsOfVictims(): number[] {

@@ -29,6 +29,8 @@ import {
 
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let probe: string;
+/** The same program in several builds, by build-id. */
+const builds: Record<string, string> = {};
 
 beforeAll(() => {
   process.env['XDG_RUNTIME_DIR'] = directory.path;
@@ -36,6 +38,9 @@ beforeAll(() => {
   const source = readFileSync(new URL('./fixtures/probe.c', import.meta.url), 'utf8');
   // With exported symbols, so that its functions have names in a backtrace.
   probe = compile(source, ['-pthread', '-rdynamic']);
+  for (const buildId of ['aaaa', 'bbbb', 'cccc']) {
+    builds[buildId] = compile(source, ['-pthread', `-Wl,--build-id=0x${buildId}`]);
+  }
 });
 
 afterAll(() => directory[Symbol.dispose]());
@@ -282,8 +287,10 @@ describe('a kill by the filter', () => {
 
   it('is not made up for a program that dies of SIGSYS by itself', () => {
     const { stderr, signal } = killed(['bystander', 'raise=31']);
-    expect(signal).toBe('SIGSYS');
-    expect(stderr).not.toContain('killed for');
+    expect([signal, stderr]).toEqual(['SIGSYS', '']);
+    const waiting = runProbe(twoPhases('key'), ['raise=31']);
+    expect(waiting.signal).toBe('SIGSYS');
+    expect(waiting.stderr).not.toContain('let go of');
   });
 
   it('shows the values of arguments that select what a call does', () => {
@@ -414,6 +421,91 @@ describe('callgate run with two phases', () => {
     running.kill('SIGINT');
     expect((await running.end).signal).toBe('SIGINT');
   });
+});
+
+describe('a child that asks not to be traced', () => {
+  /** Whether the child was refused, or made and held to what its parent is held to: either way it has not made the directory. */
+  function escaped(document: Policy, words: readonly string[], path: string): boolean {
+    const result = runProbe(document, words);
+    const [first = ''] = lines(result);
+    expect(first).toMatch(/^(untraced3? Function not implemented|mkdir Operation not permitted)$/);
+    return existsSync(path);
+  }
+
+  it.each(['untraced', 'untraced3'])(
+    'does not get round a later phase that comes without stops, by %s',
+    (word) => {
+      const path = newPath();
+      const words = [word, 'sleep=600', `mkdir=${path}`];
+      expect(escaped(twoPhases('after:200ms'), words, path)).toBe(false);
+    },
+  );
+
+  it.each(['untraced', 'untraced3'])('does not get round the set of what it executes, by %s', (word) => {
+    const [tool, path] = [newPath('tool'), newPath()];
+    copyFileSync(probe, tool);
+    const own = { path: tool, buildId: null, calls: allBut(NO_MKDIR) };
+    const words = [word, `exec=${tool}`, `mkdir=${path}`];
+    expect(escaped(policy([phase('all', null, [], { programs: [own] })]), words, path)).toBe(false);
+  });
+
+  it('may be made where nobody is to follow it, and is under the same filter', () => {
+    const path = newPath();
+    expect(lines(runProbe(denying(NO_MKDIR), ['untraced', 'status', `mkdir=${path}`]))).toEqual([
+      'filters 1 tracer no no_new_privs 1',
+      'mkdir Operation not permitted',
+    ]);
+  });
+
+  it.each(['untraced', 'untraced3'])('is seen by an audit where its making is denied, by %s', (word) => {
+    const denied = [...NO_MKDIR, 'clone', 'clone3'];
+    const { stdout, stderr } = runProbe(denying(denied), [word, 'status', `mkdir=${newPath()}`], ['--audit']);
+    expect(stdout).toBe('filters 1 tracer yes no_new_privs 1\nmkdir done\n');
+    expect(stderr).toContain('would be denied mkdir');
+  });
+
+  it.each(['untraced', 'untraced3'])(
+    'is not made under an audit where its making is allowed, by %s',
+    (word) => {
+      const { stdout } = runProbe(denying(NO_MKDIR), [word, 'status', `mkdir=${newPath()}`], ['--audit']);
+      expect(stdout).toBe(`${word} Function not implemented\n`);
+    },
+  );
+
+  it('keeps no program from its threads, although clone3 fails', () => {
+    const document = policy([
+      phase('setup', null, ['clone']),
+      phase('main', 'after:200ms', [...NO_MKDIR, 'clone']),
+    ]);
+    const words = ['thread', 'sleep=600', 'thread', 'say=threads work'];
+    const result = runProbe(document, words);
+    expect([lines(result), result.status]).toEqual([['threads work'], 0]);
+  });
+});
+
+describe('the helper that wakes the supervisor', () => {
+  /** A child of callgate that has nothing but its name for a command line; there may be none for a moment. */
+  function helper(parent: number): number | undefined {
+    return childrenOf(parent).find((pid) => commandLine(pid) === 'callgate\0');
+  }
+
+  it.each(['after:700ms', 'key'])(
+    'can be killed, and the phase comes nevertheless, by %s',
+    async (trigger) => {
+      const [go, path] = [newPath(), newPath()];
+      const words = ['say=up', `await=${go}`, `mkdir=${path}`];
+      const { running, pid } = await background(twoPhases(trigger), words);
+      for (let time = 0; time < 3; time++) {
+        const old = helper(running.pid) as number;
+        process.kill(old, 'SIGKILL');
+        await until('another helper', () => ![undefined, old].includes(helper(running.pid)));
+      }
+      if (trigger === 'key') callgate(['phase', '--trace', `${running.pid}`, 'main']);
+      await until('the second phase', () => statusField(pid, 'Seccomp_filters') === '2');
+      writeFileSync(go, '');
+      expect(lines(await running.end)).toEqual(['up', 'mkdir Operation not permitted']);
+    },
+  );
 });
 
 describe('callgate run --exec', () => {
@@ -716,11 +808,101 @@ describe('each program of a tree', () => {
     expect(stdout.trim().split('\n').map(allowed)).toEqual([false, false, false, false]);
   });
 
+  it('gets each filter once, however often programs take turns', () => {
+    const { a, b } = tools();
+    const file = writePolicy(directory.path, perProgram(a, b));
+    const turns = Array.from({ length: 30 }, () => [`exec=${b}`, `exec=${probe}`, `exec=${a}`]).flat();
+    const { stdout, stderr } = callgate([
+      'run',
+      '--policy',
+      file,
+      '--',
+      a,
+      ...turns,
+      'fork',
+      'status',
+      pgrp,
+      sid,
+    ]);
+    const [filters, ...calls] = stdout.trim().split('\n');
+    expect([filters?.slice(0, 9), calls.map(allowed)]).toEqual(['filters 3', [false, false]]);
+    expect(stderr.match(/is held to/g)).toHaveLength(2);
+  });
+
+  it('gets none for a set that allows what the tree may do', () => {
+    const { a, b } = tools();
+    const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
+    const own = [set(a, []), set(b, ['getsid'])];
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
+    const words = ['status', `exec=${b}`, 'status', `exec=${a}`, 'status'];
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, ...words]);
+    expect(stdout.match(/filters [0-9]+/g)).toEqual(['filters 1', 'filters 2', 'filters 2']);
+  });
+
+  it('gets a filter of each phase, and none of an earlier one again', () => {
+    const { a, b } = tools();
+    const set = (path: string, denied: readonly string[]) => ({ path, buildId: null, calls: allBut(denied) });
+    const phases = [
+      phase('setup', null, [], { programs: [set(a, ['getpgrp'])] }),
+      phase('main', 'syscall:getppid', ['rmdir'], { programs: [set(b, ['rmdir', 'getsid'])] }),
+    ];
+    const file = writePolicy(directory.path, policy(phases));
+    const switched = [`${nr('getppid')}`, 'status'];
+    const turns = [`exec=${b}`, 'status', `exec=${a}`, 'status', `exec=${b}`, pgrp, sid, 'status'];
+    const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, 'status', ...switched, ...turns]);
+    expect(stdout.match(/filters [0-9]+/g)).toEqual([2, 3, 4, 4, 4].map((count) => `filters ${count}`));
+  });
+
   it('is held to its set if it is the program that was started', () => {
     const { a, b } = tools();
     const file = writePolicy(directory.path, perProgram(a, b));
     const { stdout } = callgate(['run', '-q', '--policy', file, '--', a, pgrp, sid]);
     expect(stdout.trim().split('\n').map(allowed)).toEqual([false, true]);
+  });
+
+  it.each([
+    ['in this order', false],
+    ['in the other', true],
+  ])('is held to the set of its own build, whichever comes last: %s', (_, isReversed) => {
+    const tool = newPath('tool');
+    const sets = [
+      { path: tool, buildId: 'aaaa', calls: allBut(['getpgrp']) },
+      { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
+    ];
+    const own = isReversed ? sets.toReversed() : sets;
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
+    const found = ['aaaa', 'bbbb', 'cccc'].map((buildId) => {
+      copyFileSync(builds[buildId] as string, tool);
+      const script = `${tool} ${pgrp} ${sid}; true`;
+      const { stdout, stderr } = callgate(['run', '-q', '--policy', file, '--', '/bin/sh', '-c', script]);
+      return [stdout.trim().split('\n').map(allowed), stderr];
+    });
+    expect(found).toEqual([
+      [[false, true], ''],
+      [[true, false], ''],
+      [
+        [true, true],
+        `callgate: warning: ${tool} is another build than the one that was traced, so it is held to the set of the tree alone (trace it again)\n`,
+      ],
+    ]);
+  });
+
+  it('is held to a set that is for any build, and of those for a build to the one that fits', () => {
+    const tool = newPath('tool');
+    const own = [
+      { path: tool, buildId: null, calls: allBut(['getpgrp']) },
+      { path: tool, buildId: 'bbbb', calls: allBut(['getsid']) },
+    ];
+    const file = writePolicy(directory.path, policy([phase('all', null, [], { programs: own })]));
+    const found = ['aaaa', 'bbbb'].map((buildId) => {
+      copyFileSync(builds[buildId] as string, tool);
+      const { stdout } = callgate(['run', '-q', '--policy', file, '--', tool, pgrp, sid]);
+      return stdout.trim().split('\n').map(allowed);
+    });
+    expect(found).toEqual([
+      [false, true],
+      [true, false],
+    ]);
   });
 
   it('is named by an audit when it goes beyond its own set', () => {
@@ -887,15 +1069,62 @@ describe('what callgate run refuses, before anything has run', () => {
     expect(existsSync(marker)).toBe(false);
   });
 
-  it('a program that is not there, with the exit code of a shell', () => {
+  it.each([['run'], ['run', '--exec']])(
+    'a program that is not there, with the exit code of a shell: %s %s',
+    (...words) => {
+      const file = writePolicy(directory.path, denying([]));
+      const result = callgate([...words.filter(Boolean), '--policy', file, '--', 'no-such-program']);
+      expect([result.status, result.stderr]).toEqual([
+        127,
+        'callgate: run: no-such-program: not found in PATH (give its path, or install it)\n',
+      ]);
+    },
+  );
+
+  it('a /proc of another pid namespace', () => {
     const file = writePolicy(directory.path, denying([]));
-    const result = callgate(['run', '--policy', file, '--', 'no-such-program']);
+    const { status, stderr } = run('unshare', [
+      '--fork',
+      '--pid',
+      CALLGATE,
+      'run',
+      '--policy',
+      file,
+      '--',
+      'true',
+    ]);
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^callgate: run: \/proc is that of another pid namespace, /),
+    ]);
+  });
+
+  it('a program that is none', () => {
+    const [file, script] = [writePolicy(directory.path, denying([])), newPath('script')];
+    writeFileSync(script, 'echo hello\n', { mode: 0o755 });
+    const result = callgate(['run', '--policy', file, '--', script]);
     expect([result.status, result.stderr]).toEqual([
-      127,
-      expect.stringMatching(/no-such-program: not found in PATH/),
+      126,
+      expect.stringMatching(/^callgate: run: cannot execute .*: ENOEXEC/),
     ]);
   });
 });
+
+/** Children of all threads of a process. */
+function childrenOf(parent: number): number[] {
+  return readdirSync(`/proc/${parent}/task`).flatMap((tid) =>
+    readFileSync(`/proc/${parent}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Empty if the process is gone. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
 
 /** Starts the probe, which says `up` first, and finds its pid. */
 async function background(
@@ -912,10 +1141,7 @@ async function background(
     ...words,
   ]);
   await running.waitFor('up');
-  const children = readdirSync(`/proc/${running.pid}/task`).flatMap((tid) =>
-    readFileSync(`/proc/${running.pid}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  );
-  const pid = children.find(isProbe);
+  const pid = childrenOf(running.pid).find(isProbe);
   if (pid === undefined) throw new Error('the program is not among the children of callgate');
   programs.push(pid);
   return { running, pid };

@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
 import type { ChildProcess } from 'node:child_process';
@@ -152,6 +160,24 @@ describe('spawn of the library', () => {
     expect(() => spawn('/proc/nowhere/program', [], { policy: OPEN })).toThrow(LaunchError);
     expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(/not found in PATH/);
     expect(() => spawn('/etc/passwd', [], { policy: OPEN })).toThrow(/not executable/);
+  });
+
+  it('says for what it would have been started, and where if that is not there', () => {
+    expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(
+      /^spawn: no-such-program: not found/,
+    );
+    const cwd = `${directory.path}/nowhere`;
+    const message = `spawn: ${cwd}: no such directory to start ${probe} in`;
+    expect(() => spawn(probe, [], { policy: OPEN, cwd })).toThrow(message);
+    expect(() => spawn(probe, [], { policy: OPEN, cwd: pathToFileURL(cwd) })).toThrow(message);
+  });
+
+  it('takes a directory as a URL, whatever is in its name', async () => {
+    const cwd = mkdtempSync(`${directory.path}/a b%20ü-`);
+    copyFileSync(probe, `${cwd}/program`);
+    const child = spawn('./program', ['say=ran'], { policy: OPEN, cwd: pathToFileURL(cwd) });
+    expect(await finish(child)).toMatchObject({ code: 0, stdout: 'ran\n' });
+    rmSync(cwd, { recursive: true });
   });
 
   it('throws if the policy does not allow execve', () => {

@@ -53,8 +53,7 @@ export class CallHandler {
     const arch = kind.archIndex(ptrace.auditArch, rawNr);
     if (arch === -1) throw new Error(`tracer: unknown audit arch 0x${ptrace.auditArch.toString(16)}`);
     const nr = ARCHES[arch] === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr;
-    const table = (this.#kinds[arch] ??= kind.buildCallKinds(ARCHES[arch] as Arch));
-    const kinds = nr >= 0 ? (table[nr] ?? 0) : 0;
+    const kinds = nr >= 0 ? (this.#kindsOf(arch)[nr] ?? 0) : 0;
     task.cloning = (kinds & (kind.KIND_VFORK | kind.KIND_CLONE | kind.KIND_CLONE3)) !== 0;
     if ((kinds & kind.KIND_RESTART) !== 0 && task.skipRestart) {
       task.skipRestart = false;
@@ -92,6 +91,16 @@ export class CallHandler {
     task.skipRestart = true;
   }
 
+  /** At the stop of a filter that enforces: a call that makes a child, which goes on, makes one that is traced, and is not recorded. */
+  keepInSight(task: Task): void {
+    const { ptrace } = this.#context;
+    const arch = kind.archIndex(ptrace.auditArch, ptrace.nr);
+    if (arch === -1) return;
+    const nr = ARCHES[arch] === 'x32' ? ptrace.nr & ~X32_SYSCALL_BIT : ptrace.nr;
+    const kinds = nr >= 0 ? (this.#kindsOf(arch)[nr] ?? 0) : 0;
+    this.#special(task, arch, kinds & (kind.KIND_CLONE | kind.KIND_CLONE3));
+  }
+
   /**
    * Notes how the first thread of a process comes to wait for events: at ever longer intervals, so that it is not long before the end, and costs
    * little. Other threads may come there while the first is still setting up.
@@ -124,6 +133,10 @@ export class CallHandler {
     }
     if (selector.bits === 32 || call.arch === I386) return ptrace.low(selector.index);
     return exact(ptrace.argument(selector.index));
+  }
+
+  #kindsOf(arch: number): Uint16Array {
+    return (this.#kinds[arch] ??= kind.buildCallKinds(ARCHES[arch] as Arch));
   }
 
   #special(task: Task, arch: number, kinds: number): void {

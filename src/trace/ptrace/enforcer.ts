@@ -1,8 +1,9 @@
 import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
 import { errnoName } from '../../abi/errno.ts';
+import { findProgram, type ProgramKey } from '../../policy/policy-sets.ts';
 import { REG } from '../../sys/ptrace.ts';
 import type { Enforcement, PhaseFilter, Violation } from '../backend.ts';
-import { readExecutable } from '../proc.ts';
+import type { Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { archIndex } from './call-kinds.ts';
 import type { Context } from './context.ts';
@@ -23,34 +24,54 @@ export type Verdict = 'resume' | 'release';
 export class Enforcer {
   readonly #context: Context;
   readonly #enforcement: Enforcement;
+  readonly #files: Programs;
   readonly #lastPhase: number;
-  /** The filter that a process was given last. */
-  readonly #installed: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
-  /** Programs whose own filters a process has, its inherited ones included. */
-  readonly #sets: WeakMap<ProcessRecord, readonly string[]> = new WeakMap();
-  readonly #programs: WeakMap<ProcessRecord, string | null> = new WeakMap();
+  /** Programs with sets of their own, in whatever phase. */
+  readonly #named: readonly ProgramKey[];
+  /** The filters that a process has, its inherited ones included: none is ever lost, and each need be there only once. */
+  readonly #chains: WeakMap<ProcessRecord, readonly PhaseFilter[]> = new WeakMap();
+  /** What every process has from the start. */
+  readonly #first: readonly PhaseFilter[];
+  /** By filter: the same for those that do the same. */
+  readonly #effects: ReadonlyMap<PhaseFilter, string>;
+  /** The filter that a process could not be given, and goes on without. */
+  readonly #refused: WeakMap<ProcessRecord, PhaseFilter> = new WeakMap();
+  readonly #programs: WeakMap<ProcessRecord, ProgramKey | null> = new WeakMap();
+  /** The filter that a process should have in a phase. */
+  readonly #wants: WeakMap<ProcessRecord, { readonly phase: number; readonly filter: PhaseFilter }> =
+    new WeakMap();
   readonly #released: WeakSet<ProcessRecord> = new WeakSet();
   /**
    * Threads that ran while another one brought the filter to all, with what they had before: a child that one of
    * them was making may have been made before that.
    */
-  readonly #unseen: Map<Task, PhaseFilter | null> = new Map();
+  readonly #unseen: Map<Task, readonly PhaseFilter[]> = new Map();
 
-  constructor(context: Context, enforcement: Enforcement) {
+  constructor(context: Context, enforcement: Enforcement, files: Programs) {
     this.#context = context;
     this.#enforcement = enforcement;
-    this.#lastPhase = Math.max(...enforcement.filters.map(({ phase }) => phase));
+    this.#files = files;
+    this.#named = enforcement.filters.flatMap(({ program }) => program ?? []);
+    const { filters } = enforcement;
+    this.#first = filters.filter(({ phase, program }) => phase === 0 && program === null);
+    this.#effects = new Map(filters.map((one) => [one, Buffer.from(one.filter).toString('latin1')]));
+    this.#lastPhase = Math.max(...filters.map(({ phase }) => phase));
   }
 
   /**
    * A process has begun a program: one that may be executed and not be read cannot be told by an unprivileged callgate, and then it is not
-   * known whether it has a set of its own.
+   * known whether it has a set of its own. A build that the policy does not know has none.
    */
   began(process: ProcessRecord): void {
-    const { filters, audit, ifStuck } = this.#enforcement;
+    const { audit, ifStuck } = this.#enforcement;
     const { host, libc, ptrace } = this.#context;
     const { pid, phase } = process;
-    if (!filters.some(({ program }) => program !== null) || this.#programOf(process) !== null) return;
+    if (this.#named.length === 0) return;
+    const program = this.#programOf(process);
+    if (program !== null) {
+      this.#warnOfBuild(program);
+      return;
+    }
     // Otherwise it has been killed meanwhile.
     if (!ptrace.getRegisters(pid)) return;
     const problem = 'which program it is cannot be told (it may be executed and not be read)';
@@ -64,6 +85,16 @@ export class Enforcer {
     host.send({ kind: 'filtered', pid, phase, program: null, problem, at: host.now() });
     // SAFETY: no memory is passed; the pid is that of a tracee, which has not been waited for.
     if (ifStuck === 'kill') libc.kill(pid, SIGKILL);
+  }
+
+  #warnOfBuild(program: ProgramKey): void {
+    const { path } = program;
+    if (!this.#named.some((named) => named.path === path) || findProgram(this.#named, program) !== undefined)
+      return;
+    this.#context.host.send({
+      kind: 'warning',
+      text: `${path} is another build than the one that was traced, so it is held to the set of the tree alone (trace it again)`,
+    });
   }
 
   /** Whether the process is being let go of. */
@@ -98,22 +129,19 @@ export class Enforcer {
     if (this.#unseen.size > 0) this.#unseen.delete(task);
   }
 
-  /** A process begins with the filter that its parent had as it was made. */
+  /** A process begins with the filters that its parent had as it was made. */
   inherit(child: ProcessRecord, parent: Task): void {
-    const before = this.#unseen.get(parent);
+    this.#chains.set(child, this.#unseen.get(parent) ?? this.#chainOf(parent.process));
     this.#unseen.delete(parent);
-    const installed = before === undefined ? this.#installed.get(parent.process) : before;
-    if (installed !== undefined && installed !== null) this.#installed.set(child, installed);
-    this.#sets.set(child, this.#setsOf(parent.process));
+    const refused = this.#refused.get(parent.process);
+    if (refused !== undefined) this.#refused.set(child, refused);
     // It may not tell any more: nobody but root is told by a process that is not dumpable.
     this.#programs.set(child, this.#programOf(parent.process));
   }
 
-  /** A program that a process executes is under the filter that was there before. */
+  /** A program that a process executes is under the filters that were there before. */
   inheritOverExec(process: ProcessRecord, before: ProcessRecord): void {
-    const installed = this.#installed.get(before);
-    if (installed !== undefined) this.#installed.set(process, installed);
-    this.#sets.set(process, this.#setsOf(before));
+    this.#chains.set(process, this.#chainOf(before));
     this.began(process);
   }
 
@@ -165,7 +193,7 @@ export class Enforcer {
       violation: {
         pid: process.pid,
         tid,
-        program: this.#programOf(process),
+        program: this.#programOf(process)?.path ?? null,
         sets: this.#setsOf(process),
         phase: process.phase,
         arch,
@@ -181,27 +209,37 @@ export class Enforcer {
   /** The filter that the process should have and has not, or null. */
   #due(process: ProcessRecord): PhaseFilter | null {
     const wanted = this.#wanted(process);
-    const installed = this.#installed.get(process);
-    if (installed === undefined) return wanted.phase === 0 && wanted.program === null ? null : wanted;
-    return wanted === installed ? null : wanted;
+    const chain = this.#chainOf(process);
+    if (chain.includes(wanted) || this.#refused.get(process) === wanted) return null;
+    const effect = this.#effects.get(wanted);
+    if (!chain.some((one) => this.#effects.get(one) === effect)) return wanted;
+    // A set of its own that is no narrower than what holds it already does hold it.
+    this.#chains.set(process, [...chain, wanted]);
+    return null;
   }
 
   #wanted(process: ProcessRecord): PhaseFilter {
-    const { filters } = this.#enforcement;
-    const program = this.#programOf(process);
-    const own = filters.findLast(
-      (one) => one.phase <= process.phase && one.program !== null && one.program === program,
-    );
-    const tree = filters.findLast((one) => one.phase <= process.phase && one.program === null);
-    if (own !== undefined && own.phase === (tree?.phase ?? own.phase)) return own;
-    return (tree ?? own) as PhaseFilter;
+    const { phase } = process;
+    const known = this.#wants.get(process);
+    if (known?.phase === phase) return known.filter;
+    const filter = this.#choose(phase, this.#programOf(process));
+    this.#wants.set(process, { phase, filter });
+    return filter;
+  }
+
+  /** That of the program in this phase, or else that of the tree, which every phase has. */
+  #choose(phase: number, program: ProgramKey | null): PhaseFilter {
+    const filters = this.#enforcement.filters.filter((one) => one.phase === phase);
+    const own = filters.flatMap((filter) => (filter.program === null ? [] : [{ ...filter.program, filter }]));
+    const found = program === null ? undefined : findProgram(own, program);
+    return found?.filter ?? (filters.find((one) => one.program === null) as PhaseFilter);
   }
 
   /** Whether no tighter filter can come for this process: it is in the last phase, and no exec is to be watched for. */
   #isFinal(process: ProcessRecord): boolean {
     if (process.phase < this.#lastPhase) return false;
     if (this.#lastPhase === 0) return false;
-    return !this.#enforcement.filters.some(({ program }) => program !== null);
+    return this.#named.length === 0;
   }
 
   #install(task: Task, due: PhaseFilter): boolean {
@@ -213,12 +251,11 @@ export class Enforcer {
     if (injection.kind === 'gone' || injection.kind === 'later') return false;
     for (const other of this.#context.tasks.values()) {
       if (other.process !== process || other === task || this.#unseen.has(other)) continue;
-      this.#unseen.set(other, this.#installed.get(process) ?? null);
+      this.#unseen.set(other, this.#chainOf(process));
     }
-    this.#installed.set(process, due);
-    const sets = this.#setsOf(process);
-    if (due.program !== null && !sets.includes(due.program)) this.#sets.set(process, [...sets, due.program]);
     const problem = explain(injection);
+    if (problem === null) this.#chains.set(process, [...this.#chainOf(process), due]);
+    else this.#refused.set(process, due);
     const { phase, program } = due;
     host.send({ kind: 'filtered', pid: process.pid, phase, program, problem, at: began });
     if (problem === null || this.#enforcement.ifStuck === 'keep') return true;
@@ -227,14 +264,23 @@ export class Enforcer {
     return false;
   }
 
-  #setsOf(process: ProcessRecord): readonly string[] {
-    return this.#sets.get(process) ?? [];
+  /** Programs whose sets hold a process, each once however many phases it has been in. */
+  #setsOf(process: ProcessRecord): readonly ProgramKey[] {
+    const programs = this.#chainOf(process).flatMap(({ program }) => program ?? []);
+    return programs.filter(({ path, buildId }, index) => {
+      const first = programs.findIndex((other) => other.path === path && other.buildId === buildId);
+      return first === index;
+    });
   }
 
-  #programOf(process: ProcessRecord): string | null {
+  #chainOf(process: ProcessRecord): readonly PhaseFilter[] {
+    return this.#chains.get(process) ?? this.#first;
+  }
+
+  #programOf(process: ProcessRecord): ProgramKey | null {
     let program = this.#programs.get(process);
     if (program === undefined) {
-      program = readExecutable(process.pid);
+      program = this.#files.identify(process.pid);
       this.#programs.set(process, program);
     }
     return program;

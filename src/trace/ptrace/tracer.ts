@@ -5,6 +5,7 @@ import { spawnImage } from '../../sys/spawn.ts';
 import { assembleDoorbell } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
+import { readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import { inheritsFilter, STOP_DATA } from '../seccomp-filters.ts';
 import { Watches } from '../watches.ts';
@@ -29,6 +30,9 @@ const ENOSYS = 38n;
 const SI_KERNEL = 0x80;
 /** SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU. */
 const STOP_SIGNALS: ReadonlySet<number> = new Set([19, 20, 21, 22]);
+
+/** How often a doorbell may be killed before it is traced, in a row; then the run ends, and what it started with it. */
+const DOORBELL_ATTEMPTS = 20;
 
 /** How long a signal from the terminal counts as the one that callgate got as well; nanoseconds. */
 const SAME_SIGNAL = 1e9;
@@ -94,9 +98,10 @@ class PtraceTracer {
         // At its end a task that a filter killed still shows its last call.
         (enforcement === null ? 0 : pt.PTRACE_O_TRACEEXIT),
     };
-    this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement);
+    const programs = new Programs(host.recorder, libc);
+    this.#enforcer = enforcement === null ? null : new Enforcer(this.#context, enforcement, programs);
     this.#adaptive = request.method === 'adaptive' ? new Adaptive(this.#context) : null;
-    this.#family = new Family(this.#context, new Programs(host.recorder, libc));
+    this.#family = new Family(this.#context, programs);
     this.#breakpoints = new Breakpoints(this.#context);
     this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#adaptive);
   }
@@ -156,20 +161,25 @@ class PtraceTracer {
 
   /** A process that does nothing: a signal sent to it makes the wait below return. */
   #installDoorbell(): number {
-    const { libc, ptrace } = this.#context;
-    const pid = spawnImage(libc, assembleDoorbell(), {
-      argv: ['callgate'],
-      env: [],
-      descriptors: [],
-      cwd: null,
-    });
-    try {
-      ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
-    } catch (error) {
-      libc.kill(pid, SIGKILL);
-      throw explainSeize(error, this.#context.request.enforcement !== null);
+    const { libc, ptrace, waiter, request } = this.#context;
+    for (let attempt = 1; ; attempt++) {
+      const pid = spawnImage(libc, assembleDoorbell(), {
+        argv: ['callgate'],
+        env: [],
+        descriptors: [],
+        cwd: null,
+      });
+      try {
+        ptrace.seize(pid, pt.PTRACE_O_EXITKILL);
+        return pid;
+      } catch (error) {
+        const isKilled = readStatus(pid)?.get('State')?.[0] === 'Z';
+        libc.kill(pid, SIGKILL);
+        waiter.child(pid);
+        if (!isKilled || attempt === DOORBELL_ATTEMPTS)
+          throw explainSeize(error, request.enforcement !== null);
+      }
     }
-    return pid;
   }
 
   #removeDoorbell(): void {
@@ -186,12 +196,11 @@ class PtraceTracer {
    */
   #findLeftBehind(): boolean {
     this.#removeDoorbell();
-    const { waiter, host } = this.#context;
+    const { waiter } = this.#context;
     const tid = waiter.next();
     if (tid === 0) return false;
     const status = decodeStatus(waiter.status);
-    this.#doorbell = this.#installDoorbell();
-    host.send({ kind: 'doorbell', pid: this.#doorbell });
+    this.#renewDoorbell();
     this.#news(tid, status);
     return true;
   }
@@ -218,6 +227,14 @@ class PtraceTracer {
     const { host, ptrace } = this.#context;
     for (let command = host.receive(); command !== null; command = host.receive()) this.#obey(command);
     if (status.kind === 'stopped') ptrace.resume(pt.PTRACE_CONT, this.#doorbell, 0);
+    else this.#renewDoorbell();
+  }
+
+  /** Whoever runs as the same user can kill a doorbell, and no command would be heard any more: no phase would begin. */
+  #renewDoorbell(): void {
+    this.#doorbell = 0;
+    this.#doorbell = this.#installDoorbell();
+    this.#context.host.send({ kind: 'doorbell', pid: this.#doorbell });
   }
 
   #obey(command: NonNullable<ReturnType<BackendHost['receive']>>): void {
@@ -328,7 +345,11 @@ class PtraceTracer {
       if (this.#enforcer === null) {
         // With syscall stops the entry stop, which comes first, has recorded the call.
         if (!task.entered) this.#calls.enter(task, at);
-      } else if (isOurs) this.#enforcer.audit(task, at);
+      } else if (isOurs) {
+        this.#enforcer.audit(task, at);
+        // With syscall stops the entry stop has seen to it.
+        if (!task.entered && ptrace.fetchSyscallInfo(task.tid)) this.#calls.keepInSight(task);
+      }
       if (!isOurs) this.#refuse(task);
     }
     this.#resume(task, 0);
