@@ -3,25 +3,7 @@ import { selectingArguments } from '../abi/selecting-arguments.ts';
 import { syscallName } from '../abi/syscalls.ts';
 import type { Violation } from '../trace/backend.ts';
 import { escapeText } from './escape.ts';
-
-/** Violations of one call by one program in one phase. */
-export interface ViolationGroup {
-  readonly first: Violation;
-  readonly count: number;
-}
-
-/** Groups violations by phase, program, arch and number, in the order in which each was first seen. */
-export function groupViolations(violations: readonly Violation[]): readonly ViolationGroup[] {
-  const groups = new Map<string, { first: Violation; count: number }>();
-  for (const violation of violations) {
-    const { phase, program, arch, nr, outcome } = violation;
-    const key = `${phase} ${program ?? ''} ${arch} ${nr} ${outcome}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { first: violation, count: 1 });
-    else group.count++;
-  }
-  return [...groups.values()];
-}
+import type { ViolationTally } from './violation-tally.ts';
 
 /** One line that says which call was denied, in which process and phase, and from which code. */
 export function describeViolation(violation: Violation, phases: readonly string[]): string {
@@ -47,14 +29,13 @@ export function callText({ arch, nr, args }: Violation): string {
 }
 
 /** Result of an audit as text: a line for each distinct call outside of the policy. */
-export function formatViolations(
-  violations: readonly Violation[],
-  phases: readonly string[],
-): readonly string[] {
-  const groups = groupViolations(violations);
-  if (groups.length === 0) return ['audit: no call outside of the policy'];
+export function formatViolations(tally: ViolationTally, phases: readonly string[]): readonly string[] {
+  const { groups, total, unlisted } = tally;
+  if (total === 0) return ['audit: no call outside of the policy'];
+  const calls = groups.length === 1 ? '1 call' : `${groups.length} calls`;
   return [
-    `audit: ${groups.length === 1 ? '1 call' : `${groups.length} calls`} outside of the policy, ${violations.length === 1 ? 'once' : `${violations.length} times`} in all`,
+    `audit: ${unlisted === 0 ? '' : 'more than '}${calls} outside of the policy, ${total === 1 ? 'once' : `${total} times`} in all`,
     ...groups.map(({ first, count }) => `  ${count} x ${describeViolation(first, phases)}`),
+    ...(unlisted === 0 ? [] : [`  ${unlisted} x other calls: too many different ones to list them`]),
   ];
 }
