@@ -230,6 +230,16 @@ describe('what is wrong with a policy', () => {
       want: 'p: line 1: a key that is a list or an object is not allowed',
     },
     {
+      name: 'a key twice in JSON',
+      text: '{"format":"callgate-policy","version":1,"phases":[{"name":"a","calls":["execve"],\n"calls":["execve","ptrace"]}]}',
+      want: 'p: line 2: the key "calls" is there twice',
+    },
+    {
+      name: 'a key twice in YAML',
+      text: 'a: 1\na: 2\n',
+      want: 'p: not YAML, line 2: Map keys must be unique',
+    },
+    {
       name: 'many brackets',
       text: '['.repeat(100_000),
       want: 'p: too deep or too many on one line, line 1 (128)',
