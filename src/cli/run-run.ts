@@ -9,7 +9,7 @@ import type { Policy } from '../policy/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { plainWhy } from '../policy/why.ts';
 import { ViolationTally } from '../report/violation-tally.ts';
-import { describeViolation, formatViolations } from '../report/violations.ts';
+import { describeSight, describeViolation, formatViolations } from '../report/violations.ts';
 import type { TraceEvent } from '../trace/backend.ts';
 import type { TraceOutcome } from '../trace/trace.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
@@ -42,6 +42,7 @@ export async function runEnforced(
   // Checked before anything runs: a policy that could not be extended, or a report that could not be written, is found out now.
   const files = openFiles(args);
   const phases = policy.phases.map(({ name }) => name);
+  if (files.report !== null && !audit && args.quiet !== true) say(`report: ${describeSight(policy)}`);
   const tally = new ViolationTally(policy);
   let wasKilled = false;
   const onEvent = (event: TraceEvent): void => {

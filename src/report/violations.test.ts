@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Violation } from '../trace/backend.ts';
 import { samplePhase, samplePolicy } from '../policy/testing/sample-policy.ts';
 import { ViolationTally } from './violation-tally.ts';
-import { callText, describeViolation, formatViolations } from './violations.ts';
+import { callText, describeSight, describeViolation, formatViolations } from './violations.ts';
 
 function violation(more: Partial<Violation> = {}): Violation {
   return {
@@ -93,6 +93,28 @@ describe('describeViolation', () => {
       PHASES,
     );
     expect(text).not.toMatch(/[\n\u001b]/);
+  });
+});
+
+describe('describeSight', () => {
+  const one = [samplePhase('setup', '')];
+  const two = [...one, samplePhase('main', '')];
+  const programs = [
+    ...one,
+    samplePhase('main', '', { programs: [{ path: '/a', buildId: null, calls: [] }] }),
+  ];
+
+  it.each([
+    ['errno:EPERM', two, 'has nothing of calls that fail with EPERM, of which the kernel tells nobody'],
+    ['kill', one, 'has what a process is killed for'],
+    ['kill', two, 'has what a process is killed for until it has the filter of the last phase'],
+    ['kill', programs, 'has what a process is killed for'],
+    ['trap', one, 'has what a process dies of by SIGSYS'],
+    ['log', one, 'calls outside of the policy are only in the log of the kernel'],
+  ])('says what is seen with %s', (onViolation, phases, want) => {
+    expect(describeSight(samplePolicy(phases, { onViolation }))).toBe(
+      `${want}; --audit shows every call outside of the policy`,
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import { argumentValueName } from '../abi/argument-values.ts';
 import { selectingArguments } from '../abi/selecting-arguments.ts';
 import { syscallName } from '../abi/syscalls.ts';
+import type { Policy } from '../policy/model.ts';
 import type { Violation } from '../trace/backend.ts';
 import { escapeText } from './escape.ts';
 import type { ViolationTally } from './violation-tally.ts';
@@ -26,6 +27,18 @@ export function callText({ arch, nr, args }: Violation): string {
       return `${selector.name} ${text}`;
     });
   return `${arch === 'x86_64' ? '' : `${arch} `}${name}${shown.length === 0 ? '' : `(${shown.join(', ')})`}`;
+}
+
+/** What callgate is told of without an audit, while it runs a program under this policy. */
+export function describeSight({ onViolation, phases }: Policy): string {
+  const instead = '--audit shows every call outside of the policy';
+  if (onViolation === 'log')
+    return `calls outside of the policy are only in the log of the kernel; ${instead}`;
+  const isFollowed = phases.length === 1 || phases.some(({ programs }) => programs.length > 0);
+  const until = isFollowed ? '' : ' until it has the filter of the last phase';
+  if (onViolation === 'kill') return `has what a process is killed for${until}; ${instead}`;
+  if (onViolation === 'trap') return `has what a process dies of by SIGSYS${until}; ${instead}`;
+  return `has nothing of calls that fail with ${onViolation.slice('errno:'.length)}, of which the kernel tells nobody; ${instead}`;
 }
 
 /** Result of an audit as text: a line for each distinct call outside of the policy. */
