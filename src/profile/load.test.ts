@@ -132,6 +132,15 @@ describe('parseProfile', () => {
       ],
     },
     {
+      name: 'a name of another number',
+      change: (d) => {
+        d.processes[0].calls[0].name = 'ptrace';
+        d.processes[1].calls[0].name = 'a_call_of_a_later_release';
+        d.programs[0].calls[0].name = null;
+      },
+      want: ['/processes/0/calls/0/name name and number disagree, "ptrace" is 101 on x86_64 (0)'],
+    },
+    {
       name: 'a parent that is no earlier process',
       change: (d) => (d.processes[1].parent = 1),
       want: ['/processes/1/parent must be an earlier process, is 1 (1)'],
