@@ -64,7 +64,11 @@ describe('files are recognised', () => {
     expect(() => detectImporter(encode(text), 'file')).toThrow('format not recognised');
   });
 
-  it.each(['', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
+  it('nothing in an empty one', () => {
+    expect(() => detectImporter(encode(''), 'file')).toThrow('file: it is empty');
+  });
+
+  it.each([' \n', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
     expect(() => detectImporter(encode(text), 'file')).toThrow(
       'file: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, ',
     );

@@ -259,7 +259,18 @@ describe('parseProfile', () => {
 
   it.each<{ name: string; text: string; want: string | RegExp }>([
     { name: 'no JSON', text: '{ "format": ', want: /^a\.json: not JSON, / },
-    { name: 'an empty file', text: '', want: /^a\.json: not JSON, / },
+    { name: 'nothing', text: '', want: /^a\.json: no profile, it is empty$/ },
+    { name: 'blanks', text: ' \n', want: /^a\.json: no profile, it is empty$/ },
+    {
+      name: 'a policy in YAML',
+      text: '# mine\n---\nformat: callgate-policy\nversion: 1\n',
+      want: /^a\.json: not a callgate profile but a policy \(callgate check, export and run read it\)$/,
+    },
+    {
+      name: 'a policy in JSON',
+      text: '{ "format": "callgate-policy", "version": 1 }',
+      want: /^a\.json: not a callgate profile but a policy /,
+    },
     { name: 'another document', text: '{ "format": "x" }', want: /^a\.json: not a callgate profile, / },
     { name: 'an array', text: '[1]', want: /^a\.json: not a callgate profile, / },
     { name: 'null', text: 'null', want: /^a\.json: not a callgate profile, / },
