@@ -16,6 +16,7 @@ Findings, worst first:
 A published vulnerability counts as taken away only if every call by which it can be reached is denied.
 
 With --diff only the differences are printed: what POLICY opens and closes compared with the other one.
+A tighter phase that is gone, or that may begin later than before, counts as opened.
 
 Exit codes: 0 nothing worse than warnings (with --diff: nothing is opened), 1 errors or dangerous calls (with --diff:
 something is opened), 2 usage or failure.

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { writeToStderr } from './say.ts';
 
 const HELP = `
-Runs and processes stay as they are, one beside the other; programs and phases of the same name become one.
+Runs and processes stay as they are, one beside the other; programs and phases of the same name become one. A
+run that is there twice is taken once.
 How many calls were seen in every run, and how many in just one, tells whether the runs had enough
 variety; from three runs on, how many calls they may have missed is estimated as well (docs/completeness.md).
 
@@ -23,19 +24,22 @@ export function defineMerge(program: Command): void {
         { mergeProfiles },
         { readProfiles },
         { writeProfile },
-        { describeUnlikePhases, formatMergeSummary },
+        { takeRunsOnce },
+        { describeRepeated, describeUnlikePhases, formatMergeSummary },
         { describeCompleteness },
       ] = await Promise.all([
         import('../profile/merge.ts'),
         import('./profile-input.ts'),
         import('./profile-output.ts'),
+        import('../profile/repeated-runs.ts'),
         import('../report/merge-summary.ts'),
         import('../report/completeness-text.ts'),
       ]);
-      const profiles = await readProfiles(files);
+      const { profiles, repeated } = takeRunsOnce(await readProfiles(files));
       const merged = mergeProfiles(profiles);
       await writeProfile(merged, options.output);
       writeToStderr(`callgate: merged ${formatMergeSummary(merged)}\n`);
+      if (repeated > 0) writeToStderr(`callgate: ${describeRepeated(repeated)}\n`);
       const completeness = describeCompleteness(merged);
       if (completeness !== null) writeToStderr(`callgate: ${completeness}\n`);
       const warning = describeUnlikePhases(profiles);

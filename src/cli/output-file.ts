@@ -33,7 +33,7 @@ export class OutputFile {
   /** The file to replace; null if `#fd` is written to directly. */
   readonly #target: string | null;
   /** What is written to, or what holds the space. */
-  readonly #fd: number;
+  #fd: number;
   /** Whether the descriptor is open and not the process's own. */
   #owned: boolean;
   /** Why another file than the one that was wanted was written; null if it was not. */
@@ -97,7 +97,21 @@ export class OutputFile {
     }
   }
 
-  /** Leaves everything as it was before. */
+  /**
+   * Puts the file in its place, empty, to be written bit by bit; `discard` closes it.
+   *
+   * @returns where to write
+   */
+  begin(): number {
+    if (this.#target === null) return this.#fd;
+    this.discard();
+    const fd = openReplacement(this.#target);
+    this.#fd = fd;
+    this.#owned = true;
+    return fd;
+  }
+
+  /** Closes the file; leaves everything as it was before if nothing has been put in its place. */
   discard(): void {
     if (this.#owned) closeSync(this.#fd);
     this.#owned = false;
@@ -125,6 +139,20 @@ function replace(target: string, bytes: Uint8Array): void {
     writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o666 });
     renameSync(temporary, target);
   } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** An empty file in the place of `target`, open. */
+function openReplacement(target: string): number {
+  const temporary = temporaryOf(target);
+  const fd = openSync(temporary, 'wx', 0o666);
+  try {
+    renameSync(temporary, target);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
     rmSync(temporary, { force: true });
     throw error;
   }

@@ -92,6 +92,8 @@ export function definePolicy(program: Command): void {
         { writeForeignFile },
         { formatPolicySummary },
         { escapeText },
+        { takeRunsOnce },
+        { describeRepeated },
       ] = await Promise.all([
         import('../policy/build.ts'),
         import('../policy/kernel-release.ts'),
@@ -100,9 +102,13 @@ export function definePolicy(program: Command): void {
         import('./foreign-file.ts'),
         import('../report/policy-summary.ts'),
         import('../report/escape.ts'),
+        import('../profile/repeated-runs.ts'),
+        import('../report/merge-summary.ts'),
       ]);
       const { output, format, portable, runtime, respawn, ...plain } = options;
-      const { policy, notes } = buildPolicy(await readProfiles(files), {
+      const { profiles, repeated } = takeRunsOnce(await readProfiles(files));
+      if (repeated > 0) writeToStderr(`callgate: ${describeRepeated(repeated)}\n`);
+      const { policy, notes } = buildPolicy(profiles, {
         ...plain,
         portable: portable === undefined ? null : kernels.requireRange(portable),
         runtimes: runtime,

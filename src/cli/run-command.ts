@@ -18,6 +18,9 @@ The filter of the first phase is in force from the program's first instruction. 
 (the policy says by which trigger), it gets the tighter filter and is let go of: it then runs at full speed,
 under the kernel's eyes alone. If callgate is killed before that, the program is killed too.
 
+The kernel tells nobody of a call that it lets fail (errno:NAME, as policies have it by default). Of a kill callgate is
+told while it follows the program, and says for which call. Only with --audit does it see each call outside of the policy.
+
 Examples:
   callgate trace -o redis.json --ready listen:6379 --workload 'redis-benchmark -q' -- redis-server
   callgate policy redis.json -o redis.yaml
@@ -45,9 +48,12 @@ export function defineRun(program: Command, thread: TracingThread | null): void 
         .choices(['keep', 'kill'])
         .default('kill'),
     )
-    .option('--report <file>', 'write each violation there, a JSON object a line')
+    .option(
+      '--report <file>',
+      'write what is seen of violations there, a JSON object a line: each with --audit, else kills',
+    )
     .option('--exec', 'become the program instead of following it (policies of one phase)')
-    .option('-q, --quiet', 'errors and denials only')
+    .option('-q, --quiet', 'errors and kills only')
     .addHelpText('after', HELP)
     .passThroughOptions()
     .action(async (command: string[], options: RunArguments) => {

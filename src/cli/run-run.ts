@@ -9,8 +9,9 @@ import type { Policy } from '../policy/model.ts';
 import { findProgram } from '../policy/policy-sets.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { plainWhy } from '../policy/why.ts';
-import { describeViolation, formatViolations } from '../report/violations.ts';
-import type { TraceEvent, Violation } from '../trace/backend.ts';
+import { ViolationTally } from '../report/violation-tally.ts';
+import { describeSight, describeViolation, formatViolations } from '../report/violations.ts';
+import type { TraceEvent } from '../trace/backend.ts';
 import type { TraceOutcome } from '../trace/trace.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import type { TracingThread } from '../trace/tracing-thread.ts';
@@ -22,9 +23,7 @@ import { OutputFile } from './output-file.ts';
 import { readProfile } from './profile-input.ts';
 import type { RunArguments } from './run-command.ts';
 import { say } from './say.ts';
-
-/** Violations that are kept for the summary; more are counted only. */
-const VIOLATION_CAP = 10_000;
+import { ViolationReport } from './violation-report.ts';
 
 /** Runs `callgate run` from checked arguments to exit code. */
 export async function runEnforced(
@@ -44,9 +43,15 @@ export async function runEnforced(
   // Checked before anything runs: a policy that could not be extended, or a report that could not be written, is found out now.
   const files = openFiles(args);
   const phases = policy.phases.map(({ name }) => name);
-  const violations: Violation[] = [];
+  if (files.report !== null && !audit && args.quiet !== true) say(`report: ${describeSight(policy)}`);
+  const tally = new ViolationTally(policy);
+  let wasKilled = false;
   const onEvent = (event: TraceEvent): void => {
-    if (event.kind === 'violation' && violations.length < VIOLATION_CAP) violations.push(event.violation);
+    if (event.kind === 'violation') {
+      tally.add(event.violation);
+      files.report?.add(event.violation);
+      wasKilled ||= event.violation.outcome === 'killed';
+    }
     tell(event, phases, args, policy);
   };
   let outcome: TraceOutcome;
@@ -65,13 +70,14 @@ export async function runEnforced(
   }
   const { exit, error, profile } = outcome;
   for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
-  if (isUnexplainedKill(outcome, violations)) say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
-  if (audit) for (const line of formatViolations(violations, phases)) say(line);
-  files.report?.commit(violations.map(reportLine).join(''));
-  if (violations.length === 0) files.learned?.discard();
-  else if (files.learned !== null) learn(files.learned, policy, violations, command);
+  if (!wasKilled && isUnexplainedKill(outcome))
+    say(`${command[0] ?? ''} was killed by SIGSYS ${UNEXPLAINED}`);
+  if (audit) for (const line of formatViolations(tally, phases)) say(line);
+  if (tally.total === 0) files.learned?.discard();
+  else if (files.learned !== null) learn(files.learned, policy, tally, command);
+  files.report?.end();
   if (error !== null) fail(error);
-  else if (audit && violations.length > 0) process.exitCode = 1;
+  else if (audit && tally.total > 0) process.exitCode = 1;
   else if (exit !== null) await endAs(exit);
 }
 
@@ -79,12 +85,10 @@ const UNEXPLAINED =
   'after it had been let go of: a call outside of its last phase, which --audit shows (callgate does not follow it by then)';
 
 /** Whether a filter seems to have killed the program when nobody looked any more: one that is traced may have sent itself the signal. */
-function isUnexplainedKill({ exit, profile }: TraceOutcome, violations: readonly Violation[]): boolean {
+function isUnexplainedKill({ exit, profile }: TraceOutcome): boolean {
   if (exit?.kind !== 'signaled' || exit.signal !== 'SIGSYS') return false;
   const root = profile.processes[0]?.pid;
-  const last = profile.processes.findLast(({ pid }) => pid === root);
-  if (last?.exit?.kind !== 'detached') return false;
-  return !violations.some(({ outcome }) => outcome === 'killed');
+  return profile.processes.findLast(({ pid }) => pid === root)?.exit?.kind === 'detached';
 }
 
 function checkArguments(args: RunArguments, audit: boolean): void {
@@ -140,34 +144,30 @@ function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, 
   );
 }
 
-function learn(
-  output: OutputFile,
-  policy: Policy,
-  violations: readonly Violation[],
-  command: readonly string[],
-): void {
+function learn(output: OutputFile, policy: Policy, tally: ViolationTally, command: readonly string[]): void {
   const day = new Date().toISOString().slice(0, 10);
   const learned = learnViolations(
     policy,
-    violations,
+    tally.learnable,
     plainWhy(`learned from an audit of ${command[0] ?? ''} on ${day}`),
   );
   const text = output.path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
   say(`learned: ${output.commit(text)} has been extended; read it before you rely on it`);
+  if (tally.unlearned > 0) {
+    say(
+      `not learned: ${tally.unlearned} times a call beyond ${tally.learnable.length} others; --learn again adds more`,
+    );
+  }
 }
 
-/** The files that are written at the end. */
-function openFiles(args: RunArguments): { report: OutputFile | null; learned: OutputFile | null } {
+/** The files that are written: of violations as they come, the policy at the end. */
+function openFiles(args: RunArguments): { report: ViolationReport | null; learned: OutputFile | null } {
   const learned = args.learn === true ? OutputFile.prepare(args.policy as string) : null;
   try {
-    return { report: args.report === undefined ? null : OutputFile.prepare(args.report), learned };
+    const report = args.report === undefined ? null : new ViolationReport(OutputFile.prepare(args.report));
+    return { report, learned };
   } catch (error) {
     learned?.discard();
     throw error;
   }
-}
-
-/** A violation as a JSON object on a line of its own. */
-function reportLine(violation: Violation): string {
-  return `${JSON.stringify({ ...violation, args: violation.args.map((value) => `0x${value.toString(16)}`) })}\n`;
 }

@@ -50,6 +50,44 @@ test('raw cBPF is a whole number of instructions', () => {
   expect(losses).toEqual([]);
 });
 
+describe('the C program', () => {
+  const write = (calls: number, high: bigint): ReturnType<(typeof EXPORTERS)[number]['write']> =>
+    findExporter('c').write(
+      selectSet(
+        samplePolicy({
+          phases: {
+            setup: Array.from({ length: calls }, (_, call) => ({
+              name: `${call}`,
+              args: [
+                {
+                  index: 1,
+                  width: 64,
+                  values: Array.from({ length: 60 }, (__, value) => (BigInt(call * 60 + value) << high) | 1n),
+                },
+              ],
+            })),
+          },
+        }),
+      ),
+    );
+
+  it('is refused if no kernel takes its filter', () => {
+    expect(() => write(100, 32n)).toThrow(/^filter: [0-9]+ instructions, .*\(4096\)/);
+  });
+
+  it('comes with a remark if that cannot be told', () => {
+    const texts = write(45, 32n).losses.map(({ text }) => text);
+    expect(texts).toContainEqual(
+      expect.stringMatching(
+        /^the filter may get too long \(callgate's has [23][0-9]{3} instructions, .* 4096\)/,
+      ),
+    );
+    expect(write(5, 32n).losses.map(({ text }) => text)).not.toContainEqual(
+      expect.stringContaining('too long'),
+    );
+  });
+});
+
 test('names and file names are unique', () => {
   expect(new Set(EXPORTERS.map(({ name }) => name)).size).toBe(EXPORTERS.length);
 });

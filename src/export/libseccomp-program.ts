@@ -1,11 +1,13 @@
 import type { Arch } from '../abi/arch.ts';
-import { ENOSYS } from '../policy/filter/action.ts';
-import type { Condition } from '../policy/filter/ir.ts';
+import { ALLOW, ENOSYS } from '../policy/filter/action.ts';
+import { BPF_MAXINSNS } from '../policy/filter/cbpf.ts';
+import { compileFilter } from '../policy/filter/compile.ts';
+import { createFilter, type Condition, type RuleSpec } from '../policy/filter/ir.ts';
 import { listAlternatives, widen } from './alternatives.ts';
 import type { Exporter, Loss } from './exporter.ts';
 import { droppedArguments, newerCalls } from './losses.ts';
 import { OCI_ARCH } from './oci-profile.ts';
-import { describeSelection, type SelectedArch, type Violation } from './selection.ts';
+import { describeSelection, type SelectedArch, type Selection, type Violation } from './selection.ts';
 
 /**
  * C with libseccomp: the static function `lock_down`, for inclusion with NO_MAIN defined, and a main that runs a command
@@ -24,10 +26,11 @@ export const LIBSECCOMP_PROGRAM: Exporter = {
     const { violation } = selection;
     const isDefault = violation.kind === 'errno' && violation.errno === ENOSYS;
     const tables = selection.arches.map((section) => {
-      const { rows, dropped } = tableRows(section, isDefault);
+      const { rows, rules, dropped } = tableRows(section, isDefault);
       losses.push(...dropped);
-      return { arch: section.arch, rows };
+      return { arch: section.arch, rows, rules };
     });
+    losses.push(...lengthOf(selection, tables));
     const text = [
       '/*',
       ...describeSelection(selection).map((line) => ` * ${line}`),
@@ -67,7 +70,7 @@ export const LIBSECCOMP_PROGRAM: Exporter = {
 function tableRows(
   { arch, allowed, enosys, newer }: SelectedArch,
   isDefault: boolean,
-): { rows: readonly string[]; dropped: readonly Loss[] } {
+): { rows: readonly string[]; rules: readonly RuleSpec[]; dropped: readonly Loss[] } {
   const dropped: Loss[] = [];
   // libseccomp has the numbers of x32 with bit 30.
   const number = (nr: number): string => (arch === 'x32' ? `0x40000000 + ${nr}` : `${nr}`);
@@ -75,15 +78,45 @@ function tableRows(
     `{${name === null ? 'NULL' : JSON.stringify(name)}, ${number(nr)}, ${action}, ${conditions.length}, {${
       conditions.length === 0 ? '{0}' : conditions.map(comparisonOf).join(', ')
     }}}`;
+  const rules: RuleSpec[] = [];
   const rows = allowed.flatMap((call) => {
     const { list, dropped: positions } = listAlternatives(call);
     dropped.push(...droppedArguments(call, positions));
+    rules.push(...list.map((conditions) => ({ nr: call.nr, action: ALLOW, conditions })));
     return list.map((conditions) => row(call.name, call.nr, 'SCMP_ACT_ALLOW', conditions));
   });
   if (!isDefault) {
     for (const { name, nr } of [...enosys, ...newer]) rows.push(row(name, nr, 'SCMP_ACT_ERRNO(ENOSYS)', []));
   }
-  return { rows, dropped };
+  return { rows, rules, dropped };
+}
+
+/**
+ * Whether the kernel will take what libseccomp makes of the rules: libseccomp needs about as many instructions as callgate
+ * does, for rules of 64 bits up to twice as many.
+ *
+ * @throws PolicyError if it will not
+ */
+function lengthOf(
+  { violation }: Selection,
+  tables: readonly { readonly arch: Arch; readonly rules: readonly RuleSpec[] }[],
+): readonly Loss[] {
+  const sections = tables.map(({ arch, rules }) => ({
+    arch,
+    rules,
+    default: violation,
+    newestKnown: 0,
+    newer: violation,
+  }));
+  const filter = createFilter({ sections, mismatch: violation, foreign: violation });
+  const { length } = compileFilter(filter);
+  if (length * 2 <= BPF_MAXINSNS) return [];
+  return [
+    {
+      kind: 'other',
+      text: `the filter may get too long (callgate's has ${length} instructions, the kernel takes ${BPF_MAXINSNS}): the program then says that it cannot load it, and runs nothing`,
+    },
+  ];
 }
 
 function comparisonOf(condition: Condition): string {

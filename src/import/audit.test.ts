@@ -36,6 +36,23 @@ test('records become processes with the calls that a filter logged', () => {
   ]);
 });
 
+test('records that lack a field are counted', () => {
+  const record = (fields: string): string => `type=SECCOMP msg=audit(1700000000.100:101): ${fields}\n`;
+  const whole = 'pid=42 comm="a" exe="/a" arch=c000003e syscall=59';
+  const broken = [
+    record(whole.replace('pid=42 ', '')),
+    record(whole.replace('arch=c000003e ', '')),
+    record(whole.replace('pid=42', 'pid=x')),
+    `type=SECCOMP ${whole}\n`,
+  ].join('');
+  expect(readProfile('audit', record(whole) + broken).remarks).toEqual([
+    'records that cannot be read are left out, 2 with no pid=, 1 with no arch=, 1 with no audit(TIME:SERIAL)',
+  ]);
+  expect(() => readProfile('audit', broken)).toThrow(
+    'file: no SECCOMP records that can be read, 2 with no pid=, 1 with no arch=, 1 with no audit(TIME:SERIAL) (',
+  );
+});
+
 test('a log without records is refused', () => {
   expect(() => readProfile('audit', 'type=SYSCALL msg=audit(1.000:1): syscall=1')).toThrow(
     'file: no SECCOMP records (type=SECCOMP or type=1326)',

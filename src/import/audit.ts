@@ -34,11 +34,19 @@ export const AUDIT_IMPORTER: Importer = {
   recognises: (_, text) => RECORD.test(text),
   read: (input) => {
     const remarks = new Remarks();
-    const records = decodeText(input.bytes)
-      .split('\n')
-      .flatMap((line) => parseRecord(line) ?? []);
-    if (records.length === 0)
-      throw new FormatError(`${input.source}: no SECCOMP records (type=SECCOMP or type=1326)`);
+    const records: AuditRecord[] = [];
+    const faults = new Map<string, number>();
+    for (const line of decodeText(input.bytes).split('\n')) {
+      const record = parseRecord(line);
+      if (typeof record === 'string') faults.set(record, (faults.get(record) ?? 0) + 1);
+      else if (record !== null) records.push(record);
+    }
+    const left = [...faults].map(([fault, count]) => `${count} with ${fault}`).join(', ');
+    if (records.length === 0) {
+      const which = left === '' ? '' : ` that can be read, ${left}`;
+      throw new FormatError(`${input.source}: no SECCOMP records${which} (type=SECCOMP or type=1326)`);
+    }
+    if (left !== '') remarks.add(`records that cannot be read are left out, ${left}`);
     const origin = records.reduce((least, { time }) => Math.min(least, time), Infinity);
     const paths = [...new Set(records.flatMap(({ exe }) => exe ?? []))];
     const groups = new Map<string, AuditRecord[]>();
@@ -82,14 +90,17 @@ export const AUDIT_IMPORTER: Importer = {
 
 const RECORD = /\btype=(?:SECCOMP|1326)\b.*\bsyscall=[0-9]/;
 
-function parseRecord(line: string): AuditRecord | null {
+/** Null for another line; for a record that cannot be read, what is wrong with it. */
+function parseRecord(line: string): AuditRecord | string | null {
   if (!RECORD.test(line)) return null;
   const field = (name: string): string | null =>
     new RegExp(`(?:^|[ \\t'])${name}=("[^"]*"|[^ \\t'"]+)`).exec(line)?.[1] ?? null;
   const [, time] = /audit\(([0-9]{1,10}\.[0-9]{3}):[0-9]+\)/.exec(line) ?? [];
   const [arch, nr, pid] = [field('arch'), field('syscall'), field('pid')];
-  if (time === undefined || arch === null || nr === null || pid === null) return null;
-  if (!/^[0-9a-f]{1,8}$/i.test(arch) || !/^-?[0-9]+$/.test(nr) || !/^[0-9]+$/.test(pid)) return null;
+  if (time === undefined) return 'no audit(TIME:SERIAL)';
+  if (arch === null || !/^[0-9a-f]{1,8}$/i.test(arch)) return 'no arch=';
+  if (nr === null || !/^-?[0-9]+$/.test(nr)) return 'no syscall=';
+  if (pid === null || !/^[0-9]+$/.test(pid)) return 'no pid=';
   return {
     time: Number(time.replace('.', '').slice(0, 13)),
     pid: Number(pid),

@@ -46,7 +46,29 @@ describe('files are recognised', () => {
     expect(detectImporter(SAMPLES[name]!, 'file').name).toBe(name);
   });
 
-  it.each(['', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
+  it.each([
+    ['calls that go on', '5000  <... futex resumed>) = 0\n', 'strace'],
+    ['signals', '5000  --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED} ---\n', 'strace'],
+    ['calls that others interrupt', '5000  futex(0x7f0000000000, FUTEX_WAIT <unfinished ...>\n', 'strace'],
+    ['ends', '5000  +++ exited with 0 +++\n', 'strace'],
+  ])('a log of strace whose first lines are mostly %s', (_, line, want) => {
+    const text = `5000  read(0, "", 1) = 0\n${line.repeat(49)}5000  close(3) = 0\n`;
+    expect(detectImporter(encode(text), 'file').name).toBe(want);
+  });
+
+  it('a list of numbers with comments', () => {
+    expect(detectImporter(encode('0 # read\n1; write\n257 // openat\n'), 'file').name).toBe('names');
+  });
+
+  it.each(['1795418993 something\n', '12:00:01 12 13\n'])('%j is no list of numbers', (text) => {
+    expect(() => detectImporter(encode(text), 'file')).toThrow('format not recognised');
+  });
+
+  it('nothing in an empty one', () => {
+    expect(() => detectImporter(encode(''), 'file')).toThrow('file: it is empty');
+  });
+
+  it.each([' \n', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
     expect(() => detectImporter(encode(text), 'file')).toThrow(
       'file: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, ',
     );

@@ -39,8 +39,9 @@ export function findImporter(name: string): Importer {
   throw new UsageError(`format: no such format, ${JSON.stringify(name)} (${listNames()}, auto)`);
 }
 
-/** @throws FormatError if the file looks like none of the formats */
+/** @throws FormatError if the file is empty or looks like none of the formats */
 export function detectImporter(bytes: Uint8Array, source: string): Importer {
+  if (bytes.length === 0) throw new FormatError(`${source}: it is empty`);
   const text = decodeText(bytes);
   const found = IMPORTERS.find((importer) => importer.recognises(bytes, text));
   if (found !== undefined) return found;

@@ -49,6 +49,9 @@ test('what is no call is left out, and that is said', () => {
   expect(readProfile('names', 'read\nfrobnicate(1)\n').remarks).toEqual([
     'names that x86_64 does not have are left out: "frobnicate"',
   ]);
+  expect(readProfile('names', '1 # write\n5000 futex(0x1) = 0\n').remarks).toEqual([
+    'numbers with something behind them are left out: "5000 futex(0x1) = 0"',
+  ]);
   expect(
     readProfile('names', 'read;nginx;temporal-worker;1\nwrite;nginx;temporal-master;1\n').remarks,
   ).toEqual([

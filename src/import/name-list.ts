@@ -30,6 +30,8 @@ export const NAME_LIST_IMPORTER: Importer = {
     const kinds = new Set<string>();
     for (const line of decodeText(input.bytes).split('\n')) {
       const name = nameOf(line);
+      if (name === null && /^\s*[0-9]/.test(line))
+        remarks.add('numbers with something behind them are left out', quoteText(line.trim()));
       if (name === null) continue;
       const row = TEMPORAL.exec(line.trim());
       if (row !== null) {
@@ -64,8 +66,15 @@ export const NAME_LIST_IMPORTER: Importer = {
 /** Name, program, kind of analysis, needed or not. */
 const TEMPORAL = /^[a-z0-9_]+;([^;]*;[^;]*);([01])$/;
 
-/** The name or number that a line begins with; null for comments, headings and empty lines. */
+/**
+ * The name that a line begins with, or the number that it is; null for comments, headings and empty lines.
+ *
+ * Behind a number only a comment may stand: lines of logs begin with the numbers of processes, or with the time.
+ */
 function nameOf(line: string): string | null {
   const text = line.trim().replace(/^callander: permitted syscalls: /, '');
-  return /^([a-z_][a-z0-9_]*|[0-9]+)(?=$|[(;,\s])/.exec(text)?.[1] ?? null;
+  return (
+    /^(?:([a-z_][a-z0-9_]*)(?=$|[(;,\s])|([0-9]+),?\s*(?:$|#|;|\/\/))/.exec(text)?.slice(1).find(Boolean) ??
+    null
+  );
 }

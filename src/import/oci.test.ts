@@ -81,6 +81,25 @@ test('a deny list allows everything else, as old profiles with one name to an en
   ]);
 });
 
+test.each([
+  [{ syscalls: 'x' }, 'file: syscalls is no list, "\\"x\\""'],
+  [{ syscalls: { names: ['read'] } }, 'file: syscalls is no list'],
+  [{ syscalls: [{ names: 'read', action: 'SCMP_ACT_ALLOW' }] }, 'file: names is no list'],
+  [{ syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW', args: {} }] }, 'file: args is no list'],
+  [
+    { syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW', includes: { caps: 'x' } }] },
+    'file: caps is no list',
+  ],
+  [{ architectures: 'SCMP_ARCH_X86' }, 'file: architectures is no list'],
+])('%j is refused, not read as empty', (fields, want) => {
+  expect(() => setOf({ defaultAction: 'SCMP_ACT_ERRNO', ...fields })).toThrow(want);
+});
+
+test('lists may be null, as Go writes those that are not there', () => {
+  const syscalls = [{ names: ['read'], action: 'SCMP_ACT_ALLOW', args: null }];
+  expect(namesOf({ defaultAction: 'SCMP_ACT_ERRNO', architectures: null, syscalls })).toEqual(['read']);
+});
+
 describe('arguments', () => {
   const allow = (name: string, ...args: object[]): object => ({
     names: [name],

@@ -39,7 +39,7 @@ export const OCI_IMPORTER: Importer = {
       for (const draft of drafts) allowAll(draft);
     }
     const denials = new Set<string>();
-    for (const [index, entry] of listOf(document['syscalls']).entries()) {
+    for (const [index, entry] of listOf(document, 'syscalls', input.source).entries()) {
       readEntry(
         readObject(entry, `${input.source}: syscalls ${index}`),
         fallback,
@@ -71,13 +71,14 @@ function readEntry(
   source: string,
 ): void {
   // Profiles of old releases of Docker have one name to an entry.
-  const names = [...listOf(entry['names']), ...(entry['name'] === undefined ? [] : [entry['name']])].map(
-    String,
-  );
+  const names = [
+    ...listOf(entry, 'names', source),
+    ...(entry['name'] === undefined ? [] : [entry['name']]),
+  ].map(String);
   const action = actionOf(entry, 'action', 'errnoRet', source);
-  const alternatives = readOciConditions(listOf(entry['args']), source);
+  const alternatives = readOciConditions(listOf(entry, 'args', source), source);
   for (const draft of drafts) {
-    if (!applies(entry, draft.arch, names, remarks)) continue;
+    if (!applies(entry, draft.arch, names, remarks, source)) continue;
     for (const name of names) {
       const nr = syscallNumber(draft.arch, name);
       if (nr === null) {
@@ -124,9 +125,10 @@ function applies(
   arch: Arch,
   names: readonly string[],
   remarks: Remarks,
+  source: string,
 ): boolean {
   const field = (of: unknown, name: string): readonly unknown[] =>
-    listOf(typeof of === 'object' && of !== null ? (of as Record<string, unknown>)[name] : undefined);
+    typeof of === 'object' && of !== null ? listOf(of as Record<string, unknown>, name, source) : [];
   const { includes, excludes } = entry;
   // Names of GOARCH; amd64 stands for all arches of that kernel.
   const own =
@@ -148,17 +150,17 @@ function applies(
 
 function listArches(
   document: Readonly<Record<string, unknown>>,
-  { arch: native }: ImportInput,
+  { arch: native, source }: ImportInput,
   remarks: Remarks,
 ): readonly Arch[] {
-  const map = listOf(document['archMap']).map((each) =>
+  const map = listOf(document, 'archMap', source).map((each) =>
     typeof each === 'object' && each !== null ? (each as Record<string, unknown>) : {},
   );
   const own = map.find(({ architecture }) => architecture === OCI_ARCH[native]);
   const names =
     own === undefined
-      ? [...listOf(document['architectures']), ...map.map(({ architecture }) => architecture)]
-      : [own['architecture'], ...listOf(own['subArchitectures'])];
+      ? [...listOf(document, 'architectures', source), ...map.map(({ architecture }) => architecture)]
+      : [own['architecture'], ...listOf(own, 'subArchitectures', source)];
   if (names.length === 0) return [native];
   const arches = names.flatMap((name) => {
     const arch =
@@ -208,6 +210,20 @@ function readObject(value: unknown, source: string): Readonly<Record<string, unk
   throw new FormatError(`${source}: not an object`, { value });
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
+/** A field that is a list or not there. */
+function listOf(
+  object: Readonly<Record<string, unknown>>,
+  field: string,
+  source: string,
+): readonly unknown[] {
+  const value = object[field] ?? [];
+  if (Array.isArray(value)) return value as unknown[];
+  throw new FormatError(
+    `${source}: ${field} is no list, ${quoteText(JSON.stringify(value, writeBigint) ?? '')}`,
+    { value },
+  );
+}
+
+function writeBigint(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}` : value;
 }

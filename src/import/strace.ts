@@ -26,7 +26,8 @@ export const STRACE_IMPORTER: Importer = {
   description: 'output of strace -f (profile)',
   recognises: (_, text) => {
     const lines = text.split('\n', 50).filter((line) => line !== '');
-    const own = lines.filter((line) => parseStraceLine(line)?.line.kind === 'call');
+    // Of every kind: where threads wait for each other, few lines are whole calls.
+    const own = lines.filter((line) => parseStraceLine(line) !== null);
     return own.length > 0 && own.length * 2 > lines.length;
   },
   read: (input) => {

@@ -5,9 +5,9 @@ import type { PageDiff } from '../report/html/page-data.ts';
 import { CallLink, counted } from './words.tsx';
 
 const GROUPS = [
-  { kind: 'opened', title: 'Opened', words: 'is let through, and was not before' },
+  { kind: 'opened', title: 'Opened', words: 'is let through, or may be, and was not before' },
   { kind: 'closed', title: 'Closed', words: 'was let through, and is not any more' },
-  { kind: 'changed', title: 'Changed', words: 'neither of both, or it depends' },
+  { kind: 'changed', title: 'Changed', words: 'neither of both' },
 ] as const;
 
 /** What the second of two policies opens and closes. */

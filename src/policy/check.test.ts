@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkPolicy, hasFailed } from './check.ts';
-import type { Policy } from './model.ts';
+import type { Policy, PolicyArgument } from './model.ts';
 import { LOADER_NAMES, sampleCall, samplePhase, samplePolicy } from './testing/sample-policy.ts';
 
 function rulesOf(policy: Policy, accepted: readonly string[] = []): readonly string[] {
@@ -8,6 +8,18 @@ function rulesOf(policy: Policy, accepted: readonly string[] = []): readonly str
     [severity, rule, sets.join('+'), call ?? '-'].join(' '),
   );
 }
+
+/** An argument of 256 values, others for each call. */
+function longRule(call: number): PolicyArgument {
+  const values = Array.from(
+    { length: 256 },
+    (_, value) => (BigInt(call * 1000 + value) << 32n) | BigInt(value),
+  );
+  return { index: 1, name: null, width: 64, values, free: 0n };
+}
+
+/** Calls that the check wants with any arguments. */
+const GATED = /^(seccomp|prctl|mmap|munmap|rt_sigreturn)$/;
 
 const SWITCH = 'seccomp prctl';
 
@@ -21,6 +33,55 @@ describe('the check of a policy', () => {
         samplePhase('main', 'read exit_group rt_sigreturn restart_syscall'),
       ]),
       want: [],
+    },
+    {
+      name: 'more combinations of arguments than a filter can tell',
+      policy: samplePolicy([
+        samplePhase('setup', '', {
+          calls: [
+            ...samplePhase('', LOADER_NAMES).calls,
+            sampleCall(
+              'sendto',
+              [1, 2, 3].map((index) => ({
+                index,
+                width: 32 as const,
+                values: Array.from({ length: 11 }, (_, value) => BigInt(value) << 4n),
+                free: 1n,
+              })),
+            ),
+          ],
+        }),
+      ]),
+      want: ['error no-filter setup -'],
+    },
+    {
+      name: 'more values of arguments than a filter has room for',
+      policy: samplePolicy([
+        samplePhase('setup', '', {
+          calls: samplePhase('', `${LOADER_NAMES} dup dup2 fcntl ioctl lseek poll`).calls.map((call, at) => ({
+            ...call,
+            args: [longRule(at)],
+          })),
+        }),
+      ]),
+      want: ['error no-filter setup -'],
+    },
+    {
+      name: 'the same for a program',
+      policy: samplePolicy([
+        samplePhase('setup', `${LOADER_NAMES} ${SWITCH}`, {
+          programs: [
+            {
+              path: '/bin/cat',
+              buildId: null,
+              calls: samplePhase('', `${LOADER_NAMES} ${SWITCH}`).calls.map((call, at) =>
+                GATED.test(call.name ?? '') ? call : { ...call, args: [longRule(at)] },
+              ),
+            },
+          ],
+        }),
+      ]),
+      want: ['error no-filter setup/cat -'],
     },
     {
       name: 'a phase that is wider than the one before',

@@ -4,8 +4,11 @@ import { coversRules } from './argument-rules.ts';
 import { callKey, formatLabel, identifyName, type CallIdentity } from './call-label.ts';
 import { blockedCves } from './cves.ts';
 import { exposureOf } from './dangerous.ts';
+import { compileFilter } from './filter/compile.ts';
+import { PolicyError } from './filter/policy-error.ts';
 import { groupArguments, groupCalls, SWITCH_GROUP } from './groups.ts';
 import { missingLoaderCalls } from './loader.ts';
+import { lowerPolicy } from './lower.ts';
 import type { KernelRange, Policy, PolicyCall, PolicyPhase } from './model.ts';
 import { callsByKey, hasCall, policySets, type PlacedSet } from './policy-sets.ts';
 import { existsIn } from './portable.ts';
@@ -71,6 +74,7 @@ export function hasFailed({ findings }: CheckResult): boolean {
 export function checkPolicy(policy: Policy, accepted: readonly string[] = []): CheckResult {
   const findings = [
     ...findEmptySets(policy),
+    ...findUnbuildable(policy),
     ...findWiderPhases(policy),
     ...findWiderPrograms(policy),
     ...findMissingLaunch(policy),
@@ -84,8 +88,13 @@ export function checkPolicy(policy: Policy, accepted: readonly string[] = []): C
   ];
   return {
     findings: findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)),
-    coverage: policySets(policy).map((set) => measureSet(policy, set)),
+    coverage: measurePolicy(policy),
   };
+}
+
+/** What each set of a policy takes away. */
+export function measurePolicy(policy: Policy): readonly SetCoverage[] {
+  return policySets(policy).map((set) => measureSet(policy, set));
 }
 
 function measureSet(policy: Policy, { phase, program, calls }: PlacedSet): SetCoverage {
@@ -119,6 +128,20 @@ function findEmptySets(policy: Policy): readonly Finding[] {
   return policySets(policy)
     .filter(({ calls }) => calls.length === 0)
     .map((set) => finding('error', 'empty-set', [setName(set)], null, 'allows nothing at all'));
+}
+
+/** A set of which no filter can be made: `run` refuses the policy. */
+function findUnbuildable(policy: Policy): readonly Finding[] {
+  return policySets(policy).flatMap((set) => {
+    try {
+      compileFilter(lowerPolicy(policy, set.phase.name, set.program));
+      return [];
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      const message = `no filter can be made of it: ${error.message.replace(/^(policy|filter): /, '')}`;
+      return [finding('error', 'no-filter', [setName(set)], null, message)];
+    }
+  });
 }
 
 /** Filters can only be tightened: what an earlier phase denies stays denied. */

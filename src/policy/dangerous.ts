@@ -8,11 +8,13 @@ export interface DangerousCall {
   readonly only?: DangerousArgument;
 }
 
-/** `values`: any of them; `bits`: any of these bits set. */
+/** `values`: any of them; `bits`: any of these bits set, but for a value that is `harmless`. */
 export interface DangerousArgument {
   readonly index: number;
   readonly values?: readonly bigint[];
   readonly bits?: bigint;
+  /** A value of 32 bits that has them set and means something else. */
+  readonly harmless?: bigint;
   /** What the arguments mean, for messages. */
   readonly meaning: string;
 }
@@ -79,8 +81,13 @@ export const DANGEROUS_CALLS: readonly DangerousCall[] = [
   {
     name: 'personality',
     why: 'turns off the randomisation of addresses and makes data executable',
-    // ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC: include/uapi/linux/personality.h
-    only: { index: 0, bits: 0x0440000n, meaning: 'ADDR_NO_RANDOMIZE or READ_IMPLIES_EXEC' },
+    // ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC: include/uapi/linux/personality.h. All bits set only asks: kernel/exec_domain.c
+    only: {
+      index: 0,
+      bits: 0x0440000n,
+      harmless: 0xffffffffn,
+      meaning: 'ADDR_NO_RANDOMIZE or READ_IMPLIES_EXEC',
+    },
   },
   { name: 'kexec_load', why: 'replaces the kernel' },
   { name: 'kexec_file_load', why: 'replaces the kernel' },
@@ -138,8 +145,9 @@ export function isDangerous(name: string | null): boolean {
 
 function admits({ values, free, width }: PolicyArgument, only: DangerousArgument): boolean {
   if (only.bits !== undefined) {
-    const bits = only.bits;
-    return (free & bits) !== 0n || values.some((value) => (value & bits) !== 0n);
+    const { bits, harmless } = only;
+    const isHarmless = (value: bigint): boolean => free === 0n && BigInt.asUintN(32, value) === harmless;
+    return (free & bits) !== 0n || values.some((value) => (value & bits) !== 0n && !isHarmless(value));
   }
   return (only.values ?? []).some((wanted) => values.includes(BigInt.asUintN(width, wanted) & ~free));
 }

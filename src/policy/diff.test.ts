@@ -82,9 +82,138 @@ describe('the difference of two policies', () => {
     },
     {
       name: 'a phase more',
-      before: withCalls(),
-      after: samplePolicy([...withCalls().phases, samplePhase('main', 'read')]),
-      want: ['changed | main | - | - | this phase is new'],
+      before: withCalls(sampleCall('read'), sampleCall('write')),
+      after: samplePolicy([samplePhase('setup', 'read write'), samplePhase('main', 'read')]),
+      want: ['changed | main | - | - | this phase is new', 'closed | main | - | write | was allowed'],
+    },
+    {
+      name: 'a phase more that is wider than what held',
+      before: withCalls(sampleCall('read')),
+      after: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', 'read write')]),
+      want: ['changed | main | - | - | this phase is new', 'opened | main | - | write | was denied'],
+    },
+    {
+      name: 'a phase less',
+      before: samplePolicy([samplePhase('setup', 'read write'), samplePhase('main', 'read')]),
+      after: withCalls(sampleCall('read'), sampleCall('write')),
+      want: [
+        'opened | main | - | - | this phase is gone, setup holds instead, which allows more',
+        'opened | main | - | write | was denied',
+      ],
+    },
+    {
+      name: 'a phase less, of which the one before is as tight by now',
+      before: samplePolicy([samplePhase('setup', 'read write'), samplePhase('main', 'read')]),
+      after: withCalls(sampleCall('read')),
+      want: [
+        'changed | main | - | - | this phase is gone, setup holds instead',
+        'closed | setup | - | write | was allowed',
+      ],
+    },
+    {
+      name: 'a phase less in the middle: the one before holds on',
+      before: samplePolicy([
+        samplePhase('setup', 'read write'),
+        samplePhase('main', 'read'),
+        samplePhase('end', ''),
+      ]),
+      after: samplePolicy([samplePhase('setup', 'read write'), samplePhase('end', '')]),
+      want: [
+        'opened | main | - | - | this phase is gone, setup holds instead, which allows more',
+        'opened | main | - | write | was denied',
+      ],
+    },
+    {
+      name: 'a phase less with the set of a program: what holds the tree holds it',
+      before: samplePolicy([
+        samplePhase('setup', 'read'),
+        samplePhase('main', 'read', { programs: [{ path: '/bin/cat', buildId: null, calls: [] }] }),
+      ]),
+      after: withCalls(sampleCall('read')),
+      want: [
+        'opened | main | - | - | this phase is gone, setup holds instead, which allows more',
+        'opened | main | /bin/cat | read | was denied',
+      ],
+    },
+    {
+      name: 'the first phase less: the next holds from the start',
+      before: samplePolicy([samplePhase('setup', 'read write'), samplePhase('main', 'read')]),
+      after: samplePolicy([samplePhase('main', 'read', { trigger: null })]),
+      want: [
+        'changed | setup | - | - | this phase is gone, main holds instead',
+        'closed | setup | - | write | was allowed',
+        'changed | main | - | - | begins at the start, was syscall:main',
+      ],
+    },
+    {
+      name: 'a phase with another name, which is compared by its calls',
+      before: samplePolicy([samplePhase('setup', 'read write'), samplePhase('main', 'read')]),
+      after: samplePolicy([
+        samplePhase('setup', 'read write'),
+        samplePhase('serve', 'write', { trigger: 'syscall:main' }),
+      ]),
+      want: [
+        'changed | serve | - | - | was called main',
+        'opened | serve | - | write | was denied',
+        'closed | serve | - | read | was allowed',
+      ],
+    },
+    {
+      name: 'a trigger',
+      before: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', '', { trigger: 'after:1s' })]),
+      after: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', '', { trigger: 'after:99h' })]),
+      want: [
+        'opened | main | - | - | begins at after:99h, was after:1s: that may be later, and until then more is allowed',
+      ],
+    },
+    {
+      name: 'a trigger beside the one there was, which can only come earlier',
+      before: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', '', { trigger: 'after:1s' })]),
+      after: samplePolicy([
+        samplePhase('setup', 'read'),
+        samplePhase('main', '', { trigger: 'output:/a | b/ | after:1s' }),
+      ]),
+      want: ['changed | main | - | - | begins at output:/a | b/ | after:1s, was after:1s'],
+    },
+    {
+      name: 'one of two triggers less',
+      before: samplePolicy([
+        samplePhase('setup', 'read'),
+        samplePhase('main', '', { trigger: 'key | after:1s' }),
+      ]),
+      after: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', '', { trigger: 'key' })]),
+      want: [
+        'opened | main | - | - | begins at key, was key | after:1s: that may be later, and until then more is allowed',
+      ],
+    },
+    {
+      name: 'a phase in front of another, which waits for it',
+      before: samplePolicy([samplePhase('setup', 'read'), samplePhase('main', 'read')]),
+      after: samplePolicy([
+        samplePhase('setup', 'read'),
+        samplePhase('warm', 'read'),
+        samplePhase('main', 'read'),
+      ]),
+      want: [
+        'changed | warm | - | - | this phase is new',
+        'opened | main | - | - | begins only after warm now: that may be later, and until then more is allowed',
+      ],
+    },
+    {
+      name: 'phases in another order',
+      before: samplePolicy([samplePhase('setup', ''), samplePhase('main', ''), samplePhase('end', '')]),
+      after: samplePolicy([samplePhase('setup', ''), samplePhase('end', ''), samplePhase('main', '')]),
+      want: [
+        'opened | main | - | - | begins only after end now: that may be later, and until then more is allowed',
+      ],
+    },
+    {
+      name: 'a program without a set of its own: that of the tree holds it now',
+      before: samplePolicy([
+        samplePhase('setup', 'read', { programs: [{ path: '/bin/cat', buildId: null, calls: [] }] }),
+      ]),
+      after: withCalls(sampleCall('read')),
+      want: ['opened | setup | /bin/cat | read | was denied'],
     },
     {
       name: 'a program with a set of its own: that of the tree held it before',

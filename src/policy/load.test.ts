@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DocumentError } from '../base/errors.ts';
+import { formatProfile } from '../profile/save.ts';
+import { sampleProfile } from '../profile/testing/sample-profile.ts';
 import { createPolicyParser, parsePolicy } from './load.ts';
 import { formatPolicyJson, formatPolicyYaml } from './save.ts';
 import { arbitraryPolicy } from './testing/arbitrary-policy.ts';
@@ -208,7 +210,7 @@ describe('what is wrong with a policy', () => {
     },
     {
       name: 'another document',
-      text: '{"format": "callgate-profile", "version": 1}',
+      text: '{"format": "callgate-prose", "version": 1}',
       want: 'p: not a callgate policy, its "format" is not "callgate-policy"',
     },
     {
@@ -216,7 +218,13 @@ describe('what is wrong with a policy', () => {
       text: 'format: callgate-policy\n',
       want: 'p: policy version is no integer from 1 up',
     },
-    { name: 'nothing', text: '', want: 'p: not a callgate policy, its "format" is not "callgate-policy"' },
+    { name: 'nothing', text: '', want: 'p: no policy, it is empty' },
+    { name: 'blanks', text: ' \n', want: 'p: no policy, it is empty' },
+    {
+      name: 'a profile, of any size',
+      text: formatProfile(sampleProfile([])).padEnd(5 * 1024 * 1024),
+      want: 'p: not a callgate policy but a profile (callgate policy makes a policy of it)',
+    },
     { name: 'broken JSON', text: '{"format": ', want: /^p: not JSON, / },
     { name: 'broken YAML', text: 'a: [1\nb: 2', want: /^p: not YAML, line [12]: / },
     { name: 'a key twice', text: 'a: 1\na: 2', want: 'p: not YAML, line 2: Map keys must be unique' },
@@ -230,6 +238,11 @@ describe('what is wrong with a policy', () => {
       want: 'p: line 1: a key that is a list or an object is not allowed',
     },
     {
+      name: 'a key twice in JSON',
+      text: '{"format":"callgate-policy","version":1,"phases":[{"name":"a","calls":["execve"],\n"calls":["execve","ptrace"]}]}',
+      want: 'p: line 2: the key "calls" is there twice',
+    },
+    {
       name: 'many brackets',
       text: '['.repeat(100_000),
       want: 'p: too deep or too many on one line, line 1 (128)',
@@ -239,7 +252,7 @@ describe('what is wrong with a policy', () => {
       text: Array.from({ length: 40 }, (_, level) => `${' '.repeat(level)}a:\n`).join(''),
       want: 'p: line 18: nested too deep (16 levels)',
     },
-    { name: 'a very long text', text: ' '.repeat(5 * 1024 * 1024), want: 'p: 5242880 characters (4194304)' },
+    { name: 'a very long text', text: '#'.repeat(5 * 1024 * 1024), want: 'p: 5242880 characters (4194304)' },
   ])('is said of $name', ({ text, want }) => {
     expect(() => parsePolicy(text, 'p')).toThrow(want);
   });

@@ -27,6 +27,7 @@ export function parsePolicy(text: string, source = 'policy'): Policy {
 export function createPolicyParser(): PolicyParser {
   let validate: ValidateFunction | undefined;
   return (text, source = 'policy') => {
+    checkKind(text, source);
     const { value, lines, comments } = readText(text, source);
     checkHeader(value, source);
     validate ??= compileSchema();
@@ -36,6 +37,16 @@ export function createPolicyParser(): PolicyParser {
     if (problems.length > 0) throw malformed(source, problems, lines);
     return canonicalPolicy(policy);
   };
+}
+
+/** Says what a text is that is no policy: before it is read, for a profile may be larger than any policy. */
+function checkKind(text: string, source: string): void {
+  const message = !/\S/.test(text)
+    ? 'no policy, it is empty'
+    : /^\s*\{\s*"format"\s*:\s*"callgate-profile"/.test(text)
+      ? 'not a callgate policy but a profile (callgate policy makes a policy of it)'
+      : null;
+  if (message !== null) throw new DocumentError(`${source}: ${message}`, [{ path: '', message }]);
 }
 
 function checkHeader(value: unknown, source: string): void {

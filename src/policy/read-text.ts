@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import type { Node, Pair } from 'yaml';
 import { DocumentError } from '../base/errors.ts';
-import { printable } from './problems.ts';
+import { findRepeatedKey } from '../base/json-keys.ts';
+import { printable, quote } from './problems.ts';
 
 /** A document as plain data, with where it stands in its text. */
 export interface ReadDocument {
@@ -28,14 +29,26 @@ const DEPTH_CAP = 16;
 export function readText(text: string, source: string): ReadDocument {
   if (text.length > TEXT_CAP) throw refused(source, `${text.length} characters (${TEXT_CAP})`);
   if (/^\s*\{/.test(text)) {
-    try {
-      return { value: JSON.parse(text), lines: new Map(), comments: new Map() };
-    } catch (error) {
-      // A YAML document may begin with a brace as well.
-      if (/^\s*\{\s*"/.test(text)) throw refused(source, `not JSON, ${printable((error as Error).message)}`);
-    }
+    const value = parseJson(text, source);
+    if (value !== undefined) return { value, lines: new Map(), comments: new Map() };
   }
   return new YamlReader(source).read(text);
+}
+
+/** The value of a JSON document; undefined for a YAML document, which may begin with a brace as well. */
+function parseJson(text: string, source: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (/^\s*\{\s*"/.test(text)) throw refused(source, `not JSON, ${printable((error as Error).message)}`);
+    return undefined;
+  }
+  // As in YAML: whoever reads it must not see another policy than callgate.
+  const repeated = findRepeatedKey(text);
+  if (repeated === null) return value;
+  const { key, line } = repeated;
+  throw refused(source, `line ${line}: the key ${quote(key)} is there twice`);
 }
 
 class YamlReader {

@@ -92,6 +92,21 @@ describe('dangerous calls', () => {
       call: sampleCall('unshare', [{ index: 0, values: [0n], free: 0x20000n }]),
       want: 'stated',
     },
+    {
+      name: 'personality that only asks',
+      call: sampleCall('personality', [{ index: 0, width: 32, values: [0n, 0xffffffffn] }]),
+      want: undefined,
+    },
+    {
+      name: 'personality with all bits but one',
+      call: sampleCall('personality', [{ index: 0, width: 32, values: [0xfffffffen] }]),
+      want: 'stated',
+    },
+    {
+      name: 'personality with any but one bit set',
+      call: sampleCall('personality', [{ index: 0, width: 32, values: [0xfffffffen], free: 1n }]),
+      want: 'stated',
+    },
   ])('$name: $want', ({ call, want }) => {
     expect(exposureOf(call)?.kind).toBe(want);
   });

@@ -1,3 +1,4 @@
+import { syscallName, syscallNumber } from '../abi/syscalls.ts';
 import type { Problem } from '../base/errors.ts';
 import { callKey, compareValues } from './call-union.ts';
 import type { Analysis, ArgumentValues, Call, Process, Profile, Run } from './model.ts';
@@ -154,6 +155,7 @@ function checkCalls(calls: readonly Call[], profile: Profile, path: string): rea
 function checkCall(call: Call, profile: Profile, path: string): readonly Problem[] {
   const { first, last, phases, args, waits, chains } = call;
   return [
+    ...checkName(call, `${path}/name`),
     ...found(first === null && last !== null, `${path}/last`, 'must be null, as first is'),
     ...found(
       first !== null && last !== null && first > last,
@@ -168,6 +170,20 @@ function checkCall(call: Call, profile: Profile, path: string): readonly Problem
       inRange(phase, profile.phases.length, `${path}/chains/${k}/phase`, 'phase'),
     ),
   ];
+}
+
+/**
+ * The number decides, so the name must not say something else. Tables grow: a name or a number that this release does not
+ * know yet may be right.
+ */
+function checkName({ arch, nr, name }: Call, path: string): readonly Problem[] {
+  if (name === null || name === syscallName(arch, nr)) return [];
+  const known = syscallNumber(arch, name);
+  return found(
+    known !== null && known !== nr,
+    path,
+    `name and number disagree, ${JSON.stringify(name)} is ${known} on ${arch} (${nr})`,
+  );
 }
 
 function checkArgument(

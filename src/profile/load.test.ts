@@ -132,6 +132,15 @@ describe('parseProfile', () => {
       ],
     },
     {
+      name: 'a name of another number',
+      change: (d) => {
+        d.processes[0].calls[0].name = 'ptrace';
+        d.processes[1].calls[0].name = 'a_call_of_a_later_release';
+        d.programs[0].calls[0].name = null;
+      },
+      want: ['/processes/0/calls/0/name name and number disagree, "ptrace" is 101 on x86_64 (0)'],
+    },
+    {
       name: 'a parent that is no earlier process',
       change: (d) => (d.processes[1].parent = 1),
       want: ['/processes/1/parent must be an earlier process, is 1 (1)'],
@@ -250,7 +259,18 @@ describe('parseProfile', () => {
 
   it.each<{ name: string; text: string; want: string | RegExp }>([
     { name: 'no JSON', text: '{ "format": ', want: /^a\.json: not JSON, / },
-    { name: 'an empty file', text: '', want: /^a\.json: not JSON, / },
+    { name: 'nothing', text: '', want: /^a\.json: no profile, it is empty$/ },
+    { name: 'blanks', text: ' \n', want: /^a\.json: no profile, it is empty$/ },
+    {
+      name: 'a policy in YAML',
+      text: '# mine\n---\nformat: callgate-policy\nversion: 1\n',
+      want: /^a\.json: not a callgate profile but a policy \(callgate check, export and run read it\)$/,
+    },
+    {
+      name: 'a policy in JSON',
+      text: '{ "format": "callgate-policy", "version": 1 }',
+      want: /^a\.json: not a callgate profile but a policy /,
+    },
     { name: 'another document', text: '{ "format": "x" }', want: /^a\.json: not a callgate profile, / },
     { name: 'an array', text: '[1]', want: /^a\.json: not a callgate profile, / },
     { name: 'null', text: 'null', want: /^a\.json: not a callgate profile, / },

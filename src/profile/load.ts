@@ -40,6 +40,8 @@ export function createProfileParser(): ProfileParser {
 }
 
 function parseHeader(text: string, source: string): ProfileDocument {
+  const kind = otherKind(text);
+  if (kind !== null) throw new DocumentError(`${source}: ${kind}`, [{ path: '', message: kind }]);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -53,6 +55,15 @@ function parseHeader(text: string, source: string): ProfileDocument {
   }
   const message = `not a callgate profile, its "format" is not "${PROFILE_FORMAT}"`;
   throw new DocumentError(`${source}: ${message}`, [{ path: '/format', message }]);
+}
+
+/** What is said of a text that is something else, which may be YAML; null for one that may be a profile. */
+function otherKind(text: string): string | null {
+  // Not by trim, which would copy a profile of any size.
+  if (!/\S/.test(text)) return 'no profile, it is empty';
+  return /^\s*(?:\{\s*"format"\s*:\s*"|(?:#[^\n]*\n\s*|---\s+)*format:\s*["']?)callgate-policy\b/.test(text)
+    ? 'not a callgate profile but a policy (callgate check, export and run read it)'
+    : null;
 }
 
 function compileSchema(): ValidateFunction {

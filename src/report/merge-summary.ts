@@ -24,6 +24,11 @@ export function formatMergeSummary(profile: Profile): string {
   return parts.join(', ');
 }
 
+/** That runs were there twice, in one line without line feed. */
+export function describeRepeated(runs: number): string {
+  return `left out ${runs === 1 ? '1 run that is' : `${runs} runs that are`} there already (of the same start, duration, command, host and pids)`;
+}
+
 /**
  * A warning, in one line without line feed, if the profiles were not cut alike; null if they were.
  *

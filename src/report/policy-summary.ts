@@ -1,11 +1,11 @@
-import { checkPolicy } from '../policy/check.ts';
+import { measurePolicy } from '../policy/check.ts';
 import type { Policy, PolicyCall } from '../policy/model.ts';
 import { escapeText } from './escape.ts';
 import { plural } from './table.ts';
 
 /** What `callgate policy` says of the policy that it made: sizes, what is blocked, which groups were added. */
 export function formatPolicySummary(policy: Policy, notes: readonly string[], path: string): string {
-  const { coverage } = checkPolicy(policy);
+  const coverage = measurePolicy(policy);
   const lines = [
     ...policy.phases.map(({ name, calls, programs }) => {
       const set = coverage.find(({ phase, program }) => phase === name && program === null);

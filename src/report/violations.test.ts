@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Violation } from '../trace/backend.ts';
-import { callText, describeViolation, formatViolations, groupViolations } from './violations.ts';
+import { samplePhase, samplePolicy } from '../policy/testing/sample-policy.ts';
+import { ViolationTally } from './violation-tally.ts';
+import { callText, describeSight, describeViolation, formatViolations } from './violations.ts';
 
 function violation(more: Partial<Violation> = {}): Violation {
   return {
@@ -94,31 +96,37 @@ describe('describeViolation', () => {
   });
 });
 
-describe('groupViolations', () => {
-  it('counts the same call by the same program in the same phase, whatever the process and the arguments', () => {
-    const groups = groupViolations([violation(), violation({ pid: 11, args: [1n, 2n, 0n, 0n, 0n, 0n] })]);
-    expect(groups).toEqual([{ first: violation(), count: 2 }]);
-  });
+describe('describeSight', () => {
+  const one = [samplePhase('setup', '')];
+  const two = [...one, samplePhase('main', '')];
+  const programs = [
+    ...one,
+    samplePhase('main', '', { programs: [{ path: '/a', buildId: null, calls: [] }] }),
+  ];
 
   it.each([
-    { phase: 0 },
-    { program: '/bin/other' },
-    { program: null },
-    { arch: 'i386' as const },
-    { nr: 84 },
-    { outcome: 'allowed' as const },
-  ])('keeps %o apart', (difference) => {
-    const groups = groupViolations([violation(), violation(difference), violation()]);
-    expect(groups.map(({ first, count }) => [first, count])).toEqual([
-      [violation(), 2],
-      [violation(difference), 1],
-    ]);
+    ['errno:EPERM', two, 'has nothing of calls that fail with EPERM, of which the kernel tells nobody'],
+    ['kill', one, 'has what a process is killed for'],
+    ['kill', two, 'has what a process is killed for until it has the filter of the last phase'],
+    ['kill', programs, 'has what a process is killed for'],
+    ['trap', one, 'has what a process dies of by SIGSYS'],
+    ['log', one, 'calls outside of the policy are only in the log of the kernel'],
+  ])('says what is seen with %s', (onViolation, phases, want) => {
+    expect(describeSight(samplePolicy(phases, { onViolation }))).toBe(
+      `${want}; --audit shows every call outside of the policy`,
+    );
   });
 });
 
 describe('formatViolations', () => {
+  function format(violations: readonly Violation[], cap?: number): readonly string[] {
+    const tally = new ViolationTally(samplePolicy([samplePhase('setup', '')]), cap);
+    for (const each of violations) tally.add(each);
+    return formatViolations(tally, PHASES);
+  }
+
   it('says that there was nothing', () => {
-    expect(formatViolations([], PHASES)).toEqual(['audit: no call outside of the policy']);
+    expect(format([])).toEqual(['audit: no call outside of the policy']);
   });
 
   it('counts calls and times', () => {
@@ -127,7 +135,7 @@ describe('formatViolations', () => {
       violation({ outcome: 'allowed', nr: 84 }),
       violation({ outcome: 'allowed' }),
     ];
-    expect(formatViolations(seen, PHASES)).toEqual([
+    expect(format(seen)).toEqual([
       'audit: 2 calls outside of the policy, 3 times in all',
       '  2 x /bin/tool (pid 10) would be denied mkdir in phase main',
       '  1 x /bin/tool (pid 10) would be denied rmdir in phase main',
@@ -135,8 +143,14 @@ describe('formatViolations', () => {
   });
 
   it('has the singular for one', () => {
-    expect(formatViolations([violation()], PHASES)[0]).toBe(
-      'audit: 1 call outside of the policy, once in all',
-    );
+    expect(format([violation()])[0]).toBe('audit: 1 call outside of the policy, once in all');
+  });
+
+  it('says that there are more than are listed', () => {
+    expect(format([violation(), violation({ nr: 84 }), violation(), violation({ nr: 85 })], 1)).toEqual([
+      'audit: more than 1 call outside of the policy, 4 times in all',
+      '  2 x /bin/tool (pid 10) killed for mkdir in phase main',
+      '  2 x other calls: too many different ones to list them',
+    ]);
   });
 });

@@ -1,27 +1,10 @@
 import { argumentValueName } from '../abi/argument-values.ts';
 import { selectingArguments } from '../abi/selecting-arguments.ts';
 import { syscallName } from '../abi/syscalls.ts';
+import type { Policy } from '../policy/model.ts';
 import type { Violation } from '../trace/backend.ts';
 import { escapeText } from './escape.ts';
-
-/** Violations of one call by one program in one phase. */
-export interface ViolationGroup {
-  readonly first: Violation;
-  readonly count: number;
-}
-
-/** Groups violations by phase, program, arch and number, in the order in which each was first seen. */
-export function groupViolations(violations: readonly Violation[]): readonly ViolationGroup[] {
-  const groups = new Map<string, { first: Violation; count: number }>();
-  for (const violation of violations) {
-    const { phase, program, arch, nr, outcome } = violation;
-    const key = `${phase} ${program ?? ''} ${arch} ${nr} ${outcome}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { first: violation, count: 1 });
-    else group.count++;
-  }
-  return [...groups.values()];
-}
+import type { ViolationTally } from './violation-tally.ts';
 
 /** One line that says which call was denied, in which process and phase, and from which code. */
 export function describeViolation(violation: Violation, phases: readonly string[]): string {
@@ -46,15 +29,26 @@ export function callText({ arch, nr, args }: Violation): string {
   return `${arch === 'x86_64' ? '' : `${arch} `}${name}${shown.length === 0 ? '' : `(${shown.join(', ')})`}`;
 }
 
+/** What callgate is told of without an audit, while it runs a program under this policy. */
+export function describeSight({ onViolation, phases }: Policy): string {
+  const instead = '--audit shows every call outside of the policy';
+  if (onViolation === 'log')
+    return `calls outside of the policy are only in the log of the kernel; ${instead}`;
+  const isFollowed = phases.length === 1 || phases.some(({ programs }) => programs.length > 0);
+  const until = isFollowed ? '' : ' until it has the filter of the last phase';
+  if (onViolation === 'kill') return `has what a process is killed for${until}; ${instead}`;
+  if (onViolation === 'trap') return `has what a process dies of by SIGSYS${until}; ${instead}`;
+  return `has nothing of calls that fail with ${onViolation.slice('errno:'.length)}, of which the kernel tells nobody; ${instead}`;
+}
+
 /** Result of an audit as text: a line for each distinct call outside of the policy. */
-export function formatViolations(
-  violations: readonly Violation[],
-  phases: readonly string[],
-): readonly string[] {
-  const groups = groupViolations(violations);
-  if (groups.length === 0) return ['audit: no call outside of the policy'];
+export function formatViolations(tally: ViolationTally, phases: readonly string[]): readonly string[] {
+  const { groups, total, unlisted } = tally;
+  if (total === 0) return ['audit: no call outside of the policy'];
+  const calls = groups.length === 1 ? '1 call' : `${groups.length} calls`;
   return [
-    `audit: ${groups.length === 1 ? '1 call' : `${groups.length} calls`} outside of the policy, ${violations.length === 1 ? 'once' : `${violations.length} times`} in all`,
+    `audit: ${unlisted === 0 ? '' : 'more than '}${calls} outside of the policy, ${total === 1 ? 'once' : `${total} times`} in all`,
     ...groups.map(({ first, count }) => `  ${count} x ${describeViolation(first, phases)}`),
+    ...(unlisted === 0 ? [] : [`  ${unlisted} x other calls: too many different ones to list them`]),
   ];
 }

@@ -71,6 +71,24 @@ describe('callgate check', () => {
     });
   });
 
+  it('takes a tighter phase that is gone, or that may begin later, as opened', () => {
+    using directory = temporaryDirectory();
+    const other = join(directory.path, 'old.yaml');
+    const phased = (trigger: string): string =>
+      formatPolicyYaml(
+        samplePolicy([samplePhase('setup', LOADER_NAMES), samplePhase('main', 'read', { trigger })]),
+      );
+    writeFileSync(other, phased('after:1s'));
+    const gone = callgate(['check', '-', '--diff', other], { input: policyText() });
+    expect(gone.stdout).toContain(
+      'opened  main: this phase is gone, setup holds instead, which allows more\n',
+    );
+    expect(gone.status).toBe(1);
+    const later = callgate(['check', '-', '--diff', other], { input: phased('after:99h') });
+    expect(later.stdout).toContain('opened  main: begins at after:99h, was after:1s: that may be later');
+    expect(later.status).toBe(1);
+  });
+
   it('lists all that is wrong with a broken document, with lines', () => {
     const input = policyText('splice')
       .replace('- splice', '- spliced')

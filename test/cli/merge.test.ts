@@ -43,6 +43,20 @@ describe('callgate merge', () => {
     );
   });
 
+  it('takes a run once that is there twice, and says so', () => {
+    const { stdout, stderr } = callgate(['merge', 'a.json', 'a.json', 'b.json', 'a.json'], options);
+    expect(stdout).toBe(formatProfile(mergeProfiles([profile, short])));
+    const [first, ...rest] = SUMMARY.split('\n');
+    expect(stderr.split('\n')).toEqual([
+      first,
+      'callgate: left out 2 runs that are there already (of the same start, duration, command, host and pids)',
+      ...rest,
+    ]);
+    const policy = callgate(['policy', 'a.json', 'a.json', '-o', 'once.yaml'], options);
+    expect(policy.stderr).toContain('callgate: left out 1 run that is there already');
+    expect(readFileSync(join(directory.path, 'once.yaml'), 'utf8')).toContain('observed in 1 of 1 run');
+  });
+
   it('can replace one of the files that it reads', () => {
     writeFileSync(join(directory.path, 'grow.json'), formatProfile(profile));
     callgate(['merge', 'grow.json', 'b.json', '-o', 'grow.json'], options);

@@ -8,9 +8,9 @@ const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 
 afterAll(() => directory[Symbol.dispose]());
 
-describe('callgate run --help', () => {
-  const help = callgate(['run', '--help']);
+const help: Finished = callgate(['run', '--help']);
 
+describe('callgate run --help', () => {
   it('shows how it is used, on stdout', () => {
     expect([help.status, help.stderr]).toEqual([0, '']);
     expect(help.stdout).toMatch(/^Usage: callgate run \[options\] -- COMMAND \[ARGUMENT\.\.\.\]\n/);
@@ -92,6 +92,16 @@ describe('callgate run', () => {
       file,
     ]);
     expect([status, stdout]).toEqual([0, 'ran\n']);
+  });
+
+  it('says what a report can have without an audit', () => {
+    const options = ['run', '--policy', file, '--report', join(directory.path, 'sight')];
+    expect(callgate([...options, '--', 'true']).stderr).toBe(
+      'callgate: report: has nothing of calls that fail with EPERM, of which the kernel tells nobody; --audit shows every call outside of the policy\n',
+    );
+    expect(callgate([...options, '-q', '--', 'true']).stderr).toBe('');
+    expect(callgate([...options, '--audit', '--', 'true']).stderr).not.toContain('report:');
+    expect(help.stdout.replaceAll(/\s+/g, ' ')).toContain('Only with --audit does it see each call');
   });
 
   it('writes an empty report if there was nothing to report', () => {

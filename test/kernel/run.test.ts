@@ -609,6 +609,20 @@ describe('callgate run --audit', () => {
     expect(line).toMatchObject({ program: probe, arch: 'x86_64', nr: nr('mkdir'), outcome: 'killed' });
   });
 
+  it('reports while the program runs, not only at its end', async () => {
+    const report = newPath('report');
+    const file = writePolicy(directory.path, denying(NO_MKDIR));
+    const words = [`mkdir=${newPath()}`, 'pause'];
+    const running = start(['run', '--policy', file, '--audit', '--report', report, '--', probe, ...words]);
+    try {
+      await until('a line', () => existsSync(report) && readFileSync(report, 'utf8').endsWith('\n'));
+      expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ nr: nr('mkdir') });
+    } finally {
+      running.kill('SIGTERM');
+      await running.end;
+    }
+  });
+
   it('leaves an older report as it was if the program cannot be started', () => {
     const report = newPath('report');
     writeFileSync(report, 'old\n');
@@ -704,6 +718,29 @@ describe('callgate run --learn', () => {
       expect(enforced.stdout).toBe('mkdir done\n');
     },
   );
+
+  it('finds a call after thousands of another one', () => {
+    const file = writePolicy(directory.path, denying(['getppid', 'getpgrp']));
+    const report = newPath('report');
+    const words = ['loop=10500', `${nr('getpgrp')}`];
+    const { stderr } = callgate([
+      'run',
+      '--policy',
+      file,
+      '--learn',
+      '--report',
+      report,
+      '--',
+      probe,
+      ...words,
+    ]);
+    expect(stderr).toContain('callgate: audit: 2 calls outside of the policy, 10501 times in all\n');
+    expect(stderr).toMatch(/^callgate: +10500 x .* would be denied getppid in phase all/m);
+    expect(stderr).toMatch(/^callgate: +1 x .* would be denied getpgrp in phase all/m);
+    const learned = parsePolicy(readFileSync(file, 'utf8')).phases[0]?.calls.map(({ name }) => name);
+    expect(learned).toEqual(expect.arrayContaining(['getppid', 'getpgrp']));
+    expect(readFileSync(report, 'utf8').trimEnd().split('\n')).toHaveLength(10_501);
+  });
 
   it('adds an arch that the policy did not have', () => {
     const file = writePolicy(directory.path, denying([]));

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { ARCHES } from '../../abi/arch.ts';
+import { syscallName } from '../../abi/syscalls.ts';
 import type {
   Analysis,
   ArgumentValues,
@@ -287,7 +288,8 @@ function arbitraryCall(phases: number, origins: readonly Origin[]): fc.Arbitrary
       {
         arch: fc.constantFrom(...ARCHES),
         nr: fc.oneof(fc.nat(3), fc.constant(0xffffffff)),
-        name: orNull(fc.constantFrom('read', 'write', '_sysctl')),
+        // The name in the table of the arch, none, or one of a later release.
+        name: fc.constantFrom('table', 'future', null),
         origin: fc.constantFrom(...origins),
         count: orNull(fc.nat()),
         times: orNull(ascending(integer(), 2, 2, true)),
@@ -307,7 +309,7 @@ function arbitraryCall(phases: number, origins: readonly Origin[]): fc.Arbitrary
       return {
         arch,
         nr,
-        name,
+        name: name === 'table' ? syscallName(arch, nr) : name,
         origin,
         count,
         first: times?.[0] ?? null,
