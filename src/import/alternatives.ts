@@ -1,5 +1,6 @@
 import { createArgument, isOpen, uniteRules } from '../policy/argument-rules.ts';
 import { visibleArguments } from '../policy/argument-constants.ts';
+import { holds } from '../policy/filter/evaluate.ts';
 import type { Condition } from '../policy/filter/ir.ts';
 import { ARGUMENT_VALUE_CAP, type PolicyArgument } from '../policy/model.ts';
 import type { CallIdentity } from '../policy/call-label.ts';
@@ -21,7 +22,10 @@ export function uniteAlternatives(
   alternatives: readonly (readonly Condition[])[],
 ): UnitedRules {
   if (alternatives.some((conditions) => conditions.length === 0)) return { args: [], isExact: true };
-  const parts = alternatives.map((conditions) => ruleList(call, conditions));
+  const possible = alternatives.filter(isPossible);
+  const parts = (possible.length === 0 ? alternatives : possible).map((conditions) =>
+    ruleList(call, conditions),
+  );
   const args = parts
     .map((part) => part.args)
     .reduce(uniteRules, parts[0]?.args ?? [])
@@ -44,13 +48,48 @@ function ruleList(call: CallIdentity, conditions: readonly Condition[]): UnitedR
   }
   let isExact = true;
   const args: PolicyArgument[] = [];
-  for (const all of byIndex.values()) {
+  for (const found of byIndex.values()) {
+    const all = withoutImplied(found);
     const joined = all.length === 1 ? all[0]! : joinMasks(all);
     const rules = (joined === null ? all : [joined]).flatMap((condition) => ruleOf(call, condition) ?? []);
     if (joined === null || rules.length === 0) isExact = false;
     args.push(...rules.slice(0, 1));
   }
   return { args: args.sort((a, b) => a.index - b.index), isExact };
+}
+
+/** Comparisons of one argument but for those that hold anyway where it equals a value: a program may ask for others before. */
+function withoutImplied(conditions: readonly Condition[]): readonly Condition[] {
+  const exact = conditions.find(({ op }) => op === 'eq');
+  if (exact === undefined) return conditions;
+  return conditions.filter(
+    (each) => each === exact || each.width > exact.width || !holdsAt(each, exact.value),
+  );
+}
+
+/** False where no value of an argument meets all that is asked of it, as what is left of a denial turned round may do. */
+function isPossible(conditions: readonly Condition[]): boolean {
+  return conditions.every((condition) => {
+    const values = valuesOf(condition);
+    if (values === null) return true;
+    const others = conditions.filter(({ arg, width }) => arg === condition.arg && width === condition.width);
+    return values.some((value) => others.every((other) => holdsAt(other, value)));
+  });
+}
+
+/** All values that meet a comparison, if they are few; else null. */
+function valuesOf({ op, value }: Condition): readonly bigint[] | null {
+  if (op === 'eq') return [value];
+  const end = op === 'lt' ? value : op === 'le' ? value + 1n : -1n;
+  if (end < 0n || end > BigInt(ARGUMENT_VALUE_CAP)) return null;
+  return Array.from({ length: Number(end) }, (_, k) => BigInt(k));
+}
+
+function holdsAt(condition: Condition, value: bigint): boolean {
+  return holds(
+    condition,
+    Array.from({ length: 6 }, () => value),
+  );
 }
 
 /** Comparisons of parts of an argument as one; null if they are not all for bits. */

@@ -103,6 +103,30 @@ test('a policy that goes out as cBPF comes back the same', () => {
   );
 }, 120_000);
 
+test('a rule for two values that a filter looks at one after the other comes back too', () => {
+  const text = `
+format: callgate-policy
+version: 1
+generator: { name: callgate, version: '0' }
+sources: []
+strict: observed
+kernels: null
+onViolation: errno:EPERM
+arches: [{ arch: x86_64, newest: ${NEWEST} }]
+enosys: [access, futex_requeue, request_key, set_thread_area]
+groups: []
+phases:
+  - name: setup
+    trigger: null
+    calls: [pread64, settimeofday, io_getevents, utimensat, landlock_create_ruleset, { lsm_get_self_attr: { attr: [0], flags: [0, 1] } }]
+`;
+  const policy = parsePolicy(text);
+  const imported = carry(policy, 'cbpf');
+  if (imported.kind !== 'policy') throw new TypeError('no policy');
+  expect(essence(imported.policy)).toEqual(essence(policy));
+  expect(imported.remarks).toEqual([]);
+});
+
 test('a policy that goes out as an OCI profile comes back the same, with newer calls by name', () => {
   fc.assert(
     fc.property(arbitraryPolicy, (policy) => {
