@@ -244,7 +244,8 @@ export class Recorder {
     record.count += counted.count;
     record.first = Math.min(record.first, counted.first);
     record.last = Math.max(record.last, counted.last);
-    record.phases |= counted.phases;
+    // Of all uses, not of the new ones: a phase may have begun before what was counted earlier, and be known since only.
+    record.phases = record.launch ? record.phases | counted.phases : counted.phases;
     record.waited += counted.waited ?? 0;
     for (const at of counted.uses ?? [])
       if (record.waits && record.uses.length < USES_CAP) record.uses.push(at);
