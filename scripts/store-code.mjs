@@ -58,7 +58,7 @@ function trace(method) {
     startsNothing: true,
   };
   const { port1, port2 } = new MessageChannel();
-  const input = { commands: port2, progress: new Float64Array(5) };
+  const input = { commands: port2, progress: new Float64Array(6) };
   exports.runTrace(exports.openLibc(), request, input, (event) => {
     if (event.kind !== 'failed') return;
     process.stderr.write(`${method}: ${event.error.message}\n`);

@@ -3,24 +3,8 @@ import { learnViolations } from '../enforce/learn.ts';
 import type { PolicyCall } from '../policy/model.ts';
 import { sampleCall, samplePhase, samplePolicy } from '../policy/testing/sample-policy.ts';
 import type { Violation } from '../trace/backend.ts';
+import { sampleViolation as violation } from './testing/sample-violation.ts';
 import { ViolationTally } from './violation-tally.ts';
-
-function violation(more: Partial<Violation> = {}): Violation {
-  return {
-    pid: 10,
-    tid: 10,
-    program: '/bin/tool',
-    sets: [],
-    phase: 0,
-    arch: 'x86_64',
-    nr: 83,
-    args: [0n, 0n, 0n, 0n, 0n, 0n],
-    at: 5,
-    outcome: 'allowed',
-    backtrace: [],
-    ...more,
-  };
-}
 
 const ioctl = (value: bigint, descriptor = 0n): Violation =>
   violation({ nr: 16, args: [descriptor, value, 0n, 0n, 0n, 0n] });
@@ -97,8 +81,8 @@ describe('what can be learned', () => {
   it('is kept for each of the sets that hold a process', () => {
     const found = [
       violation(),
-      violation({ sets: ['/bin/tool'].map((path) => ({ path, buildId: null })) }),
-      violation({ sets: ['/bin/tool'].map((path) => ({ path, buildId: null })), pid: 11 }),
+      violation({ sets: [{ path: '/bin/tool', buildId: null }] }),
+      violation({ sets: [{ path: '/bin/tool', buildId: null }], pid: 11 }),
     ];
     expect(tallyOf(found).learnable).toEqual(found.slice(0, 2));
   });

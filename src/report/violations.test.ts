@@ -1,25 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Violation } from '../trace/backend.ts';
 import { samplePhase, samplePolicy } from '../policy/testing/sample-policy.ts';
+import { sampleViolation } from './testing/sample-violation.ts';
 import { ViolationTally } from './violation-tally.ts';
 import { callText, describeSight, describeViolation, formatViolations } from './violations.ts';
 
-function violation(more: Partial<Violation> = {}): Violation {
-  return {
-    pid: 10,
-    tid: 10,
-    program: '/bin/tool',
-    sets: [],
-    phase: 1,
-    arch: 'x86_64',
-    nr: 83,
-    args: [0x7fff_0000n, 0o755n, 0n, 0n, 0n, 0n],
-    at: 5,
-    outcome: 'killed',
-    backtrace: [],
-    ...more,
-  };
-}
+const violation = (more: Partial<Violation> = {}): Violation =>
+  sampleViolation({ phase: 1, args: [0x7fff_0000n, 0o755n, 0n, 0n, 0n, 0n], outcome: 'killed', ...more });
 
 const PHASES = ['setup', 'main'];
 

@@ -36,6 +36,15 @@ afterAll(() => directory[Symbol.dispose]());
 
 const UNSEEN = 'a call that it denies is not seen by --method ebpf (by --method ptrace it is)';
 
+const audit = (file: string, ...command: readonly string[]): string[] => [
+  'run',
+  '--audit',
+  '--policy',
+  file,
+  '--',
+  ...command,
+];
+
 function trace(
   method: string,
   before: readonly string[],
@@ -82,17 +91,7 @@ describe('a seccomp filter that the program inherits', () => {
 
   it('hides the calls that it denies from an audit, which is said', () => {
     const file = writePolicy(directory.path, policy([phase('all', null, ['getresuid'])]));
-    const { stdout, stderr } = run(deny, [
-      ...INHERITED,
-      '--',
-      CALLGATE,
-      'run',
-      '--audit',
-      '--policy',
-      file,
-      '--',
-      denied,
-    ]);
+    const { stdout, stderr } = run(deny, [...INHERITED, '--', CALLGATE, ...audit(file, denied)]);
     expect(stdout).toBe(SAID);
     expect(stderr).toContain(
       'the program inherits a seccomp filter: a call that it denies is not reported\n',
@@ -169,16 +168,7 @@ describe('a filter of the program that wants a tracer', () => {
 
   it('has none in an audit, which goes on', () => {
     const file = writePolicy(directory.path, policy([phase('all', null, ['getppid'])]));
-    const { stdout, stderr } = run(CALLGATE, [
-      'run',
-      '--audit',
-      '--policy',
-      file,
-      '--',
-      denied,
-      'trace',
-      '7',
-    ]);
+    const { stdout, stderr } = run(CALLGATE, audit(file, denied, 'trace', '7'));
     expect(stdout).toBe(WITHOUT);
     expect(stderr).toContain('getppid');
     expect(stderr).not.toContain('getres');
