@@ -1,4 +1,4 @@
-// Bundles the command and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
+// Bundles the command, `callgate trace` and `callgate run` alone, and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
 // Why: docs/decisions/start-up.md. The library stays the ES modules that tsc writes.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -59,6 +59,10 @@ const loader = {
   name: 'loader',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/main\.js$/ }, () => ({ path: 'command', namespace: 'bundle' }));
+    onResolve({ filter: /^\.\/(?:trace|run)-main\.js$/ }, ({ path }) => ({
+      path: path.slice(2, -8),
+      namespace: 'bundle',
+    }));
     onResolve({ filter: /^bundle:/ }, ({ path }) => ({ path: path.slice(7), namespace: 'bundle' }));
     onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path }) => ({
       contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}'${cacheOf(path)}).exports;`,
@@ -88,6 +92,8 @@ await build({
   plugins: [nativeKoffi],
   entryPoints: {
     command: join(dist, 'cli', 'main.js'),
+    trace: join(dist, 'cli', 'trace-main.js'),
+    run: join(dist, 'cli', 'run-main.js'),
     tracing: join(dist, 'trace', 'worker.js'),
     analyzing: join(dist, 'analyze', 'pool', 'worker.js'),
   },
@@ -98,14 +104,15 @@ await build({
   entryPoints: { worker: 'bundle:tracing', analyzer: 'bundle:analyzing' },
   plugins: [loader],
 });
-for (const name of ['command', 'tracing']) loadLate(name);
-for (const name of ['command', 'analyze', 'tracing', 'analyzing']) storeCode(name);
+for (const name of ['command', 'trace', 'run', 'tracing']) loadLate(name);
+for (const name of ['command', 'analyze', 'trace', 'run', 'tracing', 'analyzing']) storeCode(name);
 
 /** Has a bundle load some modules of Node's once they are used: each takes a millisecond, and few commands use them. */
 function loadLate(name) {
   const filename = join(bundle, `${name}.cjs`);
   const source = readFileSync(filename, 'latin1');
-  const late = /=require\("(node:(?:child_process|crypto|fs\/promises|net|stream\/consumers))"\)/g;
+  const late =
+    /=require\("(node:(?:child_process|crypto|fs\/promises|net|stream\/consumers|tty|worker_threads))"\)/g;
   if (!late.test(source))
     throw new Error(`${name}: no module is loaded late, the bundler must have changed how it writes them`);
   const lazy = 'const lateModule = (name) => new Proxy({}, { get: (_, key) => require(name)[key] });';

@@ -1,19 +1,43 @@
-// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|tracing|analyzing
+// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|trace|run|tracing|analyzing
 // A function that was not used is stored as source, and compiled when it is called. So what is used here is a trace by each
 // method, and for the command's code under the name of `analyze` an analysis; where the machine that builds cannot do one, that costs time later and nothing else.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
-import { MessageChannel } from 'node:worker_threads';
 import { loadBundle } from './bundle-loader.cjs';
 
 // V8 refuses code that was stored under other flags than those it is loaded under, and commands set some for themselves later.
 v8.setFlagsFromString = () => undefined;
 
+const METHODS = ['seccomp', 'adaptive', 'ebpf'];
+
+/** Makes calls enough for all that a method does: the filter of `adaptive` comes after some hundred. */
+const PROGRAM = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1000', 'status=none'];
+
+const CALLS =
+  'access, arch_prctl, brk, close, dup2, execve, exit, exit_group, fstat, futex, getrandom, lseek, mmap, mprotect, munmap, newfstatat, openat, ' +
+  'pread64, prctl, prlimit64, read, rseq, rt_sigaction, rt_sigprocmask, rt_sigreturn, seccomp, set_robust_list, set_tid_address, write';
+
+/** For that program, with a second phase. */
+const POLICY = `
+format: callgate-policy
+version: 1
+generator: { name: callgate, version: "0" }
+sources: []
+strict: observed
+kernels: null
+onViolation: errno:EPERM
+arches: [{ arch: x86_64, newest: 469 }]
+groups: []
+phases:
+  - { name: setup, trigger: null, calls: [${CALLS}] }
+  - { name: main, trigger: "syscall:write", calls: [${CALLS}] }
+`;
+
 /** Names of errors that are no machine's fault. */
-const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'UsageError'];
+const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'UsageError', 'unexpected', 'tracer:'];
 
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];
@@ -33,19 +57,41 @@ if (name === 'command') {
   // Any program will do: most of what the analysis does is for libc.
   const options = ['-q', '--no-cache', '-o', join(scratch, 'profile')];
   await exports.main(['node', 'callgate', 'analyze', ...options, '/bin/sh'], null);
+} else if (name === 'trace') {
+  for (const method of METHODS) {
+    await byCommand(['trace', '-q', '--phases', 'none', '--method', method, '-o', join(scratch, 'profile')]);
+  }
+} else if (name === 'run') {
+  const policy = join(scratch, 'policy.yaml');
+  writeFileSync(policy, POLICY);
+  await byCommand(['run', '-q', '--policy', policy]);
 } else if (name === 'tracing') {
-  for (const method of ['seccomp', 'adaptive', 'ebpf']) trace(method);
+  for (const method of METHODS) trace(method);
 }
 
-/** Traces `true` on this thread. */
+/** Starts the program as the command line does it. */
+async function byCommand(words) {
+  let said = '';
+  const write = fs.writeSync;
+  fs.writeSync = (fd, ...rest) => {
+    if (fd === 2) said += String(rest[0]);
+    return write(fd, ...rest);
+  };
+  await exports.main(['node', 'callgate', ...words, '--', ...PROGRAM]);
+  fs.writeSync = write;
+  process.exitCode = MISTAKES.some((mistake) => said.includes(mistake)) ? 1 : 0;
+  if (process.exitCode !== 0) process.exit();
+}
+
+/** A trace on this thread. */
 function trace(method) {
   const request = {
     method,
     fallback: null,
     target: {
       kind: 'launch',
-      path: '/bin/true',
-      argv: ['true'],
+      path: `/bin/${PROGRAM[0]}`,
+      argv: PROGRAM,
       env: [],
       cwd: null,
       stdin: 'null',
@@ -57,13 +103,19 @@ function trace(method) {
     enforcement: null,
     startsNothing: true,
   };
-  const { port1, port2 } = new MessageChannel();
-  const input = { commands: port2, progress: new Float64Array(6) };
-  exports.runTrace(exports.openLibc(), request, input, (event) => {
-    if (event.kind !== 'failed') return;
-    process.stderr.write(`${method}: ${event.error.message}\n`);
-    // What the machine cannot do costs time later; a mistake in this script would cost it everywhere.
-    if (MISTAKES.includes(event.error.name)) process.exitCode = 1;
+  const steps = exports.performTrace(exports.openLibc(), request, {
+    ownsProcess: true,
+    eventLoop: null,
+    progress: new Float64Array(6),
+    receive: () => null,
+    batch: 64,
+    settle: (places, processes) => processes.map((process) => exports.formatProcess(process)),
+    send: (event) => {
+      if (event.kind !== 'failed') return;
+      process.stderr.write(`${method}: ${event.error.message}\n`);
+      // What the machine cannot do costs time later; a mistake in this script would cost it everywhere.
+      if (MISTAKES.includes(event.error.name)) process.exitCode = 1;
+    },
   });
-  port1.close();
+  while (steps.next().done !== true);
 }

@@ -1,8 +1,7 @@
-import { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
+import { needsOwnThread } from './own-thread.ts';
 
-// The tracing thread comes up while the command line is read, and all that reading takes is still loaded.
 const command = process.argv[2];
-const thread = command === 'trace' || command === 'run' ? new TracingThread(true) : null;
 
 // The `callgate` script keeps it from Node, but not from what callgate starts.
 const certificates = process.env['CALLGATE_CA_CERTS'];
@@ -14,4 +13,24 @@ if (certificates !== undefined) {
 // Nothing is left to do then, and to take the heap apart first takes Node some milliseconds.
 process.once('beforeExit', () => process.exit());
 
-void import('./main.ts').then(({ main }) => main(process.argv, thread));
+void begin();
+
+async function begin(): Promise<void> {
+  if (command === 'run') {
+    const { main } = await import('./run-main.ts');
+    await main(process.argv);
+  } else if (command === 'trace' && !needsOwnThread(process.argv.slice(3))) {
+    const { main } = await import('./trace-main.ts');
+    await main(process.argv);
+  } else {
+    // The tracing thread comes up while the command line is read, and all that reading takes is still loaded.
+    const thread = command === 'trace' ? await startThread() : null;
+    const { main } = await import('./main.ts');
+    await main(process.argv, thread);
+  }
+}
+
+async function startThread(): Promise<TracingPlace> {
+  const { TracingThread } = await import('../trace/tracing-thread.ts');
+  return new TracingThread(true);
+}

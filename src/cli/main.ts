@@ -1,7 +1,6 @@
-import { writeSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import type { TracingThread } from '../trace/tracing-thread.ts';
-import { VERSION } from '../base/version.ts';
+import type { Command } from 'commander';
+import type { TracingPlace } from '../trace/place.ts';
+import { newCommandLine, runCommandLine } from './command-line.ts';
 import { defineAnalyze } from './analyze-command.ts';
 import { defineExplain } from './explain-command.ts';
 import { defineTrace } from './trace-command.ts';
@@ -20,38 +19,13 @@ import { defineReport } from './report-command.ts';
 import { defineStudy } from './study-command.ts';
 import { defineDoctor } from './doctor-command.ts';
 import { defineCompletion } from './completion-command.ts';
-import { fail } from './failure.ts';
-
-const EXAMPLES = `
-Examples:
-  callgate trace -- ls -l                       what does ls call?
-  callgate show ls.callgate.json                read the profile
-  callgate trace --ready listen:6379 --workload 'redis-benchmark -q -n 10000' \\
-      -o redis.json -- redis-server --port 6379  a server under load, ended afterwards
-  callgate doctor                               what works on this machine
-
-Exit codes: 0 done, 1 findings, 2 usage or failure; trace ends as the program did
-(127 not found, 126 not executable).`;
 
 /** The whole command line, for parsing and for completion. */
-export function buildProgram(thread: TracingThread | null = null): Command {
-  const program = new Command('callgate');
-  program
-    .description('Finds out which Linux system calls a program needs, and locks it down to them.')
-    .version(VERSION, '-V, --version')
-    .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
-    .addHelpText('after', EXAMPLES)
-    .enablePositionalOptions()
-    .showSuggestionAfterError()
-    .configureOutput({
-      writeOut: printHelp,
-      outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`),
-    })
-    .exitOverride();
-  defineTrace(program, thread);
+export function buildProgram(thread: TracingPlace | null = null): Command {
+  const program = newCommandLine();
+  defineTrace(program, () => thread ?? undefined);
   defineWatch(program);
-  defineRun(program, thread);
+  defineRun(program, () => thread ?? undefined);
   defineAnalyze(program);
   defineExplain(program);
   definePolicy(program);
@@ -70,25 +44,7 @@ export function buildProgram(thread: TracingThread | null = null): Command {
   return program;
 }
 
-/** Not by process.stdout: a reader that has seen enough, such as head(1), is no failure. */
-function printHelp(text: string): void {
-  try {
-    writeSync(1, text);
-  } catch {
-    // There is nobody to read it.
-  }
-}
-
 /** Runs one command line and sets the exit code; `thread` is for tracing, if it has been started already. */
-export async function main(argv: readonly string[], thread: TracingThread | null): Promise<void> {
-  try {
-    await buildProgram(thread).parseAsync([...argv]);
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      // Help and version end by way of an error with exit code 0.
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
-    } else {
-      fail(error);
-    }
-  }
+export async function main(argv: readonly string[], thread: TracingPlace | null): Promise<void> {
+  await runCommandLine(buildProgram(thread), argv);
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
 
 /** Options of `callgate run` as commander hands them over. */
 export interface RunArguments {
@@ -32,8 +32,8 @@ Examples:
 The program ends callgate as it ends itself: by its exit code, or by the same signal. With --audit the exit code is 1
 if a call was outside of the policy.`;
 
-/** Registers `callgate run`; `thread` is the one that follows the program, if it has been started already. */
-export function defineRun(program: Command, thread: TracingThread | null): void {
+/** Registers `callgate run`; `place` gives where it follows the program, or nothing for a thread that is still to be started. */
+export function defineRun(program: Command, place: () => TracingPlace | undefined): void {
   program
     .command('run')
     .description('run a program under a policy, phase by phase')
@@ -58,6 +58,6 @@ export function defineRun(program: Command, thread: TracingThread | null): void 
     .passThroughOptions()
     .action(async (command: string[], options: RunArguments) => {
       const { runEnforced } = await import('./run-run.ts');
-      await runEnforced(command, options, thread ?? undefined);
+      await runEnforced(command, options, place);
     });
 }

@@ -14,7 +14,7 @@ import { describeSight, describeViolation, formatViolations } from '../report/vi
 import type { TraceEvent } from '../trace/backend.ts';
 import type { TraceOutcome } from '../trace/trace.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
-import type { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
 import { openControlSocket } from './control-socket.ts';
 import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
@@ -29,7 +29,7 @@ import { ViolationReport } from './violation-report.ts';
 export async function runEnforced(
   command: readonly string[],
   args: RunArguments,
-  thread: TracingThread | undefined,
+  place: () => TracingPlace | undefined,
 ): Promise<void> {
   const audit = args.audit === true || args.learn === true;
   checkArguments(args, audit);
@@ -58,7 +58,7 @@ export async function runEnforced(
   try {
     const running = startRun(
       { command: program, policy, audit, ifStuck: args.ifStuck, env: rawEnvironment(), onEvent },
-      thread,
+      place(),
     );
     using _interrupts = onInterrupt(() => running);
     using _control = running.phases.length === 0 ? null : openControlSocket(running);

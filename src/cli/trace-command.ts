@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
 
 /** Options of `callgate trace` as commander hands them over. */
 export interface TraceArguments {
@@ -46,8 +46,8 @@ Examples:
 The program ends as it would alone, and callgate ends as the program did: by its exit code, or by the
 same signal. 127: not found; 126: not executable; 2: callgate itself failed.`;
 
-/** Registers `callgate trace`; `thread` is the one it traces on, if it has been started already. */
-export function defineTrace(program: Command, thread: TracingThread | null): void {
+/** Registers `callgate trace`; `place` gives where it traces, or nothing for a thread that is still to be started. */
+export function defineTrace(program: Command, place: () => TracingPlace | undefined): void {
   program
     .command('trace')
     .description('run a program, or attach to one, and record the system calls it makes')
@@ -86,7 +86,7 @@ export function defineTrace(program: Command, thread: TracingThread | null): voi
     .passThroughOptions()
     .action(async (command: string[], options: TraceArguments) => {
       const { runTrace } = await import('./trace-run.ts');
-      await runTrace(command, options, thread ?? undefined);
+      await runTrace(command, options, place);
     });
 }
 

@@ -8,7 +8,7 @@ import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
 import type { MethodChoice } from '../trace/method.ts';
 import type { ScopeOptions } from '../trace/scope-target.ts';
-import type { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parsePhase, triggerText } from '../trace/trigger.ts';
 import { openControlSocket } from './control-socket.ts';
@@ -26,7 +26,7 @@ import { say, writeToStderr } from './say.ts';
 export async function runTrace(
   command: readonly string[],
   args: TraceArguments,
-  thread: TracingThread | undefined,
+  place: () => TracingPlace | undefined,
 ): Promise<void> {
   checkTarget(command, args);
   let running: RunningTrace | undefined;
@@ -51,7 +51,7 @@ export async function runTrace(
           }
         },
       },
-      thread,
+      place(),
     );
     live?.follow(running);
   } catch (error) {

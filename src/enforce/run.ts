@@ -1,6 +1,6 @@
 import { UsageError } from '../base/errors.ts';
 import type { Policy } from '../policy/model.ts';
-import type { TracingThread } from '../trace/tracing-thread.ts';
+import type { TracingPlace } from '../trace/place.ts';
 import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parseTriggers, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
@@ -32,7 +32,7 @@ const QUIET: ReadonlySet<string> = new Set(['after', 'key']);
  *
  * @throws PolicyError, LaunchError, UsageError before anything has been started
  */
-export function startRun(options: RunOptions, thread?: TracingThread): RunningTrace {
+export function startRun(options: RunOptions, place?: TracingPlace): RunningTrace {
   const { policy, audit = false } = options;
   if (!audit) checkStartable(policy);
   const phases = policy.phases.slice(1).map(toRequest);
@@ -50,7 +50,7 @@ export function startRun(options: RunOptions, thread?: TracingThread): RunningTr
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
     },
-    thread,
+    place,
   );
 }
 

@@ -40,6 +40,7 @@ export const PTRACE_SYSCALL_INFO_SECCOMP = 3;
 
 /** Index of a register in struct user_regs_struct, in 64-bit words; source: arch/x86/include/asm/user_64.h. */
 export const REG = {
+  r12: 3,
   r10: 7,
   rax: 10,
   rdx: 12,

@@ -232,4 +232,24 @@ describe('the doorbell', () => {
       'jmp 0x89',
     ]);
   });
+
+  it('waits for a descriptor as well, for as long as it is told', () => {
+    expect(disassemble(assembleDoorbell(14), /^jmp/)).toEqual([
+      'mov edi,0x1', // PR_SET_PDEATHSIG
+      'mov esi,0x9', // SIGKILL
+      'mov eax,0x9d', // prctl
+      'syscall',
+      'mov r12d,0xa',
+      'movabs rax,0x10000000e', // struct pollfd
+      'push rax',
+      'mov rdi,rsp',
+      'mov esi,0x1',
+      'mov edx,r12d',
+      'mov eax,0x7', // poll
+      'syscall',
+      'pop rdi',
+      'int3',
+      'jmp 0x8f',
+    ]);
+  });
 });

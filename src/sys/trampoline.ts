@@ -35,12 +35,18 @@ const SYS = {
   kill: 62,
 } as const;
 const SYS_read = 0;
+const SYS_poll = 7;
 const SYS_nanosleep = 35;
 const SYS_setsid = 112;
 const SYS_prctl = 157;
 const SYS_exit_group = 231;
 const SYS_seccomp = 317;
 const SYS_bpf = 321;
+
+const POLLIN = 1;
+
+/** How long a doorbell with a descriptor waits before it has been told, milliseconds. */
+const FIRST_WAIT = 10;
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -79,12 +85,22 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   return link(code, options);
 }
 
-/** Assembles the doorbell: a process that does nothing but wait for signals. */
-export function assembleDoorbell(): Uint8Array {
+/**
+ * Assembles the doorbell: a process that does nothing but wait for signals. With a descriptor it waits for that to be readable too, for r12d
+ * milliseconds at most (FIRST_WAIT to begin with), and raises SIGTRAP then.
+ */
+export function assembleDoorbell(descriptor: number | null = null): Uint8Array {
   const code = new Code();
   code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (descriptor !== null) code.bytes(0x41, 0xbc).immediate(FIRST_WAIT); // mov r12d, FIRST_WAIT
   const loop = code.length;
-  code.syscall(SYS.pause);
+  if (descriptor === null) {
+    code.syscall(SYS.pause);
+  } else {
+    code.bytes(0x48, 0xb8).immediate(descriptor).immediate(POLLIN).bytes(0x50); // mov rax, struct pollfd; push rax
+    code.bytes(0x48, 0x89, 0xe7, 0xbe).immediate(1).bytes(0x44, 0x89, 0xe2); // mov rdi, rsp; mov esi, 1; mov edx, r12d
+    code.syscall(SYS_poll).bytes(0x5f, 0xcc); // pop rdi; int3
+  }
   code.bytes(0xeb, loop - (code.length + 2)); // jmp loop
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
 }

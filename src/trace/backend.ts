@@ -1,17 +1,22 @@
 import type { Arch } from '../abi/arch.ts';
 import type { ProgramKey } from '../policy/policy-sets.ts';
+import type { EventLoop } from '../sys/event-loop.ts';
 import type { Libc } from '../sys/libc.ts';
 import type { ProcessRecord, RecordedChanges, Recorder, Recording } from './recorder.ts';
 import type { PhaseRequest, Trigger } from './trigger.ts';
-import type { ExitStatus, MethodName } from '../profile/model.ts';
+import type { ExitStatus, MethodName, Process } from '../profile/model.ts';
 
 /**
  * What every back end is: a function that watches until there is nothing left to watch, on the thread of its caller.
  *
  * It records into `host.recorder`, tells what happens through `host.send`, and looks for commands with
- * `host.receive` whenever `doorbell` woke it.
+ * `host.receive` whenever `doorbell` woke it. It keeps its thread, but yields when `host.eventLoop` has something to do.
  */
-export type Backend = (request: TraceRequest, host: BackendHost, libc: Libc) => BackendResult;
+export type Backend = (
+  request: TraceRequest,
+  host: BackendHost,
+  libc: Libc,
+) => Generator<void, BackendResult>;
 
 /** The methods that watch. */
 export type TracingMethod = Extract<MethodName, 'seccomp' | 'ptrace' | 'adaptive' | 'ebpf'>;
@@ -98,7 +103,7 @@ export interface InheritedState {
   readonly closed: readonly number[];
 }
 
-/** From the tracing thread to the main one. */
+/** What happens in a trace, for whoever asked for it. */
 export type TraceEvent =
   | { readonly kind: 'doorbell'; readonly pid: number }
   /** The doorbell is an eventfd, which the main thread closes at the end. */
@@ -122,12 +127,8 @@ export type TraceEvent =
     }
   /** A call that the filter denies, or would deny in an audit. */
   | { readonly kind: 'violation'; readonly violation: Violation }
-  /**
-   * Processes that are over, ahead of the result, which is without them: the session puts them back in their places. Their text is
-   * what `formatProcess` makes of them: both threads are done with it in half the time that copying the objects takes, and the
-   * profile has it as it is.
-   */
-  | { readonly kind: 'settled'; readonly places: readonly number[]; readonly processes: readonly string[] }
+  /** Processes that are over, ahead of the result, which is without them: the session puts them back in their places. */
+  | { readonly kind: 'settled'; readonly places: readonly number[]; readonly processes: readonly Process[] }
   /** The answer to the command `snapshot`. */
   | ({ readonly kind: 'snapshot'; readonly at: number } & RecordedChanges)
   | {
@@ -148,6 +149,9 @@ export type TraceEvent =
       readonly startedAt: number;
       readonly duration: number;
     };
+
+/** What a back end tells by itself: processes that are over go through `settled`. */
+export type ToldEvent = Exclude<TraceEvent, { kind: 'settled' }>;
 
 /** One call outside of what the filter allows. */
 export interface Violation {
@@ -176,7 +180,7 @@ export interface FailureReport {
   readonly exitCode: number | null;
 }
 
-/** From the main thread to the tracing one; each is followed by a ring of the doorbell. */
+/** To the back end; each is followed by a ring of the doorbell. */
 export type TraceCommand =
   /** The whole tree enters a phase, or the program is ready if `phase` is null. */
   | { readonly kind: 'fire'; readonly phase: number | null }
@@ -197,12 +201,14 @@ export interface SnapshotCommand {
 export interface BackendHost {
   /** Whether nothing but callgate runs in this process. */
   readonly ownsProcess?: boolean;
+  /** What else is to be done on this thread, between events; null or absent if that is nothing. */
+  readonly eventLoop?: EventLoop | null;
   readonly recorder: Recorder;
   /** Nanoseconds since the start of the run. */
   now(): number;
   /** Makes this moment the start of the run, or one that many nanoseconds ago. */
   startClock(ago?: number): void;
-  send(event: TraceEvent): void;
+  send(event: ToldEvent): void;
   receive(): Exclude<TraceCommand, SnapshotCommand> | null;
   /** Nothing more will be recorded of these processes. */
   settled(processes: readonly ProcessRecord[]): void;

@@ -26,6 +26,7 @@ import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { chooseMethod, type MethodChoice } from './method.ts';
 import { readStatus, requireProc } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
+import type { TracingPlace } from './place.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
 import { parsePhase, parseTrigger, type PhaseRequest, type Trigger, triggerText } from './trigger.ts';
@@ -118,12 +119,12 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 }
 
 /**
- * Begins a trace that the caller can influence; `thread` may have been started earlier.
+ * Begins a trace that the caller can influence; `place` is where it is done, by default on a thread of its own.
  *
  * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
  */
-export function startTrace(options: TraceOptions, thread?: TracingThread): RunningTrace {
-  return new Trace(options, thread);
+export function startTrace(options: TraceOptions, place?: TracingPlace): RunningTrace {
+  return new Trace(options, place);
 }
 
 const INTERRUPT_WINDOW = 5e9;
@@ -154,7 +155,7 @@ class Trace implements RunningTrace {
   #stopping = false;
   #failure: Error | null = null;
 
-  constructor(options: TraceOptions, thread: TracingThread | undefined) {
+  constructor(options: TraceOptions, place: TracingPlace | undefined) {
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) =>
       typeof phase === 'string' ? parsePhase(phase) : phase,
@@ -167,7 +168,7 @@ class Trace implements RunningTrace {
     this.#method = this.choice.method;
     this.#session = new TraceSession(
       this.#request,
-      thread ?? new TracingThread(),
+      place ?? new TracingThread(),
       options.keepAwake !== false,
     );
     this.#session.onEvent((event) => {

@@ -1,31 +1,36 @@
 import { MessageChannel, SHARE_ENV, Worker, type MessagePort } from 'node:worker_threads';
-import type { TraceRequest } from './backend.ts';
-import { PROGRESS_FIELDS, type WorkerInput } from './worker-input.ts';
+import { rememberText } from '../profile/canonical.ts';
+import type { Process } from '../profile/model.ts';
+import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
+import { Doorbell } from './doorbell.ts';
+import { PROGRESS_FIELDS, type TracingPlace } from './place.ts';
+import type { WorkerInput, WorkerMessage } from './worker-input.ts';
 
 /**
  * The thread on which tracing happens, started before it is known what is to be traced: it needs as long to come
  * up as reading a command line takes.
  *
  * It keeps the process alive until it has loaded libc, for Node aborts if a thread is ended meanwhile, and again once it has been
- * given a request.
+ * given a request. It is blocked in the kernel most of the time: a command is put into its port, and the doorbell is rung.
  */
-export class TracingThread {
-  readonly worker: Worker;
-  readonly commands: MessagePort;
+export class TracingThread implements TracingPlace {
   readonly progress: Float64Array;
-  /** Whether nothing else runs in this process. */
-  readonly ownsProcess: boolean;
+  readonly #worker: Worker;
+  readonly #commands: MessagePort;
+  readonly #ownsProcess: boolean;
+  readonly #doorbell: Doorbell = new Doorbell();
+  #over = false;
 
   /** `ownsProcess` says that nothing else runs in this process, so that all of it may be made to wait. */
   constructor(ownsProcess = false) {
-    this.ownsProcess = ownsProcess;
+    this.#ownsProcess = ownsProcess;
     const { port1, port2 } = new MessageChannel();
-    this.commands = port1;
+    this.#commands = port1;
     // The worker says once that it has loaded all.
     port1.once('message', () => port1.unref());
     this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
     const input: WorkerInput = { commands: port2, progress: this.progress, ownsProcess };
-    this.worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
+    this.#worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
       workerData: input,
       transferList: [port2],
       // Node aborts when it copies an environment that is not all UTF-8.
@@ -37,11 +42,53 @@ export class TracingThread {
       stdout: true,
       stderr: true,
     });
-    this.worker.unref();
+    this.#worker.unref();
   }
 
-  begin(request: TraceRequest): void {
-    this.worker.ref();
-    this.worker.postMessage(request);
+  begin(request: TraceRequest, onEvent: (event: TraceEvent) => void): void {
+    const end = (event: TraceEvent): void => {
+      if (this.#over) return;
+      this.#over = true;
+      this.#doorbell[Symbol.dispose]();
+      this.#commands.close();
+      onEvent(event);
+    };
+    this.#worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'done' || message.kind === 'failed') {
+        end(message);
+      } else if (message.kind === 'settled-text') {
+        onEvent({
+          kind: 'settled',
+          places: message.places,
+          processes: message.texts.map((text) => this.#process(text)),
+        });
+      } else {
+        // Commands that came before there was a doorbell are in the port.
+        if (this.#doorbell.note(message)) this.#doorbell.ring();
+        onEvent(message);
+      }
+    });
+    this.#worker.on('error', (error) => end(crashed(error)));
+    this.#worker.on('exit', () => end(crashed(new Error('the tracing thread ended without a result'))));
+    this.#worker.ref();
+    this.#worker.postMessage(request);
   }
+
+  command(command: TraceCommand): void {
+    if (this.#over) return;
+    this.#commands.postMessage(command);
+    this.#doorbell.ring();
+  }
+
+  #process(text: string): Process {
+    const process = JSON.parse(text) as Process;
+    // Whoever uses the library may change what it gets.
+    if (this.#ownsProcess) rememberText(process, text);
+    return process;
+  }
+}
+
+function crashed({ name, message }: Error): TraceEvent {
+  const error: FailureReport = { name, message, errno: null, exitCode: null };
+  return { kind: 'failed', error, recording: null, startedAt: Date.now(), duration: 0 };
 }

@@ -652,7 +652,7 @@ describe('a map that is full', () => {
     const origin = process.hrtime.bigint();
     const path = command[0] as string;
     let eventfd = -1;
-    const result = createEbpfBackend(limits)(
+    const steps = createEbpfBackend(limits)(
       {
         method: 'ebpf',
         fallback: null,
@@ -685,6 +685,9 @@ describe('a map that is full', () => {
       },
       openLibc(),
     );
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    const result = step.value;
     closeSync(eventfd);
     return { result, processes: recorder.finish().processes };
   };

@@ -1,5 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
 import type { BpfLibc } from '../../sys/bpf-libc.ts';
+import type { EventLoop } from '../../sys/event-loop.ts';
 
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -11,34 +12,52 @@ const EPOLLET = 0x80000000;
 /** struct epoll_event is packed on x86-64: 32 bits of events, 64 of data. */
 const EVENT_SIZE = 12;
 
-/** Waits for events of the programs and for commands of the main thread. */
+/** What a wait ended with; nothing of both if there are events, or time has passed. */
+export interface Wake {
+  /** Somebody has written to the eventfd. */
+  readonly isRung: boolean;
+  /** The event loop wants a turn. */
+  readonly isTurn: boolean;
+}
+
+/** Waits for events of the programs, for commands, and for what there is for the event loop to do. */
 export class Poller implements Disposable {
   readonly #libc: BpfLibc;
+  readonly #eventLoop: EventLoop | null;
   readonly #epoll: number;
-  readonly #ready: DataView = new DataView(new ArrayBuffer(2 * EVENT_SIZE));
+  readonly #ready: DataView = new DataView(new ArrayBuffer(3 * EVENT_SIZE));
   readonly #count: Uint8Array = new Uint8Array(8);
-  /** Readable once the main thread has written to it, which closes it at the end as well. */
+  /** Readable once there is a command; whoever writes to it closes it at the end as well. */
   readonly eventfd: number;
 
-  constructor(libc: BpfLibc, events: number) {
+  constructor(libc: BpfLibc, events: number, eventLoop: EventLoop | null) {
     this.#libc = libc;
+    this.#eventLoop = eventLoop;
     this.eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
     // By edges: the wait ends when a program asks for it, and not for every event that can as well be read later.
     this.#add(events, EPOLLIN | EPOLLET);
     this.#add(this.eventfd, EPOLLIN);
+    if (eventLoop !== null) this.#add(eventLoop.descriptor, EPOLLIN);
   }
 
-  /** Returns whether there is a command; waits for `timeout` milliseconds at most. */
-  wait(timeout: number): boolean {
-    // SAFETY: the kernel writes at most two struct epoll_event, the size of #ready.
-    const count = this.#libc.epollWait(this.#epoll, this.#ready, 2, timeout);
+  /** Waits for `timeout` milliseconds at most. */
+  wait(timeout: number): Wake {
+    const untilTurn = this.#eventLoop?.timeout() ?? -1;
+    const limit = untilTurn === -1 ? timeout : Math.min(timeout, untilTurn);
+    const began = performance.now();
+    // SAFETY: the kernel writes at most three struct epoll_event, the size of #ready.
+    const count = this.#libc.epollWait(this.#epoll, this.#ready, 3, limit);
+    let isRung = false;
+    let isTurn = untilTurn !== -1 && performance.now() - began >= untilTurn;
     for (let index = 0; index < count; index++) {
-      if (this.#ready.getUint32(index * EVENT_SIZE + 4, true) !== this.eventfd) continue;
+      const fd = this.#ready.getUint32(index * EVENT_SIZE + 4, true);
+      if (fd === this.#eventLoop?.descriptor) isTurn = true;
+      if (fd !== this.eventfd) continue;
       readSync(this.eventfd, this.#count);
-      return true;
+      isRung = true;
     }
-    return false;
+    return { isRung, isTurn };
   }
 
   [Symbol.dispose](): void {

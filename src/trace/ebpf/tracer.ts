@@ -96,7 +96,7 @@ class EbpfTracer {
     this.#result = { exit: null, lost: 0, detached: false, entered: this.#watches.entered, command: [] };
   }
 
-  run(): BackendResult {
+  *run(): Generator<void, BackendResult> {
     using poller = this.#setUp();
     let isDone = false;
     try {
@@ -107,7 +107,7 @@ class EbpfTracer {
       // Nobody waits for a trigger that callgate itself would see late.
       const isAwaited = this.#request.phases.length > 0 || this.#request.ready !== null;
       if (this.#host.ownsProcess === true && !isAwaited) this.#priority.lower(this.#request.startsNothing);
-      this.#loop(poller);
+      yield* this.#loop(poller);
       isDone = true;
     } finally {
       this.#priority.restore();
@@ -164,7 +164,7 @@ class EbpfTracer {
       () => this.#origin,
       ({ pid }) => this.#warn(denialsUnseen(`pid ${pid} asked for`)),
     );
-    return new Poller(this.#attachment.libc, this.#attachment.descriptor);
+    return new Poller(this.#attachment.libc, this.#attachment.descriptor, this.#host.eventLoop ?? null);
   }
 
   #wantsOutput(): boolean {
@@ -199,7 +199,7 @@ class EbpfTracer {
     return Number(process.hrtime.bigint() - this.#origin);
   }
 
-  #loop(poller: Poller): void {
+  *#loop(poller: Poller): Generator<void, void> {
     let idle = false;
     for (;;) {
       const count = this.#drain();
@@ -207,7 +207,8 @@ class EbpfTracer {
       this.#keepCounts();
       this.#host.report(this.#family.live.size, this.#watches.phase);
       if (this.#isOver()) break;
-      const isRung = poller.wait(idle ? IDLE : BUSY);
+      const { isRung, isTurn } = poller.wait(idle ? IDLE : BUSY);
+      if (isTurn) yield;
       if (isRung) {
         this.#drain();
         // Those who ask want what is true now.

@@ -1,3 +1,4 @@
+import type { EventLoop } from '../../sys/event-loop.ts';
 import type { Libc } from '../../sys/libc.ts';
 import { TraceeMemory } from '../../sys/memory.ts';
 import * as pt from '../../sys/ptrace.ts';
@@ -106,7 +107,7 @@ class PtraceTracer {
     this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#adaptive);
   }
 
-  run(): BackendResult {
+  *run(): Generator<void, BackendResult> {
     const { request, host } = this.#context;
     this.#doorbell = this.#installDoorbell();
     try {
@@ -123,7 +124,7 @@ class PtraceTracer {
       } else if (request.target.kind === 'attach') {
         for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
       }
-      do this.#loop();
+      do yield* this.#follow();
       while (this.#findLeftBehind());
       this.#outlast();
     } finally {
@@ -159,14 +160,15 @@ class PtraceTracer {
     this.#breakpoints.place(task);
   }
 
-  /** A process that does nothing: a signal sent to it makes the wait below return. */
+  /** A process that does nothing: a signal sent to it makes the wait below return, and so does what there is for the event loop to do. */
   #installDoorbell(): number {
-    const { libc, ptrace, waiter, request } = this.#context;
+    const { libc, ptrace, waiter, request, host } = this.#context;
     for (let attempt = 1; ; attempt++) {
-      const pid = spawnImage(libc, assembleDoorbell(), {
+      const descriptor = host.eventLoop?.descriptor ?? null;
+      const pid = spawnImage(libc, assembleDoorbell(descriptor), {
         argv: ['callgate'],
         env: [],
-        descriptors: [],
+        descriptors: descriptor === null ? [] : [{ from: descriptor, to: descriptor }],
         cwd: null,
       });
       try {
@@ -205,17 +207,44 @@ class PtraceTracer {
     return true;
   }
 
-  #loop(): void {
+  *#follow(): Generator<void, void> {
+    const { eventLoop = null } = this.#context.host;
+    while (this.#loop(eventLoop !== null) === 'turn') {
+      yield;
+      this.#awaitTurn(eventLoop as EventLoop);
+    }
+  }
+
+  /** Returns when all are gone, or the event loop is to have its turn while the doorbell stands still. */
+  #loop(takesTurns: boolean): 'over' | 'turn' {
     const { tasks, waiter, host, watches, unhandled } = this.#context;
     while (tasks.size > 0 || this.#isRootReleased()) {
       const early = unhandled.shift();
       const tid = early?.tid ?? waiter.next();
-      if (tid === 0) return;
+      if (tid === 0) break;
       const status = early?.status ?? decodeStatus(waiter.status);
-      if (tid === this.#doorbell) this.#ring(status);
-      else this.#news(tid, status);
+      if (tid !== this.#doorbell) this.#news(tid, status);
+      else if (takesTurns && this.#isTurn(status)) return 'turn';
+      else this.#ring(status);
       host.report(tasks.size, watches.phase);
     }
+    return 'over';
+  }
+
+  /** Whether the doorbell has found something for the event loop; anybody may send it a signal, that one too. */
+  #isTurn(status: WaitStatus): boolean {
+    if (status.kind !== 'stopped' || status.signal !== SIGTRAP || status.event !== 0) return false;
+    return this.#context.ptrace.signalCode(this.#doorbell) === SI_KERNEL;
+  }
+
+  /** Lets the doorbell wait until there is something for the event loop to do. */
+  #awaitTurn(eventLoop: EventLoop): void {
+    const { ptrace } = this.#context;
+    if (ptrace.getRegisters(this.#doorbell)) {
+      ptrace.registers[pt.REG.r12] = BigInt.asUintN(64, BigInt(eventLoop.timeout()));
+      ptrace.setRegisters(this.#doorbell);
+    }
+    ptrace.resume(pt.PTRACE_CONT, this.#doorbell, 0);
   }
 
   /** Whether the program goes on without being traced, as a child whose end is still to come. */
