@@ -1,4 +1,4 @@
-// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|trace|run|tracing|analyzing
+// Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|trace|run|tracing|analyzing PROGRAM ARGUMENT...
 // A function that was not used is stored as source, and compiled when it is called. So what is used here is a trace by each
 // method, and for the command's code under the name of `analyze` an analysis; where the machine that builds cannot do one, that costs time later and nothing else.
 import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,8 +13,8 @@ v8.setFlagsFromString = () => undefined;
 
 const METHODS = ['seccomp', 'adaptive', 'ebpf'];
 
-/** Makes calls enough for all that a method does: the filter of `adaptive` comes after some hundred. */
-const PROGRAM = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1000', 'status=none'];
+/** What is traced, and its arguments: at the end of this command line too, for there callgate looks for them as they are. */
+const PROGRAM = process.argv.slice(3);
 
 const CALLS =
   'access, arch_prctl, brk, close, dup2, execve, exit, exit_group, fstat, futex, getrandom, lseek, mmap, mprotect, munmap, newfstatat, openat, ' +
@@ -36,8 +36,17 @@ phases:
   - { name: main, trigger: "syscall:write", calls: [${CALLS}] }
 `;
 
-/** Names of errors that are no machine's fault. */
-const MISTAKES = ['TypeError', 'RangeError', 'ReferenceError', 'UsageError', 'unexpected', 'tracer:'];
+/** Names of errors that are no machine's fault, and what the command line says of them. */
+const MISTAKES = [
+  'TypeError',
+  'RangeError',
+  'ReferenceError',
+  'UsageError',
+  'unexpected',
+  'tracer:',
+  'unknown option',
+  'no such format',
+];
 
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];
@@ -51,36 +60,47 @@ process.on('exit', () => {
 });
 
 if (name === 'command') {
-  const options = ['-q', '--phases', 'none', '--method', 'seccomp', '-o', join(scratch, 'profile')];
-  await exports.main(['node', 'callgate', 'trace', ...options, '--', 'true'], null);
+  const [profile, policy] = [join(scratch, 'profile'), join(scratch, 'policy.yaml')];
+  for (const words of [
+    ['trace', '-q', '--phases', 'none', '--method', 'seccomp', '-o', profile, '--', ...PROGRAM],
+    ['show', profile],
+    ['policy', '-o', policy, profile],
+    ['check', policy],
+    ['export', '--format', 'oci', policy],
+  ]) {
+    if (!(await byCommand(words))) break;
+  }
 } else if (name === 'analyze') {
   // Any program will do: most of what the analysis does is for libc.
   const options = ['-q', '--no-cache', '-o', join(scratch, 'profile')];
   await exports.main(['node', 'callgate', 'analyze', ...options, '/bin/sh'], null);
 } else if (name === 'trace') {
   for (const method of METHODS) {
-    await byCommand(['trace', '-q', '--phases', 'none', '--method', method, '-o', join(scratch, 'profile')]);
+    const options = ['-q', '--phases', 'none', '--method', method, '-o', join(scratch, 'profile')];
+    await byCommand(['trace', ...options, '--', ...PROGRAM]);
   }
 } else if (name === 'run') {
   const policy = join(scratch, 'policy.yaml');
   writeFileSync(policy, POLICY);
-  await byCommand(['run', '-q', '--policy', policy]);
+  await byCommand(['run', '-q', '--policy', policy, '--', ...PROGRAM]);
 } else if (name === 'tracing') {
   for (const method of METHODS) trace(method);
 }
 
-/** Starts the program as the command line does it. */
+/** Does what a command line says, and returns whether it went well: this machine may not be able to. */
 async function byCommand(words) {
   let said = '';
   const write = fs.writeSync;
-  fs.writeSync = (fd, ...rest) => {
-    if (fd === 2) said += String(rest[0]);
-    return write(fd, ...rest);
+  fs.writeSync = (fd, bytes, ...rest) => {
+    if (fd === 2) said += Buffer.from(bytes).toString();
+    return write(fd, bytes, ...rest);
   };
-  await exports.main(['node', 'callgate', ...words, '--', ...PROGRAM]);
+  await exports.main(['node', 'callgate', ...words], null);
   fs.writeSync = write;
+  const isDone = process.exitCode === 0 || process.exitCode === undefined;
   process.exitCode = MISTAKES.some((mistake) => said.includes(mistake)) ? 1 : 0;
   if (process.exitCode !== 0) process.exit();
+  return isDone;
 }
 
 /** A trace on this thread. */

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { DocumentError } from '../base/errors.ts';
 import { canonicalPolicy } from './canonical.ts';
@@ -6,7 +5,7 @@ import { fromDocument, type PolicyDocument } from './from-document.ts';
 import { POLICY_FORMAT, POLICY_VERSION, type Policy } from './model.ts';
 import { malformed, toProblem } from './problems.ts';
 import { readText } from './read-text.ts';
-import { policySchema } from './schema.ts';
+import { compileValidator } from './validator.ts';
 
 /** Reads the text of one policy, JSON or YAML; `source` names it in errors. */
 export type PolicyParser = (text: string, source?: string) => Policy;
@@ -23,14 +22,14 @@ export function parsePolicy(text: string, source = 'policy'): Policy {
   return createPolicyParser()(text, source);
 }
 
-/** A parser for many policies; like `parsePolicy`, but the schema is compiled only once. */
+/** A parser for many policies; like `parsePolicy`, but what checks them is made only once. */
 export function createPolicyParser(): PolicyParser {
   let validate: ValidateFunction | undefined;
   return (text, source = 'policy') => {
     checkKind(text, source);
     const { value, lines, comments } = readText(text, source);
     checkHeader(value, source);
-    validate ??= compileSchema();
+    validate ??= compileValidator();
     if (!validate(value)) throw malformed(source, (validate.errors ?? []).flatMap(toProblem), lines);
     // Sound only after the schema: fields are read without looking whether they are there.
     const { policy, problems } = fromDocument(value as PolicyDocument, comments);
@@ -64,10 +63,4 @@ function checkHeader(value: unknown, source: string): void {
     const message = `policy version ${version} is newer than this callgate understands (${POLICY_VERSION}); upgrade callgate`;
     throw new DocumentError(`${source}: ${message}`, [{ path: '/version', message }]);
   }
-}
-
-function compileSchema(): ValidateFunction {
-  // Loaded on first use: it takes longer than all the rest.
-  const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
-  return new Ajv2020({ allErrors: true, verbose: true, strictTypes: false }).compile(policySchema());
 }

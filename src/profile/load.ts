@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { DocumentError, type Problem } from '../base/errors.ts';
 import { checkProfile } from './check.ts';
 import { migrateProfile, type ProfileDocument } from './migrate.ts';
 import { PROFILE_FORMAT, type Profile } from './model.ts';
-import { profileSchema } from './schema.ts';
+import { compileValidator } from './validator.ts';
 
 /** Problems that the message of a DocumentError lists; its `problems` has them all. */
 const PROBLEM_CAP = 20;
@@ -15,8 +14,6 @@ export type ProfileParser = (text: string, source?: string) => Profile;
 /**
  * Reads a profile and checks it in full: what is returned keeps every promise of the model.
  *
- * Builds its checker anew each time (some 50 ms): for many documents take `createProfileParser` once.
- *
  * @param source names the document in errors, such as its file name
  * @throws DocumentError that lists what is wrong, or says that the document is newer than this release
  */
@@ -24,12 +21,12 @@ export function parseProfile(text: string, source = 'profile'): Profile {
   return createProfileParser()(text, source);
 }
 
-/** A parser for many profiles; like `parseProfile`, but the schema is compiled only once. */
+/** A parser for many profiles; like `parseProfile`, but what checks them is made only once. */
 export function createProfileParser(): ProfileParser {
   let validate: ValidateFunction | undefined;
   return (text, source = 'profile') => {
     const document = migrateProfile(parseHeader(text, source), source);
-    validate ??= compileSchema();
+    validate ??= compileValidator();
     if (!validate(document)) throw malformed(source, (validate.errors ?? []).flatMap(toProblem));
     // Sound only after the schema: the checks read fields without looking whether they are there.
     const profile = document as unknown as Profile;
@@ -64,12 +61,6 @@ function otherKind(text: string): string | null {
   return /^\s*(?:\{\s*"format"\s*:\s*"|(?:#[^\n]*\n\s*|---\s+)*format:\s*["']?)callgate-policy\b/.test(text)
     ? 'not a callgate profile but a policy (callgate check, export and run read it)'
     : null;
-}
-
-function compileSchema(): ValidateFunction {
-  // Loaded on first use: it takes longer than all the rest of callgate, and tracing never needs it.
-  const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
-  return new Ajv2020({ allErrors: true, verbose: true, strictTypes: false }).compile(profileSchema());
 }
 
 /** None for errors that only say that another one, which is listed too, is inside. */
