@@ -1,7 +1,6 @@
-import { ARCHES } from '../abi/arch.ts';
-import { syscallNumber } from '../abi/syscalls.ts';
+import { ARCHES, type Arch } from '../abi/arch.ts';
+import { syscallName } from '../abi/syscalls.ts';
 import { listThreads, readStatus } from './proc.ts';
-import { callId } from './recorder.ts';
 
 /**
  * Data of SECCOMP_RET_TRACE in filters of callgate's own, by which a stop is known for theirs. Of several filters that want to stop a call
@@ -12,18 +11,8 @@ export const STOP_DATA = 0xca11;
 /** SECCOMP_MODE_FILTER, as /proc/PID/status shows it. */
 const MODE_FILTER = '2';
 
-/** SECCOMP_SET_MODE_STRICT and SECCOMP_SET_MODE_FILTER: what seccomp(2) is asked for. */
-const SET_MODES: ReadonlySet<number | string> = new Set([0, 1]);
-/** PR_SET_SECCOMP of include/uapi/linux/prctl.h. */
-const PRCTL_OPTIONS: ReadonlySet<number | string> = new Set([22]);
-
-/** Values of the first argument with which a call restricts its caller, by `callId`. */
-const RESTRICTING: ReadonlyMap<number, ReadonlySet<number | string>> = new Map(
-  ARCHES.flatMap((arch, index) => [
-    [callId(index, syscallNumber(arch, 'seccomp') ?? -1), SET_MODES],
-    [callId(index, syscallNumber(arch, 'prctl') ?? -1), PRCTL_OPTIONS],
-  ]),
-);
+/** Values of the first argument with which a call restricts its caller: SECCOMP_SET_MODE_STRICT and _FILTER, PR_SET_SECCOMP. */
+const RESTRICTING: Readonly<Record<string, readonly (number | string)[]>> = { seccomp: [0, 1], prctl: [22] };
 
 /** Whether what this process starts inherits a seccomp filter, as in a container. */
 export function inheritsFilter(): boolean {
@@ -37,7 +26,7 @@ export function isFiltered(pid: number): boolean {
 
 /** Whether a call with this value of its first argument asks for seccomp; `arch` indexes ARCHES. */
 export function asksForSeccomp(arch: number, nr: number, value: number | string): boolean {
-  return RESTRICTING.get(callId(arch, nr))?.has(value) === true;
+  return RESTRICTING[syscallName(ARCHES[arch] as Arch, nr) ?? '']?.includes(value) === true;
 }
 
 /** For a run that does not see what a filter denies; `who` is its subject, `the program inherits` or the like. */
