@@ -1,7 +1,8 @@
 import { formatProcess } from '../profile/save.ts';
 import { rememberText } from '../profile/canonical.ts';
 import { openEventLoop, type EventLoop } from '../sys/event-loop.ts';
-import { openLibc } from '../sys/libc.ts';
+import { mayHaveOtherChildren } from '../sys/children.ts';
+import { openLibc, type Libc } from '../sys/libc.ts';
 import type { TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { Doorbell } from './doorbell.ts';
 import { performTrace } from './perform.ts';
@@ -19,23 +20,27 @@ const FOREVER = 2 ** 31 - 1;
  */
 export class MainThread implements TracingPlace {
   readonly progress: Float64Array = new Float64Array(PROGRESS_FIELDS);
+  readonly #libc: Libc;
   readonly #loop: EventLoop;
   readonly #commands: TraceCommand[] = [];
   readonly #doorbell: Doorbell = new Doorbell();
   #over = false;
 
-  private constructor(loop: EventLoop) {
+  private constructor(libc: Libc, loop: EventLoop) {
+    this.#libc = libc;
     this.#loop = loop;
   }
 
-  /** Null where it cannot be done, with this Node. */
+  /** Null where it cannot be done: with this Node, or for children of somebody else's. */
   static open(): MainThread | null {
+    const libc = openLibc();
+    if (mayHaveOtherChildren(libc)) return null;
     const loop = openEventLoop();
-    return loop === null ? null : new MainThread(loop);
+    return loop === null ? null : new MainThread(libc, loop);
   }
 
   begin(request: TraceRequest, onEvent: (event: TraceEvent) => void): void {
-    const steps = performTrace(openLibc(), request, {
+    const steps = performTrace(this.#libc, request, {
       ownsProcess: true,
       eventLoop: this.#loop,
       progress: this.progress,
