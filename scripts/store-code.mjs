@@ -121,6 +121,7 @@ function trace(method) {
     ready: null,
     privileged: process.geteuid() === 0,
     enforcement: null,
+    errors: false,
     startsNothing: true,
   };
   const steps = exports.performTrace(exports.openLibc(), request, {

@@ -9,6 +9,7 @@ export interface TraceArguments {
   readonly cgroup?: string;
   readonly container?: string;
   readonly all?: true;
+  readonly errors?: true;
   readonly phase?: readonly string[];
   readonly phases: 'auto' | 'none';
   readonly ready?: string;
@@ -66,6 +67,10 @@ export function defineTrace(program: Command, place: () => TracingPlace | undefi
     .option('--cgroup <path>', 'record what runs in a cgroup (v2), now and later; eBPF only')
     .option('--container <id>', 'record what runs in a container, by its mount namespace; eBPF only')
     .option('--all', 'record everything that runs on this machine; eBPF only')
+    .option(
+      '--errors',
+      'count with which errors calls fail; by ebpf, which then looks at each call twice, or by ptrace, which does so anyway',
+    )
     .option('--phase <name@trigger>', 'a phase that begins at a trigger (repeatable)', collect)
     .addOption(
       new Option('--phases <mode>', 'what to do without --phase').choices(['auto', 'none']).default('auto'),

@@ -131,6 +131,7 @@ function toOptions(command: readonly string[], args: TraceArguments, keyReadsStd
         : { pids: args.pid }
       : { command: [command[0], ...rest] as const, env: rawEnvironment() }),
     ...(args.method === undefined ? {} : { method: args.method }),
+    ...(args.errors === undefined ? {} : { errors: args.errors }),
     ...(args.ready === undefined ? {} : { ready: args.ready }),
     ...(args.readyTimeout === undefined ? {} : { readyTimeout: args.readyTimeout }),
     ...(args.workload === undefined ? {} : { workload: args.workload }),

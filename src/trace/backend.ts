@@ -35,6 +35,8 @@ export interface TraceRequest {
   readonly privileged: boolean;
   /** Filters to run the program under, or null to watch only. */
   readonly enforcement: Enforcement | null;
+  /** Whether it is wanted with which errors calls fail; `ptrace` tells in any case. */
+  readonly errors: boolean;
   /** Whether the main thread starts nothing meanwhile, which would inherit its priority. */
   readonly startsNothing: boolean;
 }

@@ -15,6 +15,7 @@ const LAUNCH: MethodWish = {
   hasSymbolTrigger: false,
   wantsPhases: true,
   isEnforced: false,
+  wantsErrors: false,
 };
 const ATTACH: MethodWish = { ...LAUNCH, target: { kind: 'attach', pids: [1] } };
 const SCOPE: MethodWish = {
@@ -55,6 +56,18 @@ it.each([
     wish: SCOPE,
     obstacle: 'x',
     want: ['ebpf', null],
+  },
+  {
+    name: 'eBPF, or ptrace, where it is wanted how calls end',
+    wish: { ...LAUNCH, wantsErrors: true },
+    obstacle: null,
+    want: ['ebpf', 'ptrace'],
+  },
+  {
+    name: 'ptrace for that where eBPF does not work',
+    wish: { ...LAUNCH, wantsErrors: true },
+    obstacle: 'x',
+    want: ['ptrace', null],
   },
   {
     name: 'what was asked for',

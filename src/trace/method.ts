@@ -26,6 +26,8 @@ export interface MethodWish {
   /** Phases are given, or are to be proposed: last uses are wanted. */
   readonly wantsPhases: boolean;
   readonly isEnforced: boolean;
+  /** How calls end is wanted. */
+  readonly wantsErrors: boolean;
 }
 
 /** Why eBPF cannot be used here, as far as that shows at a glance; null if it probably can. */
@@ -33,16 +35,20 @@ export type EbpfObstacle = () => string | null;
 
 /** Chooses the method: eBPF where it works and can do what is asked for, else one of the others. */
 export function chooseMethod(wish: MethodWish, obstacleOf: EbpfObstacle = ebpfObstacle): MethodChoice {
-  const { method, target, hasSymbolTrigger, wantsPhases, isEnforced } = wish;
+  const { method, target, isEnforced } = wish;
   if (method !== 'auto') return { method, fallback: null, reason: null };
   if (target.kind === 'scope') return { method: 'ebpf', fallback: null, reason: null };
-  const other =
-    target.kind === 'attach' ? 'ptrace' : wantsPhases || hasSymbolTrigger ? 'seccomp' : 'adaptive';
   // What a filter denies is not seen by eBPF, and filters are put in place by a tracer.
   if (isEnforced) return { method: 'seccomp', fallback: null, reason: null };
+  const other = withoutEbpf(wish);
   const obstacle = obstacleOf();
   if (obstacle !== null) return { method: other, fallback: null, reason: `eBPF cannot be used: ${obstacle}` };
   return { method: 'ebpf', fallback: other, reason: 'it costs the program least' };
+}
+
+function withoutEbpf({ target, wantsErrors, wantsPhases, hasSymbolTrigger }: MethodWish): TracingMethod {
+  if (target.kind === 'attach' || wantsErrors) return 'ptrace';
+  return wantsPhases || hasSymbolTrigger ? 'seccomp' : 'adaptive';
 }
 
 /** Why eBPF cannot be used here, or null if nothing is known to be in the way. */

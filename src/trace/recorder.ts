@@ -252,6 +252,14 @@ export class Recorder {
     return record;
   }
 
+  /** How often a call has failed with an error so far, as the kernel has counted; nothing of a call that was not recorded. */
+  setErrors(process: ProcessRecord, arch: number, nr: number, errno: number, count: number): void {
+    const record = process.calls.get(callId(arch, nr));
+    if (record === undefined) return;
+    record.errnos ??= new Map();
+    record.errnos.set(errno, count);
+  }
+
   /** Adds uses of a value of selector `which` that the kernel has noted; `arch` indexes ARCHES. */
   addValue(process: ProcessRecord, arch: number, nr: number, noted: NotedValue): void {
     const record = this.#record(process, arch, nr, noted.first);

@@ -45,6 +45,8 @@ export interface TraceOptions {
    * is new once there is little of that, and neither counts nor times the rest. `auto`, the default, takes the best that works.
    */
   readonly method?: TracingMethod | 'auto';
+  /** Count with which errors calls fail, by `ebpf` or `ptrace`; `ptrace` does so in any case. */
+  readonly errors?: boolean;
   /** Phases after `setup`, each as `NAME@TRIGGER` or parsed, in the order in which they follow one another. */
   readonly phases?: readonly (string | PhaseRequest)[];
   /** Propose phases after the run if none are given; default true. */
@@ -429,6 +431,11 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
       'trace: a running process cannot be given a filter, so --pid needs --method ptrace or ebpf',
     );
   }
+  if (options.errors === true && (options.method === 'seccomp' || options.method === 'adaptive')) {
+    throw new UsageError(
+      `trace: --method ${options.method} does not see how calls end, so --errors needs --method ebpf or ptrace`,
+    );
+  }
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
@@ -447,6 +454,7 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
     hasSymbolTrigger: [...triggers, ready].some((trigger) => trigger?.kind === 'symbol'),
     wantsPhases: phases.length > 0 || options.autoPhases !== false,
     isEnforced: options.enforcement !== undefined,
+    wantsErrors: options.errors === true,
   });
   if (target.kind === 'scope' && choice.method !== 'ebpf') {
     throw new UsageError(`trace: --method ${choice.method} cannot trace ${target.text}; only ebpf can`);
@@ -465,6 +473,7 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
     announcement,
     privileged,
     enforcement,
+    errors: options.errors === true,
     startsNothing,
   };
   return [request, choice];

@@ -670,6 +670,7 @@ describe('a map that is full', () => {
         announcement: null,
         privileged: true,
         enforcement: null,
+        errors: false,
         startsNothing: true,
       },
       {

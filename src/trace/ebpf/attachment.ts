@@ -11,13 +11,16 @@ import { assembleExec } from './exec-program.ts';
 import { assembleExit } from './exit-program.ts';
 import { assembleFork } from './fork-program.ts';
 import { assembleMove } from './move-program.ts';
+import { assembleOutcome } from './outcome-program.ts';
 import { assembleSignal } from './signal-program.ts';
 import type { Tracepoint } from './kernel-fields.ts';
+import { CALL_WORDS, ERROR_WORDS, VALUE_WORDS } from './map-words.ts';
 import {
   ARCH_COUNT,
   CALL,
   CALL_KEY,
   CONTROL,
+  ERROR_KEY,
   HOT,
   PROCESS,
   RECENT,
@@ -45,6 +48,8 @@ export interface Limits {
 
 export const LIMITS: Limits = { tasks: 65536, calls: 131072, values: 131072, events: 1 << 22 };
 
+const WORDS = { calls: CALL_WORDS, values: VALUE_WORDS, errors: ERROR_WORDS } as const;
+
 /** Keys that a sweep takes at a time: more than a bucket of a map ever holds. */
 const SWEEP_COUNT = 4096;
 
@@ -53,6 +58,7 @@ export type MapName =
   | 'processes'
   | 'calls'
   | 'values'
+  | 'errors'
   | 'events'
   | 'table'
   | 'state'
@@ -112,10 +118,11 @@ export class Attachment implements Disposable {
         ['sched_process_exec', assembleExec(options)],
         ['signal_generate', assembleSignal(options)],
         ...(options.moves === true ? [['cgroup_attach_task', assembleMove(options)] as const] : []),
+        ...(options.errors === true ? [['sys_exit', assembleOutcome(options)] as const] : []),
         ['sys_enter', assembleEnter(options)],
       ];
       for (const [tracepoint, code] of programs) {
-        const name = `callgate_${tracepoint.split('_').at(-1)}`;
+        const name = `callgate_${tracepoint === 'sys_exit' ? 'outcome' : tracepoint.split('_').at(-1)}`;
         this.#load(name, options.fields.tracepoints[tracepoint], code);
       }
       for (const program of this.#programs) this.#links.push(this.#bpf.attach(program));
@@ -123,6 +130,11 @@ export class Attachment implements Disposable {
       this.#closeAll();
       throw error;
     }
+  }
+
+  /** Whether errors of calls are counted. */
+  get countsErrors(): boolean {
+    return this.#maps.has('errors');
   }
 
   /** Descriptor that is readable while there are events. */
@@ -168,11 +180,10 @@ export class Attachment implements Disposable {
    * What the programs add meanwhile may be missing.
    */
   sweep(
-    map: 'calls' | 'values',
+    map: 'calls' | 'values' | 'errors',
     take: (keys: Uint32Array, values: Uint32Array, count: number) => number[],
   ): void {
-    const [keySize, valueSize] =
-      map === 'calls' ? [CALL_KEY.size / 4, CALL.size / 4] : [VALUE_KEY.size / 4, VALUE.size / 4];
+    const { key: keySize, value: valueSize } = WORDS[map];
     const keys = new Uint32Array(SWEEP_COUNT * keySize);
     const values = new Uint32Array(SWEEP_COUNT * valueSize);
     const done: Uint32Array[] = [];
@@ -295,10 +306,12 @@ export class Attachment implements Disposable {
     ];
     const cgroups = { kind: 'cgroup-array', key: 4, value: 4, entries: 1 } as const;
     const recent = { kind: 'array', key: 4, value: RECENT.size * RECENT.slots, entries: 1 } as const;
+    const errors = { kind: 'hash', key: ERROR_KEY.size, value: 8, entries: limits.calls } as const;
     const hot = { kind: 'array', key: 4, value: HOT.size * HOT.slots, entries: 1, isMappable: true } as const;
     const all: typeof specs = [
       ...specs,
       ...(options.adoption === 'cgroup' ? [['cgroups', cgroups] as const] : []),
+      ...(options.errors === true ? [['errors', errors] as const] : []),
       ...(options.isLean === true ? [['recent', recent] as const, ['hot', hot] as const] : []),
     ];
     for (const [name, spec] of all) {

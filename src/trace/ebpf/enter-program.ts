@@ -1,7 +1,7 @@
-import { X32_SYSCALL_BIT } from '../../abi/arch.ts';
 import { ARGUMENT_CAP } from '../../profile/call-union.ts';
 import { USES_CAP } from '../recorder.ts';
 import { emitTask } from './adoption-code.ts';
+import { emitArch, I386, X86_64 } from './arch-code.ts';
 import type { EbpfCode } from './assembler.ts';
 import {
   CALL,
@@ -40,11 +40,7 @@ import {
 import { emitListen } from './listen-code.ts';
 import { emitOutput } from './output-code.ts';
 import { ProgramAssembler, RB_FORCE_WAKEUP, RB_NO_WAKEUP, type ProgramOptions } from './program.ts';
-import { emitClaim, emitForget, emitShortcut, TS_COMPAT } from './shortcut-code.ts';
-
-const X86_64 = 0;
-const I386 = 1;
-const X32 = 2;
+import { emitClaim, emitForget, emitShortcut } from './shortcut-code.ts';
 
 const SYS_execve = 59;
 /** SYS_LISTEN of include/uapi/linux/net.h: what socketcall(2) takes. */
@@ -140,15 +136,8 @@ function readTime(code: ProgramAssembler): void {
 
 /** r8 = the number, without the bit of x32; r9 = the index of the arch. */
 function findArch(code: ProgramAssembler): void {
-  code
-    .load('r8', 'r6', 8, 8)
-    .alu32('mov', 'r8', 'r8')
-    .load('r1', 'r6', 0, 8)
-    .store('r10', AT.registers, 'r1', 8);
-  code.call('get_current_task_btf').load('r1', 'r0', code.fields.taskStatus, 4).mov('r9', I386);
-  code.jumpIf('set', 'r1', TS_COMPAT, 'arch').mov('r9', X86_64);
-  code.jumpIf32('slt', 'r8', 0, 'arch').jumpIf('set', 'r8', X32_SYSCALL_BIT, 'x32').jump('arch');
-  code.label('x32').mov('r9', X32).alu32('and', 'r8', ~X32_SYSCALL_BIT).label('arch');
+  code.load('r8', 'r6', 8, 8).load('r1', 'r6', 0, 8).store('r10', AT.registers, 'r1', 8);
+  emitArch(code);
 }
 
 /** r2 = the flags of the call in the table, 0 for a number beyond the table; its row is remembered, and whether it waits. */

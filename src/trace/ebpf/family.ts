@@ -8,8 +8,16 @@ import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
 import { executedArgv, type Executables } from './executables.ts';
-import { CALL, CALL_KEY, SELECTOR_CAP, TASK, VALUE, VALUE_KEY } from './layout.ts';
-import { CALL_WORDS, readBigInt, readExact, readNumber, VALUE_WORDS, WordClock } from './map-words.ts';
+import { CALL, CALL_KEY, ERROR_KEY, SELECTOR_CAP, TASK, VALUE, VALUE_KEY } from './layout.ts';
+import {
+  CALL_WORDS,
+  ERROR_WORDS,
+  readBigInt,
+  readExact,
+  readNumber,
+  VALUE_WORDS,
+  WordClock,
+} from './map-words.ts';
 
 const CLONE_VFORK = 0x4000;
 const SIGCHLD = 17;
@@ -376,6 +384,32 @@ export class Family {
           first: Math.min(first, last),
           last: Math.max(first, last),
         });
+        if (entry.isOver && !isLast) over.push(place);
+      }
+      return over;
+    });
+    if (this.#attachment.countsErrors) this.#sweepErrors(isLast);
+  }
+
+  #sweepErrors(isLast: boolean): void {
+    this.#attachment.sweep('errors', (keys, values, count) => {
+      const over: number[] = [];
+      for (let place = 0; place < count; place++) {
+        const key = place * ERROR_WORDS.key;
+        const entry = this.#entries.get(keys[key + ERROR_KEY.entry / 4] as number);
+        if (entry === undefined) continue;
+        const [arch, nr] = [
+          keys[key + ERROR_KEY.arch / 4] as number,
+          (keys[key + ERROR_KEY.nr / 4] as number) | 0,
+        ];
+        const errno = keys[key + ERROR_KEY.errno / 4] as number;
+        this.#recorder.setErrors(
+          entry.process,
+          arch,
+          nr,
+          errno,
+          readNumber(values, place * ERROR_WORDS.value),
+        );
         if (entry.isOver && !isLast) over.push(place);
       }
       return over;

@@ -13,6 +13,7 @@ export interface KernelFields {
 /** Tracepoints that programs are attached to. */
 export type Tracepoint =
   | 'sys_enter'
+  | 'sys_exit'
   | 'sched_process_fork'
   | 'sched_process_exec'
   | 'sched_process_exit'
@@ -119,6 +120,7 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
 /** Names of all tracepoints. */
 export const TRACEPOINTS: readonly Tracepoint[] = [
   'sys_enter',
+  'sys_exit',
   'sched_process_fork',
   'sched_process_exec',
   'sched_process_exit',

@@ -59,6 +59,9 @@ export const VALUE_KEY = { entry: 0, arch: 4, nr: 8, which: 12, value: 16, size:
 /** Value of map `values`. */
 export const VALUE = { first: 0, last: 8, size: 16 } as const;
 
+/** Key of map `errors`, of which the value is a count of 64 bits. */
+export const ERROR_KEY = { entry: 0, arch: 4, nr: 8, errno: 12, size: 16 } as const;
+
 /** The only value of map `state`, which the programs write. */
 export const STATE = {
   nextEntry: 0,

@@ -1,4 +1,4 @@
-import { CALL, CALL_KEY, VALUE, VALUE_KEY } from './layout.ts';
+import { CALL, CALL_KEY, ERROR_KEY, VALUE, VALUE_KEY } from './layout.ts';
 
 /** Sizes of a key and a value of a map in 32-bit words. */
 export interface MapWords {
@@ -8,6 +8,7 @@ export interface MapWords {
 
 export const CALL_WORDS: MapWords = { key: CALL_KEY.size / 4, value: CALL.size / 4 };
 export const VALUE_WORDS: MapWords = { key: VALUE_KEY.size / 4, value: VALUE.size / 4 };
+export const ERROR_WORDS: MapWords = { key: ERROR_KEY.size / 4, value: 2 };
 
 /** A 64-bit number below 2^53. */
 export function readNumber(words: Uint32Array, at: number): number {

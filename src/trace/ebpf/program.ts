@@ -45,6 +45,8 @@ export interface ProgramOptions {
    * time and finding the call that waited are half of what a call costs. Without phases and triggers.
    */
   readonly isLean?: true;
+  /** Whether it is counted with which errors calls fail. */
+  readonly errors?: true;
   /** Whether it is told when a process is moved to another cgroup. */
   readonly moves?: true;
 }

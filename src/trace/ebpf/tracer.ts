@@ -140,6 +140,7 @@ class EbpfTracer {
         hasSymbols: !this.#symbols.isEmpty,
         streams: this.#wantsOutput() ? this.#scope.streams() : [],
         tellsCalls: false,
+        ...(this.#request.errors ? { errors: true as const } : {}),
       };
       this.#attachment = new Attachment(this.#libc, options, this.#limits, (attachment) => {
         this.#scope.prepare(attachment);

@@ -1,3 +1,5 @@
+import { ARCHES, type Arch } from '../../abi/arch.ts';
+import { syscallName } from '../../abi/syscalls.ts';
 import type { EventLoop } from '../../sys/event-loop.ts';
 import type { Libc } from '../../sys/libc.ts';
 import { TraceeMemory } from '../../sys/memory.ts';
@@ -8,6 +10,7 @@ import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
 import { readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
+import type { CallRecord } from '../recorder.ts';
 import { inheritsFilter, STOP_DATA } from '../seccomp-filters.ts';
 import { Watches } from '../watches.ts';
 import { Adaptive } from './adaptive.ts';
@@ -427,8 +430,8 @@ class PtraceTracer {
     task.onExit = null;
     const value = ptrace.returnValue;
     // 512 and above are the kernel's own restart codes: the call is not over.
-    if (this.#adaptive === null && call !== null && ptrace.isError && value > -512)
-      recorder.errno(call, -value);
+    const isError = this.#adaptive === null && call !== null && ptrace.isError && value > -512;
+    if (isError && !isSignalReturn(call)) recorder.errno(call, -value);
     onExit?.(value);
     if (call !== null) this.#adaptive?.settle(task, call, value, at);
   }
@@ -619,6 +622,12 @@ class PtraceTracer {
 function restore(task: Task): void {
   task.restore?.(task.tid);
   task.restore = null;
+}
+
+/** What such a call returns is the result of the call that the signal had interrupted. */
+function isSignalReturn({ arch, nr }: CallRecord): boolean {
+  const name = syscallName(ARCHES[arch] as Arch, nr);
+  return name === 'rt_sigreturn' || name === 'sigreturn';
 }
 
 function isBirth(event: number): boolean {
