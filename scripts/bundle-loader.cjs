@@ -6,12 +6,12 @@ const { createRequire, wrap } = require('node:module');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-/** Exports of a bundle in the directory of the caller, and its script. `cache` names the code that is stored for it. */
-exports.loadBundle = (directory, name, cache = name) => {
+/** Exports of a bundle in the directory of the caller, and its script. */
+exports.loadBundle = (directory, name) => {
   const filename = join(directory, `${name}.cjs`);
   let cachedData;
   try {
-    cachedData = readFileSync(join(directory, `${cache}.cache`));
+    cachedData = readFileSync(join(directory, `${name}.cache`));
   } catch {
     // A copy of the bundles alone works as well.
   }

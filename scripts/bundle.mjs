@@ -1,4 +1,4 @@
-// Bundles the command, `callgate trace` and `callgate run` alone, and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
+// Bundles the command, `trace`, `run` and `analyze` alone, and the tracing thread into one CommonJS file each, from what tsc has built, and the report's page.
 // Why: docs/decisions/start-up.md. The library stays the ES modules that tsc writes.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -59,22 +59,17 @@ const loader = {
   name: 'loader',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/main\.js$/ }, () => ({ path: 'command', namespace: 'bundle' }));
-    onResolve({ filter: /^\.\/(?:trace|run)-main\.js$/ }, ({ path }) => ({
+    onResolve({ filter: /^\.\/(?:trace|run|analyze)-main\.js$/ }, ({ path }) => ({
       path: path.slice(2, -8),
       namespace: 'bundle',
     }));
     onResolve({ filter: /^bundle:/ }, ({ path }) => ({ path: path.slice(7), namespace: 'bundle' }));
     onLoad({ filter: /.*/, namespace: 'bundle' }, ({ path }) => ({
-      contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}'${cacheOf(path)}).exports;`,
+      contents: `module.exports = require('./scripts/bundle-loader.cjs').loadBundle(__dirname, '${path}').exports;`,
       resolveDir: root,
     }));
   },
 };
-
-/** The analysis has code of its own stored, several times as much as other commands need. */
-function cacheOf(name) {
-  return name === 'command' ? ", process.argv[2] === 'analyze' ? 'analyze' : 'command'" : '';
-}
 
 /** Puts the native part of koffi in koffi's place. */
 const nativeKoffi = {
@@ -107,6 +102,7 @@ await build({
     command: join(dist, 'cli', 'main.js'),
     trace: join(dist, 'cli', 'trace-main.js'),
     run: join(dist, 'cli', 'run-main.js'),
+    analyze: join(dist, 'cli', 'analyze-main.js'),
     tracing: join(dist, 'trace', 'worker.js'),
     analyzing: join(dist, 'analyze', 'pool', 'worker.js'),
   },
@@ -120,7 +116,7 @@ await build({
 /** What is traced for its sake. It makes calls enough for all that a method does: the filter of `adaptive` comes after some hundred. */
 const PROGRAM = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1000', 'status=none'];
 
-for (const name of ['command', 'trace', 'run', 'tracing']) loadLate(name);
+for (const name of ['command', 'trace', 'run', 'analyze', 'tracing']) loadLate(name);
 for (const name of ['command', 'analyze', 'trace', 'run', 'tracing', 'analyzing']) storeCode(name);
 
 /** Has a bundle load some modules of Node's once they are used: each takes a millisecond, and few commands use them. */
@@ -149,7 +145,7 @@ function storeCode(name) {
   );
   const stored = join(bundle, `${name}.cache`);
   if (status !== 0 || !existsSync(stored)) throw new Error(`no code of ${name}: ${status} ${stderr}`);
-  const filename = join(bundle, `${name === 'analyze' ? 'command' : name}.cjs`);
+  const filename = join(bundle, `${name}.cjs`);
   const source = module.wrap(readFileSync(filename, 'latin1'));
   const script = new Script(source, { filename, cachedData: readFileSync(stored) });
   if (script.cachedDataRejected)

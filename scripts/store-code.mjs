@@ -1,6 +1,6 @@
 // Stores the code that V8 has made of a bundle once it was used: node scripts/store-code.mjs command|analyze|trace|run|tracing|analyzing PROGRAM ARGUMENT...
 // A function that was not used is stored as source, and compiled when it is called. So what is used here is a trace by each
-// method, and for the command's code under the name of `analyze` an analysis; where the machine that builds cannot do one, that costs time later and nothing else.
+// method, an analysis and so on; where the machine that builds cannot do one, that costs time later and nothing else.
 import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -50,7 +50,7 @@ const MISTAKES = [
 
 const bundle = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'bundle');
 const name = process.argv[2];
-const { exports, script } = loadBundle(bundle, name === 'analyze' ? 'command' : name);
+const { exports, script } = loadBundle(bundle, name);
 const scratch = mkdtempSync(join(tmpdir(), 'callgate-build-'));
 
 // A command line ends the process when it is done.

@@ -19,6 +19,9 @@ async function begin(): Promise<void> {
   if (command === 'run') {
     const { main } = await import('./run-main.ts');
     await main(process.argv);
+  } else if (command === 'analyze') {
+    const { main } = await import('./analyze-main.ts');
+    await main(process.argv);
   } else if (command === 'trace' && !needsOwnThread(process.argv.slice(3))) {
     const { main } = await import('./trace-main.ts');
     await main(process.argv);
