@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { assembleDoorbell, assembleTrampoline, type TrampolineOptions } from './trampoline.ts';
+import { assembleDoorbell, DOORBELL_WAIT, assembleTrampoline, type TrampolineOptions } from './trampoline.ts';
 
 /** Bytes before the code: ELF header and one program header. */
 const HEADERS = 120;
@@ -247,9 +247,14 @@ describe('the doorbell', () => {
       'mov edx,r12d',
       'mov eax,0x7', // poll
       'syscall',
-      'pop rdi',
-      'int3',
-      'jmp 0x8f',
+      'pop rax',
+      'mov eax,0x27', // getpid
+      'syscall',
+      'mov edi,eax',
+      'mov esi,0x17', // SIGURG
+      'mov eax,0x3e', // kill
+      'syscall',
+      `jmp 0x${(Number(DOORBELL_WAIT) - BASE).toString(16)}`,
     ]);
   });
 });

@@ -50,11 +50,15 @@ const FIRST_WAIT = 10;
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
+const SIGURG = 23;
 const SIG_SETMASK = 2;
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
 const BPF_MAP_GET_NEXT_KEY = 4;
+
+/** Address at which a doorbell with a descriptor begins to wait: after a system call, of 17 bytes, and the first value of r12d, of 6. */
+export const DOORBELL_WAIT: bigint = BigInt(BASE + HEADERS + 17 + 6);
 
 /** Assembles the trampoline for one start. */
 export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
@@ -87,7 +91,8 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
 
 /**
  * Assembles the doorbell: a process that does nothing but wait for signals. With a descriptor it waits for that to be readable too, for r12d
- * milliseconds at most (FIRST_WAIT to begin with), and raises SIGTRAP then.
+ * milliseconds at most (FIRST_WAIT to begin with), and then sends itself SIGURG, at which it stops once it is traced, and which means nothing
+ * to it before. From DOORBELL_WAIT on it waits anew.
  */
 export function assembleDoorbell(descriptor: number | null = null): Uint8Array {
   const code = new Code();
@@ -99,7 +104,8 @@ export function assembleDoorbell(descriptor: number | null = null): Uint8Array {
   } else {
     code.bytes(0x48, 0xb8).immediate(descriptor).immediate(POLLIN).bytes(0x50); // mov rax, struct pollfd; push rax
     code.bytes(0x48, 0x89, 0xe7, 0xbe).immediate(1).bytes(0x44, 0x89, 0xe2); // mov rdi, rsp; mov esi, 1; mov edx, r12d
-    code.syscall(SYS_poll).bytes(0x5f, 0xcc); // pop rdi; int3
+    code.syscall(SYS_poll).bytes(0x58).syscall(SYS.getpid); // pop rax
+    code.bytes(0x89, 0xc7, 0xbe).immediate(SIGURG).syscall(SYS.kill); // mov edi, eax; mov esi, SIGURG
   }
   code.bytes(0xeb, loop - (code.length + 2)); // jmp loop
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });

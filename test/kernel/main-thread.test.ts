@@ -1,6 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { openLibc } from '../../src/sys/libc.ts';
+import { spawnImage } from '../../src/sys/spawn.ts';
+import { assembleDoorbell } from '../../src/sys/trampoline.ts';
+import { Waiter } from '../../src/sys/wait.ts';
 import {
   CALLGATE,
   callgate,
@@ -134,31 +138,53 @@ describe('as the first process of a pid namespace', () => {
   });
 });
 
-describe.each(['SIGTRAP', 'SIGSTOP', 'SIGUSR1', 'SIGCONT'] as const)('%s for the helper', (signal) => {
-  it('does not disturb the trace', async () => {
-    const running = begin([
-      'trace',
-      '-q',
-      '--method',
-      'seccomp',
-      '--duration',
-      '700ms',
-      '-o',
-      output,
-      '--',
-      'sleep',
-      '60',
-    ]);
-    await childOf(running, 'sleep');
-    const helper =
-      childrenOf(running.pid).find(
-        (pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1') === 'callgate\0',
-      ) ?? 0;
-    for (let time = 0; time < 20; time++) {
-      process.kill(helper, signal);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    expect((await running.end).signal).toBe('SIGTERM');
-    expect(readProfile(output).runs[0]).toMatchObject({ complete: true, warnings: [] });
+describe.each(['SIGTRAP', 'SIGSTOP', 'SIGUSR1', 'SIGCONT', 'SIGURG'] as const)(
+  '%s for the helper',
+  (signal) => {
+    it('does not disturb the trace', async () => {
+      const running = begin([
+        'trace',
+        '-q',
+        '--method',
+        'seccomp',
+        '--duration',
+        '700ms',
+        '-o',
+        output,
+        '--',
+        'sleep',
+        '60',
+      ]);
+      await childOf(running, 'sleep');
+      const helper =
+        childrenOf(running.pid).find(
+          (pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1') === 'callgate\0',
+        ) ?? 0;
+      for (let time = 0; time < 20; time++) {
+        process.kill(helper, signal);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      expect((await running.end).signal).toBe('SIGTERM');
+      expect(readProfile(output).runs[0]).toMatchObject({ complete: true, warnings: [] });
+    });
+  },
+);
+
+describe('the helper before it is traced', () => {
+  it('lives, although there is something to do already', async () => {
+    // Readable at once, and for good.
+    const descriptor = openSync('/proc/self/mounts', 'r');
+    const libc = openLibc();
+    const pid = spawnImage(libc, assembleDoorbell(descriptor), {
+      argv: ['callgate'],
+      env: [],
+      descriptors: [{ from: descriptor, to: descriptor }],
+      cwd: null,
+    });
+    closeSync(descriptor);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(statusField(pid, 'State')).toMatch(/^[RS]/);
+    process.kill(pid, 'SIGKILL');
+    new Waiter(libc).child(pid);
   });
 });

@@ -5,7 +5,7 @@ import type { Libc } from '../../sys/libc.ts';
 import { TraceeMemory } from '../../sys/memory.ts';
 import * as pt from '../../sys/ptrace.ts';
 import { spawnImage } from '../../sys/spawn.ts';
-import { assembleDoorbell } from '../../sys/trampoline.ts';
+import { assembleDoorbell, DOORBELL_WAIT } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
 import { readStatus } from '../proc.ts';
@@ -28,6 +28,8 @@ import { Tracebacks } from './tracebacks.ts';
 
 const SIGKILL = 9;
 const SIGTRAP = 5;
+/** What a doorbell sends itself when there is something for the event loop to do. */
+const SIGURG = 23;
 const SIGTRAP_SYSCALL = SIGTRAP | 0x80;
 const ENOSYS = 38n;
 /** si_code of a signal from the kernel, as those of the terminal are. */
@@ -227,17 +229,11 @@ class PtraceTracer {
       if (tid === 0) break;
       const status = early?.status ?? decodeStatus(waiter.status);
       if (tid !== this.#doorbell) this.#news(tid, status);
-      else if (takesTurns && this.#isTurn(status)) return 'turn';
+      else if (takesTurns && status.kind === 'stopped' && status.signal === SIGURG) return 'turn';
       else this.#ring(status);
       host.report(tasks.size, watches.phase);
     }
     return 'over';
-  }
-
-  /** Whether the doorbell has found something for the event loop; anybody may send it a signal, that one too. */
-  #isTurn(status: WaitStatus): boolean {
-    if (status.kind !== 'stopped' || status.signal !== SIGTRAP || status.event !== 0) return false;
-    return this.#context.ptrace.signalCode(this.#doorbell) === SI_KERNEL;
   }
 
   /** Lets the doorbell wait until there is something for the event loop to do. */
@@ -245,6 +241,9 @@ class PtraceTracer {
     const { ptrace } = this.#context;
     if (ptrace.getRegisters(this.#doorbell)) {
       ptrace.registers[pt.REG.r12] = BigInt.asUintN(64, BigInt(eventLoop.timeout()));
+      // Whatever it was doing: that may be an earlier wait, which the kernel would go on with.
+      ptrace.registers[pt.REG.rip] = DOORBELL_WAIT;
+      ptrace.registers[pt.REG.orig_rax] = BigInt.asUintN(64, -1n);
       ptrace.setRegisters(this.#doorbell);
     }
     ptrace.resume(pt.PTRACE_CONT, this.#doorbell, 0);
