@@ -46,7 +46,7 @@ export function defineImport(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (file: string, options: Options) => {
       const [
-        { detectImporter, findImporter },
+        { chooseImporter, findImporter },
         { nativeArch },
         { formatProfile },
         { formatPolicyJson, formatPolicyYaml },
@@ -60,9 +60,9 @@ export function defineImport(program: Command): void {
         import('./foreign-file.ts'),
         import('../report/escape.ts'),
       ]);
-      const named = options.format === 'auto' ? null : findImporter(options.format);
+      const format = options.format === 'auto' ? null : findImporter(options.format).name;
       const { bytes, source, written } = await readForeignFile(file);
-      const importer = named ?? detectImporter(bytes, source);
+      const importer = chooseImporter(bytes, source, format);
       const imported = importer.read({
         bytes,
         source,
@@ -71,8 +71,8 @@ export function defineImport(program: Command): void {
         program: options.program ?? null,
       });
       const isJson = options.json === true || options.output.endsWith('.json');
-      const format = isJson ? formatPolicyJson : formatPolicyYaml;
-      const text = imported.kind === 'policy' ? format(imported.policy) : formatProfile(imported.profile);
+      const save = isJson ? formatPolicyJson : formatPolicyYaml;
+      const text = imported.kind === 'policy' ? save(imported.policy) : formatProfile(imported.profile);
       await writeForeignFile(text, options.output);
       writeToStderr(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);
       for (const remark of imported.remarks) writeToStderr(`callgate: warning: ${escapeText(remark)}\n`);
