@@ -104,6 +104,11 @@ function nameFiles(words: readonly string[]): readonly { readonly path: string; 
   });
 }
 
+/** The paths of files that may be named. */
+export function inputPaths(words: readonly string[]): readonly string[] {
+  return words.map((word) => splitLabel(word).path);
+}
+
 /** `LABEL=FILE`; a file that has such a name itself is that file, and so is what has a `/` before the `=`. */
 function splitLabel(word: string): NamedFile {
   const at = word.indexOf('=');

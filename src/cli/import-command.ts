@@ -52,6 +52,7 @@ export function defineImport(program: Command): void {
         { formatPolicyJson, formatPolicyYaml },
         { readForeignFile, writeForeignFile },
         { escapeText },
+        { refuseOwnInput },
       ] = await Promise.all([
         import('../import/importers.ts'),
         import('../import/profile-draft.ts'),
@@ -59,8 +60,10 @@ export function defineImport(program: Command): void {
         import('../policy/save.ts'),
         import('./foreign-file.ts'),
         import('../report/escape.ts'),
+        import('./own-input.ts'),
       ]);
       const format = options.format === 'auto' ? null : findImporter(options.format).name;
+      refuseOwnInput(options.output, [file]);
       const { bytes, source, written } = await readForeignFile(file);
       const importer = chooseImporter(bytes, source, format);
       const imported = importer.read({

@@ -94,6 +94,7 @@ export function definePolicy(program: Command): void {
         { escapeText },
         { takeRunsOnce },
         { describeRepeated },
+        { refuseOwnInput },
       ] = await Promise.all([
         import('../policy/build.ts'),
         import('../policy/kernel-release.ts'),
@@ -104,8 +105,10 @@ export function definePolicy(program: Command): void {
         import('../report/escape.ts'),
         import('../profile/repeated-runs.ts'),
         import('../report/merge-summary.ts'),
+        import('./own-input.ts'),
       ]);
       const { output, format, portable, runtime, respawn, ...plain } = options;
+      refuseOwnInput(output, files);
       const { profiles, repeated } = takeRunsOnce(await readProfiles(files));
       if (repeated > 0) writeToStderr(`callgate: ${describeRepeated(repeated)}\n`);
       const { policy, notes } = buildPolicy(profiles, {
