@@ -202,29 +202,38 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
       at += writeSync(fd, bytes, at);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-      Atomics.wait(PAUSE, 0, 0, FULL_PIPE_PAUSE);
+      pause();
     }
   }
 }
 
-const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+/** Milliseconds until a pipe is tried again. */
+const PIPE_PAUSE = 5;
 
-/** Milliseconds until a full pipe is tried again. */
-const FULL_PIPE_PAUSE = 5;
+/** Times that a pipe without a reader is tried: one that is started at the same time may come a little later. */
+const PIPE_TRIES = 50;
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_PAUSE);
+}
 
 /**
- * Opens a named pipe without waiting for its reader: no signal would be handled until there is one.
+ * Opens a named pipe without waiting long for its reader: no signal would be handled until there is one.
  *
  * @throws UsageError if nobody reads it
  */
 function openPipe(path: string, target: string): number {
-  try {
-    return openSync(target, constants.O_WRONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
-    throw new UsageError(`output: ${escapeText(path)} is a pipe that nobody reads (start its reader first)`, {
-      cause: error,
-    });
+  for (let tries = 1; ; tries++) {
+    try {
+      return openSync(target, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+      if (tries < PIPE_TRIES) pause();
+      else {
+        const message = `output: ${escapeText(path)} is a pipe that nobody reads (start its reader first)`;
+        throw new UsageError(message, { cause: error });
+      }
+    }
   }
 }
 
