@@ -104,6 +104,9 @@ async function startLive(command: readonly string[], args: TraceArguments, path:
 }
 
 function checkTarget(command: readonly string[], args: TraceArguments): void {
+  if (args.phases === 'none' && args.phase !== undefined) {
+    throw new UsageError('trace: --phases none and --phase were both given (one of them, please)');
+  }
   const scopes = (['pid', 'cgroup', 'container', 'all'] as const).filter((name) => args[name] !== undefined);
   const [first, second] = scopes;
   if (command.length > 0 && first !== undefined) {
