@@ -18,6 +18,7 @@ import { phaseSplit } from './analyze-phases.ts';
 import { findTarget } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
+import { refuseOwnInput } from './own-input.ts';
 import { writeProfile } from './profile-output.ts';
 import { say, writeToStderr } from './say.ts';
 import { printResult } from './standard-output.ts';
@@ -53,13 +54,17 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
   const places: number[] = [];
   for (const [index, file] of files.entries()) {
     try {
-      tasks.push(analysisTask(findTarget(file, args.root), args, phases));
+      const target = findTarget(file, args.root);
+      tasks.push(analysisTask(target, args, phases));
       places.push(index);
     } catch (error) {
       if (!(error instanceof CallgateError)) throw error;
       fail(error);
     }
   }
+  const programs = tasks.map(({ path }) => path);
+  for (const output of outputs) refuseOwnInput(output, programs);
+  if (args.graph !== undefined) refuseOwnInput(args.graph, programs, '--graph');
   const start = new Date();
   const summaries: unknown[] = [];
   let unresolved = 0;

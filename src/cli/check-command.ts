@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Policy } from '../policy/model.ts';
+import { collectNames } from './name-option.ts';
 
 interface CheckOptions {
   readonly json?: boolean;
@@ -23,7 +24,7 @@ something is opened), 2 usage or failure.
 
 Examples:
   callgate check redis.yaml
-  callgate check sandbox.yaml --accept mount pivot_root
+  callgate check sandbox.yaml --accept mount,pivot_root
   callgate check new.yaml --diff old.yaml
   callgate check redis.yaml --json | jq -r '.findings[].message'`;
 
@@ -34,7 +35,12 @@ export function defineCheck(program: Command): void {
     .description('look for what is wrong with a policy, and say what it takes away')
     .argument('<policy>', 'policy to read, YAML or JSON; - for stdin')
     .option('--diff <other>', 'compare with this policy instead')
-    .option('--accept <call...>', 'dangerous calls that are meant to be open', [])
+    .option(
+      '--accept <call>',
+      'dangerous call that is meant to be open, or several with commas; repeatable',
+      collectNames,
+      [],
+    )
     .option(
       '--json',
       'print JSON: an object with format "callgate-check", with --diff "callgate-policy-diff"',
@@ -45,6 +51,7 @@ export function defineCheck(program: Command): void {
       if (file === '-' && options.diff === '-') {
         throw new UsageError('policy: stdin (-) can be read only once');
       }
+      await requireNames(options.accept);
       const policy = await readPolicy(file);
       const { printResult } = await import('./standard-output.ts');
       const { text, failed } =
@@ -54,6 +61,22 @@ export function defineCheck(program: Command): void {
       await printResult(text);
       if (failed) process.exitCode = 1;
     });
+}
+
+/** @throws UsageError that says which name no arch has */
+async function requireNames(names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  const [{ ARCHES }, { nearestSyscallNames, syscallNumber }, { UsageError }] = await Promise.all([
+    import('../abi/arch.ts'),
+    import('../abi/syscalls.ts'),
+    import('../base/errors.ts'),
+  ]);
+  for (const name of names) {
+    if (ARCHES.some((arch) => syscallNumber(arch, name) !== null)) continue;
+    const near = nearestSyscallNames('x86_64', name);
+    const hint = near.length === 0 ? '' : ` (did you mean ${near.join(', ')}?)`;
+    throw new UsageError(`accept: no system call is called ${JSON.stringify(name)}${hint}`);
+  }
 }
 
 interface Outcome {

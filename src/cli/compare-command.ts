@@ -68,11 +68,18 @@ export function defineCompare(program: Command): void {
     .option('-o, --output <file>', 'write there; - for stdout', '-')
     .addHelpText('after', HELP)
     .action(async (files: readonly string[], options: CompareCommandOptions) => {
-      const [{ readComparisonInputs }, { compareSources }, { writeForeignFile }] = await Promise.all([
+      const [
+        { inputPaths, readComparisonInputs },
+        { compareSources },
+        { writeForeignFile },
+        { refuseOwnInput },
+      ] = await Promise.all([
         import('./compare-input.ts'),
         import('../compare/compare.ts'),
         import('./foreign-file.ts'),
+        import('./own-input.ts'),
       ]);
+      refuseOwnInput(options.output, inputPaths([...files, ...options.reference]));
       const { phase, program: wanted, sort, onlyDifferences } = options;
       const [inputs = [], references = []] = await readComparisonInputs([files, options.reference], {
         as: options.as,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import type { ComparisonInput } from '../compare/source.ts';
-import { detectImporter, findImporter } from '../import/importers.ts';
+import { chooseImporter, findImporter } from '../import/importers.ts';
 import { nativeArch } from '../import/profile-draft.ts';
 import { createPolicyParser } from '../policy/load.ts';
 import { createProfileParser } from '../profile/load.ts';
@@ -79,7 +79,7 @@ function readInput(
     const policy = parsers.policy(text, source);
     return { label, format: 'callgate', document: { kind: 'policy', policy }, remarks: [] };
   }
-  const importer = format === undefined ? detectImporter(bytes, source) : findImporter(format);
+  const importer = chooseImporter(bytes, source, format ?? null);
   const { remarks, ...document } = importer.read({
     bytes,
     source,
@@ -102,6 +102,11 @@ function nameFiles(words: readonly string[]): readonly { readonly path: string; 
     const before = given === null ? labels.slice(0, index).filter((other) => other === label).length : 0;
     return { path, label: before === 0 ? label : `${label} #${before + 1}` };
   });
+}
+
+/** The paths of files that may be named. */
+export function inputPaths(words: readonly string[]): readonly string[] {
+  return words.map((word) => splitLabel(word).path);
 }
 
 /** `LABEL=FILE`; a file that has such a name itself is that file, and so is what has a `/` before the `=`. */

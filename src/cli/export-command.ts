@@ -55,14 +55,17 @@ export function defineExport(program: Command): void {
         { createPolicyParser },
         { readForeignFile, writeForeignFile },
         { UsageError },
+        { refuseOwnInput },
       ] = await Promise.all([
         import('../export/exporters.ts'),
         import('../export/selection.ts'),
         import('../policy/load.ts'),
         import('./foreign-file.ts'),
         import('../base/errors.ts'),
+        import('./own-input.ts'),
       ]);
       const exporter = findExporter(options.format);
+      refuseOwnInput(options.output, [file]);
       const { bytes, source } = await readForeignFile(file);
       const policy = createPolicyParser()(new TextDecoder().decode(bytes), source);
       const selection = selectSet(policy, options);

@@ -4,7 +4,6 @@ import { UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
 import { OutputFile } from './output-file.ts';
 import { printResult } from './standard-output.ts';
-import { writeToStderr } from './say.ts';
 
 /** A file of any format, as it is. */
 export interface ForeignFile {
@@ -46,10 +45,5 @@ export async function writeForeignFile(content: string | Uint8Array, path: strin
     await printResult(content);
     return;
   }
-  const written = OutputFile.prepare(path).commit(content);
-  if (written !== path) {
-    writeToStderr(
-      `callgate: warning: ${escapeText(path)} could not be written, the result is in ${escapeText(written)}\n`,
-    );
-  }
+  OutputFile.prepare(path).commit(content);
 }

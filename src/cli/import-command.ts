@@ -46,12 +46,13 @@ export function defineImport(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (file: string, options: Options) => {
       const [
-        { detectImporter, findImporter },
+        { chooseImporter, findImporter },
         { nativeArch },
         { formatProfile },
         { formatPolicyJson, formatPolicyYaml },
         { readForeignFile, writeForeignFile },
         { escapeText },
+        { refuseOwnInput },
       ] = await Promise.all([
         import('../import/importers.ts'),
         import('../import/profile-draft.ts'),
@@ -59,10 +60,12 @@ export function defineImport(program: Command): void {
         import('../policy/save.ts'),
         import('./foreign-file.ts'),
         import('../report/escape.ts'),
+        import('./own-input.ts'),
       ]);
-      const named = options.format === 'auto' ? null : findImporter(options.format);
+      const format = options.format === 'auto' ? null : findImporter(options.format).name;
+      refuseOwnInput(options.output, [file]);
       const { bytes, source, written } = await readForeignFile(file);
-      const importer = named ?? detectImporter(bytes, source);
+      const importer = chooseImporter(bytes, source, format);
       const imported = importer.read({
         bytes,
         source,
@@ -71,8 +74,8 @@ export function defineImport(program: Command): void {
         program: options.program ?? null,
       });
       const isJson = options.json === true || options.output.endsWith('.json');
-      const format = isJson ? formatPolicyJson : formatPolicyYaml;
-      const text = imported.kind === 'policy' ? format(imported.policy) : formatProfile(imported.profile);
+      const save = isJson ? formatPolicyJson : formatPolicyYaml;
+      const text = imported.kind === 'policy' ? save(imported.policy) : formatProfile(imported.profile);
       await writeForeignFile(text, options.output);
       writeToStderr(`callgate: read as ${importer.name}, wrote a ${imported.kind}\n`);
       for (const remark of imported.remarks) writeToStderr(`callgate: warning: ${escapeText(remark)}\n`);

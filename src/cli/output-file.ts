@@ -15,12 +15,21 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
+import { escapeText } from '../report/escape.ts';
 
 /** Space that is taken before the work begins, so that a full disk is found out then. */
 const RESERVE = 256 * 1024;
 
 /** Symbolic links that are followed, as by the kernel. */
 const LINK_CAP = 40;
+
+/** A result that could not be written where it was wanted. */
+export interface Rescue {
+  /** Where it is. */
+  readonly path: string;
+  /** Why it is not where it was wanted. */
+  readonly problem: string;
+}
 
 /**
  * A result file that is written at the end of long work, checked at its beginning.
@@ -36,8 +45,6 @@ export class OutputFile {
   #fd: number;
   /** Whether the descriptor is open and not the process's own. */
   #owned: boolean;
-  /** Why another file than the one that was wanted was written; null if it was not. */
-  problem: string | null = null;
 
   private constructor(path: string, fd: number, target: string | null, owned = true) {
     this.path = path;
@@ -46,24 +53,28 @@ export class OutputFile {
     this.#owned = owned;
   }
 
-  /** @throws UsageError if the file could not be written at the end either */
-  static prepare(path: string): OutputFile {
+  /**
+   * @param remedy what to do where it cannot be written
+   * @throws UsageError if the file could not be written at the end either
+   */
+  static prepare(path: string, remedy = 'choose another file with -o'): OutputFile {
     try {
       const target = followLinks(resolve(path));
       const open = openDescriptor(target);
       if (open !== null) return new OutputFile(path, open, null, false);
       const stat = statSync(target, { throwIfNoEntry: false });
-      if (stat?.isDirectory() === true) throw new UsageError(`output: ${path} is a directory (give a file)`);
+      if (stat?.isDirectory() === true) {
+        throw new UsageError(`output: ${escapeText(path)} is a directory (give a file)`);
+      }
       if (stat !== undefined) accessSync(target, constants.W_OK);
+      if (stat?.isFIFO() === true) return new OutputFile(path, openPipe(path, target), null);
       if (stat !== undefined && !stat.isFile()) return new OutputFile(path, openSync(target, 'w'), null);
       return new OutputFile(path, reserve(target), target);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       throw new UsageError(
-        `output: cannot write ${path}: ${(error as Error).message} (choose another file with -o)`,
-        {
-          cause: error,
-        },
+        `output: cannot write ${escapeText(path)}: ${escapeText((error as Error).message)} (${remedy})`,
+        { cause: error },
       );
     }
   }
@@ -71,30 +82,52 @@ export class OutputFile {
   /**
    * Writes the content and puts the file in its place.
    *
-   * @returns the path that was written: another one, in the directory for temporary files, if the disk is full by now
+   * @throws UsageError if it cannot be written; a file that was there before stays
+   */
+  commit(content: string | Uint8Array): void {
+    try {
+      this.#write(content);
+    } catch (error) {
+      throw new UsageError(
+        `output: cannot write ${escapeText(this.path)}: ${escapeText((error as Error).message)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Writes the content like `commit`, and where that fails into the directory for temporary files: what long work has
+   * found is not lost because the disk is full by then.
+   *
+   * @returns where it is instead, and why; null if it is where it was wanted
    * @throws UsageError if it can be written nowhere
    */
-  commit(content: string | Uint8Array): string {
-    const target = this.#target;
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  commitOrRescue(content: string | Uint8Array): Rescue | null {
     try {
-      if (target === null) writeAll(this.#fd, bytes);
-      this.discard();
-      if (target !== null) replace(target, bytes);
-      return this.path;
+      this.#write(content);
+      return null;
     } catch (error) {
-      const rescue = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
+      const path = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
       try {
-        writeFileSync(rescue, bytes, { flag: 'wx', mode: 0o600 });
-        this.problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-        return rescue;
+        writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
       } catch {
         throw new UsageError(
-          `output: cannot write ${this.path}: ${(error as Error).message}, nor ${rescue} instead`,
+          `output: cannot write ${escapeText(this.path)}: ${escapeText((error as Error).message)}, nor ${escapeText(path)} instead`,
           { cause: error },
         );
       }
+      return { path, problem: (error as NodeJS.ErrnoException).code ?? (error as Error).message };
     }
+  }
+
+  #write(content: string | Uint8Array): void {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    try {
+      if (this.#target === null) writeAll(this.#fd, bytes);
+    } finally {
+      this.discard();
+    }
+    if (this.#target !== null) replace(this.#target, bytes);
   }
 
   /**
@@ -162,8 +195,46 @@ function temporaryOf(target: string): string {
   return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+/** Writes all of the bytes, however slowly a pipe that does not block takes them. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      pause();
+    }
+  }
+}
+
+/** Milliseconds until a pipe is tried again. */
+const PIPE_PAUSE = 5;
+
+/** Times that a pipe without a reader is tried: one that is started at the same time may come a little later. */
+const PIPE_TRIES = 50;
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_PAUSE);
+}
+
+/**
+ * Opens a named pipe without waiting long for its reader: no signal would be handled until there is one.
+ *
+ * @throws UsageError if nobody reads it
+ */
+function openPipe(path: string, target: string): number {
+  for (let tries = 1; ; tries++) {
+    try {
+      return openSync(target, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+      if (tries < PIPE_TRIES) pause();
+      else {
+        const message = `output: ${escapeText(path)} is a pipe that nobody reads (start its reader first)`;
+        throw new UsageError(message, { cause: error });
+      }
+    }
+  }
 }
 
 /**

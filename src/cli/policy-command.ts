@@ -1,5 +1,6 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { RUNTIMES, STRICTNESSES, type Runtime, type Strictness } from '../policy/model.ts';
+import { collectNames } from './name-option.ts';
 import { writeToStderr } from './say.ts';
 
 interface PolicyOptions {
@@ -39,6 +40,14 @@ Examples:
   callgate policy app.json --runtime runc -o app.yaml
   callgate policy ls.json | callgate check -`;
 
+function collectRuntimes(value: string, before: readonly string[]): readonly string[] {
+  const names = collectNames(value, before);
+  if (!names.every((name) => (RUNTIMES as readonly string[]).includes(name))) {
+    throw new InvalidArgumentError(`Allowed choices are ${RUNTIMES.join(', ')}.`);
+  }
+  return names;
+}
+
 /** Registers `callgate policy`. */
 export function definePolicy(program: Command): void {
   program
@@ -73,8 +82,12 @@ export function definePolicy(program: Command): void {
       'do not add what is made or not by chance: waits of threads, memory in later phases',
     )
     .addOption(
-      new Option('--runtime <name...>', 'add what these container runtimes need to start the program')
+      new Option(
+        '--runtime <name>',
+        'add what this container runtime needs to start the program; several with commas, repeatable',
+      )
         .choices(RUNTIMES)
+        .argParser(collectRuntimes)
         .default([]),
     )
     .option('--args', 'make rules of the arguments that select what a call does', false)
@@ -94,6 +107,7 @@ export function definePolicy(program: Command): void {
         { escapeText },
         { takeRunsOnce },
         { describeRepeated },
+        { refuseOwnInput },
       ] = await Promise.all([
         import('../policy/build.ts'),
         import('../policy/kernel-release.ts'),
@@ -104,8 +118,10 @@ export function definePolicy(program: Command): void {
         import('../report/escape.ts'),
         import('../profile/repeated-runs.ts'),
         import('../report/merge-summary.ts'),
+        import('./own-input.ts'),
       ]);
       const { output, format, portable, runtime, respawn, ...plain } = options;
+      refuseOwnInput(output, files);
       const { profiles, repeated } = takeRunsOnce(await readProfiles(files));
       if (repeated > 0) writeToStderr(`callgate: ${describeRepeated(repeated)}\n`);
       const { policy, notes } = buildPolicy(profiles, {

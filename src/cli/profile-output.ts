@@ -1,9 +1,7 @@
 import type { Profile } from '../profile/model.ts';
 import { formatProfile } from '../profile/save.ts';
-import { escapeText } from '../report/escape.ts';
 import { OutputFile } from './output-file.ts';
 import { printResult } from './standard-output.ts';
-import { writeToStderr } from './say.ts';
 
 /**
  * Writes a profile to a file, which it replaces as a whole, or to stdout for `-`.
@@ -16,11 +14,5 @@ export async function writeProfile(profile: Profile, path: string): Promise<void
     await printResult(text);
     return;
   }
-  const output = OutputFile.prepare(path);
-  const written = output.commit(text);
-  if (written !== path) {
-    writeToStderr(
-      `callgate: warning: ${escapeText(path)} could not be written, ${output.problem}; the profile is in ${escapeText(written)}\n`,
-    );
-  }
+  OutputFile.prepare(path).commit(text);
 }

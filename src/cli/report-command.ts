@@ -23,14 +23,22 @@ export function defineReport(program: Command): void {
     .option('-o, --output <file>', 'write the page there; - for stdout', 'report.html')
     .addHelpText('after', HELP)
     .action(async (files: readonly string[], options: { readonly output: string }) => {
-      const [{ readDocuments }, { toPageData }, { formatPage }, { readPageAssets }, output] =
-        await Promise.all([
-          import('./report-input.ts'),
-          import('../report/html/page-data.ts'),
-          import('../report/html/page.ts'),
-          import('./page-assets.ts'),
-          import('./foreign-file.ts'),
-        ]);
+      const [
+        { readDocuments },
+        { toPageData },
+        { formatPage },
+        { readPageAssets },
+        output,
+        { refuseOwnInput },
+      ] = await Promise.all([
+        import('./report-input.ts'),
+        import('../report/html/page-data.ts'),
+        import('../report/html/page.ts'),
+        import('./page-assets.ts'),
+        import('./foreign-file.ts'),
+        import('./own-input.ts'),
+      ]);
+      refuseOwnInput(options.output, files);
       const assets = readPageAssets();
       const inputs: readonly ReportInput[] = await readDocuments(files);
       await output.writeForeignFile(formatPage(toPageData(inputs), assets), options.output);

@@ -20,6 +20,7 @@ import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
 import { onInterrupt } from './interrupts.ts';
 import { OutputFile } from './output-file.ts';
+import { refuseOwnInput } from './own-input.ts';
 import { readProfile } from './profile-input.ts';
 import type { RunArguments } from './run-command.ts';
 import { say } from './say.ts';
@@ -152,7 +153,12 @@ function learn(output: OutputFile, policy: Policy, tally: ViolationTally, comman
     plainWhy(`learned from an audit of ${command[0] ?? ''} on ${day}`),
   );
   const text = output.path.endsWith('.json') ? formatPolicyJson(learned) : formatPolicyYaml(learned);
-  say(`learned: ${output.commit(text)} has been extended; read it before you rely on it`);
+  const rescue = output.commitOrRescue(text);
+  say(
+    rescue === null
+      ? `learned: ${output.path} has been extended; read it before you rely on it`
+      : `warning: ${output.path} could not be extended, ${rescue.problem}; the extended policy is in ${rescue.path}`,
+  );
   if (tally.unlearned > 0) {
     say(
       `not learned: ${tally.unlearned} times a call beyond ${tally.learnable.length} others; --learn again adds more`,
@@ -162,9 +168,17 @@ function learn(output: OutputFile, policy: Policy, tally: ViolationTally, comman
 
 /** The files that are written: of violations as they come, the policy at the end. */
 function openFiles(args: RunArguments): { report: ViolationReport | null; learned: OutputFile | null } {
-  const learned = args.learn === true ? OutputFile.prepare(args.policy as string) : null;
+  const input = args.policy ?? args.profile;
+  if (args.report !== undefined && input !== undefined) refuseOwnInput(args.report, [input], '--report');
+  const learned =
+    args.learn === true
+      ? OutputFile.prepare(args.policy as string, '--learn extends it; give a copy with --policy')
+      : null;
   try {
-    const report = args.report === undefined ? null : new ViolationReport(OutputFile.prepare(args.report));
+    const report =
+      args.report === undefined
+        ? null
+        : new ViolationReport(OutputFile.prepare(args.report, 'choose another file with --report'));
     return { report, learned };
   } catch (error) {
     learned?.discard();

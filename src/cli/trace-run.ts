@@ -17,6 +17,7 @@ import { fail } from './failure.ts';
 import { onInterrupt } from './interrupts.ts';
 import { watchKey } from './key.ts';
 import { OutputFile } from './output-file.ts';
+import { refuseOwnInput } from './own-input.ts';
 import { showProgress } from './progress.ts';
 import type { LiveTrace } from './live-trace.ts';
 import type { TraceArguments } from './trace-command.ts';
@@ -33,7 +34,9 @@ export async function runTrace(
   // Before there is a file to clean up; a signal that comes that early is handled once the trace has begun.
   using _interrupts = onInterrupt(() => running);
   // Checked before anything runs: a result that could not be kept is found out now.
-  const output = OutputFile.prepare(args.output ?? defaultOutput(command, args));
+  const path = args.output ?? defaultOutput(command, args);
+  if (command[0]?.includes('/') === true) refuseOwnInput(path, [command[0]]);
+  const output = OutputFile.prepare(path);
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   let live: LiveTrace | null = null;
   const isQuiet = args.quiet === true;
@@ -65,11 +68,13 @@ export async function runTrace(
   try {
     const { profile, exit, error } = await running.outcome;
     progress.clear();
-    const written = output.commit(formatProfile(profile));
+    const rescue = output.commitOrRescue(formatProfile(profile));
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);
-    if (written !== output.path)
-      say(`warning: ${output.path} could not be written, ${output.problem}; the profile is in ${written}`);
-    if (!isQuiet) writeToStderr(formatSummary(profile, written));
+    if (rescue !== null) {
+      const { problem } = rescue;
+      say(`warning: ${output.path} could not be written, ${problem}; the profile is in ${rescue.path}`);
+    }
+    if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path));
     await live?.finish({ profile, exit, error });
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
@@ -99,6 +104,9 @@ async function startLive(command: readonly string[], args: TraceArguments, path:
 }
 
 function checkTarget(command: readonly string[], args: TraceArguments): void {
+  if (args.phases === 'none' && args.phase !== undefined) {
+    throw new UsageError('trace: --phases none and --phase were both given (one of them, please)');
+  }
   const scopes = (['pid', 'cgroup', 'container', 'all'] as const).filter((name) => args[name] !== undefined);
   const [first, second] = scopes;
   if (command.length > 0 && first !== undefined) {

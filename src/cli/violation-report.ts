@@ -1,7 +1,6 @@
-import { writeSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import type { Violation } from '../trace/backend.ts';
-import type { OutputFile } from './output-file.ts';
+import { writeAll, type OutputFile } from './output-file.ts';
 
 /**
  * The file of `run --report`: a JSON object a line, written as violations come, so that it can be followed and holds what
@@ -43,8 +42,7 @@ export class ViolationReport {
   #write(line: string): void {
     try {
       this.#fd ??= this.#file.begin();
-      const bytes = Buffer.from(line);
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
+      writeAll(this.#fd, Buffer.from(line));
     } catch (error) {
       this.#problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     }

@@ -48,3 +48,10 @@ test.each([
 ])('%o is refused', (options, message) => {
   expect(() => selectSet(policy, options)).toThrow(message);
 });
+
+test('what programs there are is said on one line', () => {
+  const odd = samplePolicy({ phases: { setup: ['read'] }, programs: { '/opt/a\nb\u001b[2J': ['read'] } });
+  expect(() => selectSet(odd, { program: 'x' })).toThrow(
+    'program: no set of its own in phase setup, "x" (there are /opt/a\\nb\\u001b[2J)',
+  );
+});

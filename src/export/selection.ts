@@ -118,12 +118,17 @@ function findProgram(phase: PolicyPhase, wanted: string): ProgramSet {
     ({ path }) => path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted,
   );
   if (found.length === 1) return found[0]!;
-  const paths = (found.length === 0 ? phase.programs : found).map(({ path }) => path).join(', ');
+  const paths = (found.length === 0 ? phase.programs : found).map(({ path }) => onOneLine(path)).join(', ');
   throw new UsageError(
     found.length === 0
       ? `program: no set of its own in phase ${phase.name}, ${JSON.stringify(wanted)} (there are ${paths === '' ? 'none' : paths})`
       : `program: more than one of that name, ${JSON.stringify(wanted)} (${paths})`,
   );
+}
+
+/** A path for a message: a program may have any name. */
+function onOneLine(path: string): string {
+  return JSON.stringify(path).slice(1, -1);
 }
 
 /** Printable ASCII, 200 characters at most, without the end of a C comment and without `\` at the end of a line. */

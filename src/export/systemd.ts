@@ -19,6 +19,9 @@ export const SYSTEMD_ARCH: Readonly<Record<Arch, string>> = {
 
 const LINE_WIDTH = 90;
 
+/** Settings that a drop-in would otherwise only add to: what the unit itself says decides then what is denied. */
+const RESET = ['SystemCallFilter', 'SystemCallArchitectures', 'SystemCallErrorNumber'];
+
 /** Drop-in for a systemd service; source: systemd.exec(5), "System call filtering". */
 export const SYSTEMD: Exporter = {
   name: 'systemd',
@@ -34,6 +37,8 @@ export const SYSTEMD: Exporter = {
     const lines = [
       ...describeSelection(selection).map((line) => `# ${line}`),
       '[Service]',
+      '# Empty assignments take back what the unit says itself.',
+      ...[...RESET, ...(isLog ? ['SystemCallLog'] : [])].map((key) => `${key}=`),
       ...(isLog
         ? []
         : [`SystemCallArchitectures=${selection.arches.map(({ arch }) => SYSTEMD_ARCH[arch]).join(' ')}`]),

@@ -4,7 +4,10 @@ import { CallgateError } from '../base/errors.ts';
 import { findExporter } from '../export/exporters.ts';
 import { selectSet } from '../export/selection.ts';
 import { samplePolicy } from '../export/testing/sample-policy.ts';
-import { detectImporter, findImporter, IMPORTERS } from './importers.ts';
+import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
+import { formatProfile } from '../profile/save.ts';
+import { sampleProfile } from '../profile/testing/sample-profile.ts';
+import { chooseImporter, detectImporter, findImporter, IMPORTERS } from './importers.ts';
 import { inputOf } from './testing/read-text.ts';
 
 const policy = samplePolicy({ enosys: ['clone3'], phases: { setup: ['read', 'write', 'execve'] } });
@@ -54,6 +57,34 @@ describe('files are recognised', () => {
   ])('a log of strace whose first lines are mostly %s', (_, line, want) => {
     const text = `5000  read(0, "", 1) = 0\n${line.repeat(49)}5000  close(3) = 0\n`;
     expect(detectImporter(encode(text), 'file').name).toBe(want);
+  });
+
+  const LISTING =
+    /^file: a listing of a filter for people, which cannot be imported \(callgate export --format cbpf /;
+
+  it.each(['errno:EPERM', 'kill', 'log'])('no listing of a filter of callgate, with %s', (onViolation) => {
+    const denied = samplePolicy({ onViolation, enosys: ['clone3'], phases: { setup: ['read', 'execve'] } });
+    const listing = encode(findExporter('pfc').write(selectSet(denied)).content as string);
+    for (const name of [null, 'names']) expect(() => chooseImporter(listing, 'file', name)).toThrow(LISTING);
+  });
+
+  it('no listing that begins with a denied call', () => {
+    const listing = encode('# mine\narch x86_64:\r\n  ptrace (101): errno(1)\r\n  read (0): allow\r\n');
+    expect(() => detectImporter(listing, 'file')).toThrow(LISTING);
+  });
+
+  it('no document of callgate', () => {
+    const policies = [formatPolicyYaml(policy), formatPolicyJson(policy), '---\nformat: "callgate-policy"\n'];
+    for (const [name, text] of [null, 'oci', 'names'].flatMap((each) =>
+      policies.map((own) => [each, own] as const),
+    )) {
+      expect(() => chooseImporter(encode(text), 'file', name)).toThrow(
+        'file: a policy of callgate already (callgate check, run, export and compare read it)',
+      );
+    }
+    expect(() => chooseImporter(encode(formatProfile(sampleProfile([]))), 'file', null)).toThrow(
+      'file: a profile of callgate already (callgate show, policy, compare and report read it)',
+    );
   });
 
   it('a list of numbers with comments', () => {

@@ -9,6 +9,7 @@ import { NAME_LIST_IMPORTER } from './name-list.ts';
 import { NUMBER_LINES_IMPORTER } from './number-lines.ts';
 import { NUMBER_LIST_IMPORTER } from './number-list.ts';
 import { OCI_IMPORTER } from './oci.ts';
+import { refuseOwnFile } from './own-file.ts';
 import { STRACE_IMPORTER } from './strace.ts';
 import { SYSFILTER_IMPORTER } from './sysfilter.ts';
 import { SYSTEMD_IMPORTER } from './systemd.ts';
@@ -39,10 +40,24 @@ export function findImporter(name: string): Importer {
   throw new UsageError(`format: no such format, ${JSON.stringify(name)} (${listNames()}, auto)`);
 }
 
-/** @throws FormatError if the file is empty or looks like none of the formats */
+/**
+ * The importer that reads a file: that of a name, or the one that recognises it.
+ *
+ * @throws FormatError if the file is callgate's own, or is empty or looks like none of the formats; UsageError if
+ * no format has the name
+ */
+export function chooseImporter(bytes: Uint8Array, source: string, name: string | null): Importer {
+  if (name === null) return detectImporter(bytes, source);
+  const named = findImporter(name);
+  refuseOwnFile(decodeText(bytes), source);
+  return named;
+}
+
+/** @throws FormatError if the file is empty, callgate's own, or looks like none of the formats */
 export function detectImporter(bytes: Uint8Array, source: string): Importer {
   if (bytes.length === 0) throw new FormatError(`${source}: it is empty`);
   const text = decodeText(bytes);
+  refuseOwnFile(text, source);
   const found = IMPORTERS.find((importer) => importer.recognises(bytes, text));
   if (found !== undefined) return found;
   throw new FormatError(`${source}: format not recognised (${listNames()})`);

@@ -52,6 +52,12 @@ test('what is no call is left out, and that is said', () => {
   expect(readProfile('names', '1 # write\n5000 futex(0x1) = 0\n').remarks).toEqual([
     'numbers with something behind them are left out: "5000 futex(0x1) = 0"',
   ]);
+  expect(readProfile('names', 'read, # a\nwrite // b\nopen; c\nTotal: 3\nin all 4\n').remarks).toEqual([]);
+  const { profile, remarks } = readProfile('names', 'read\nptrace (101): errno(1)\nmount deny\nbpf;0\n');
+  expect(profile.programs[0]!.calls.map(({ name }) => name)).toEqual(['read']);
+  expect(remarks).toEqual([
+    'names with something behind them are left out: "ptrace (101): errno(1)", "mount deny", "bpf;0"',
+  ]);
   expect(
     readProfile('names', 'read;nginx;temporal-worker;1\nwrite;nginx;temporal-master;1\n').remarks,
   ).toEqual([

@@ -1,3 +1,4 @@
+import type { Arch } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import { FormatError } from '../base/errors.ts';
 import type { Importer } from './importer.ts';
@@ -6,11 +7,11 @@ import { Remarks } from './remarks.ts';
 import { decodeText, quoteText } from './text-input.ts';
 
 /**
- * Text with the names of the calls that a program may make, one at the beginning of each line.
+ * Text with the names of the calls that a program may make, one a line.
  *
  * That is how Callander prints them (`--show-permitted`: `read(any u32, any, any) @ libc.so.6+0x10dfd0`), temporal
  * specialization (`accept4;nginx;temporal-worker;1`, where 0 is a call that is not needed), and many a script: names
- * or numbers, one a line.
+ * or numbers, one a line, with nothing but a comment behind them. What else stands there may say that the call is denied.
  */
 export const NAME_LIST_IMPORTER: Importer = {
   name: 'names',
@@ -32,6 +33,8 @@ export const NAME_LIST_IMPORTER: Importer = {
       const name = nameOf(line);
       if (name === null && /^\s*[0-9]/.test(line))
         remarks.add('numbers with something behind them are left out', quoteText(line.trim()));
+      else if (name === null && startsWithName(line, input.arch))
+        remarks.add('names with something behind them are left out', quoteText(line.trim()));
       if (name === null) continue;
       const row = TEMPORAL.exec(line.trim());
       if (row !== null) {
@@ -66,15 +69,25 @@ export const NAME_LIST_IMPORTER: Importer = {
 /** Name, program, kind of analysis, needed or not. */
 const TEMPORAL = /^[a-z0-9_]+;([^;]*;[^;]*);([01])$/;
 
+/** As Callander prints a call: arguments, and the place unless it is made from many. */
+const CALLANDER = /^[a-z_][a-z0-9_]*\(.*\)(?:\s+@\s.*)?$/;
+
+/** A name or number with a comma at most and a comment behind it. */
+const ENTRY = /^([a-z_][a-z0-9_]*|[0-9]+),?\s*(?:$|#|\/\/|;(?=\s|$))/;
+
 /**
- * The name that a line begins with, or the number that it is; null for comments, headings and empty lines.
- *
- * Behind a number only a comment may stand: lines of logs begin with the numbers of processes, or with the time.
+ * The name that a line is, or the number; null for comments, headings and empty lines, and for what has more than a comment
+ * behind it: lines of logs begin with the numbers of processes, or with the time, those of filters with a call and end with
+ * what becomes of it.
  */
 function nameOf(line: string): string | null {
   const text = line.trim().replace(/^callander: permitted syscalls: /, '');
-  return (
-    /^(?:([a-z_][a-z0-9_]*)(?=$|[(;,\s])|([0-9]+),?\s*(?:$|#|;|\/\/))/.exec(text)?.slice(1).find(Boolean) ??
-    null
-  );
+  if (TEMPORAL.test(text) || CALLANDER.test(text)) return /^[a-z0-9_]+/.exec(text)![0];
+  return ENTRY.exec(text)?.[1] ?? null;
+}
+
+/** Whether a line begins with the name of a call: other words are headings. */
+function startsWithName(line: string, arch: Arch): boolean {
+  const name = /^\s*([a-z_][a-z0-9_]*)/.exec(line)?.[1];
+  return name !== undefined && syscallNumber(arch, name) !== null;
 }

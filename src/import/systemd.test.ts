@@ -61,6 +61,37 @@ test('arches are those of the unit, and the machine’s own', () => {
   expect(remarks).toContain('arches that callgate does not know are left out: "s390x"');
 });
 
+it.each([
+  ['SystemCallErrorNumber=EPERM\nSystemCallErrorNumber=', 'kill'],
+  ['SystemCallErrorNumber=EPERM\nSystemCallErrorNumber=kill', 'kill'],
+  ['SystemCallErrorNumber=EPERM\nSystemCallErrorNumber=EACCES', 'errno:EACCES'],
+  ['SystemCallErrorNumber=EPERM\nSystemCallErrorNumber=ENOTHING', 'errno:EPERM'],
+  ['SystemCallErrorNumber=ENOTHING', 'kill'],
+  ['SystemCallErrorNumber=0', 'kill'],
+  ['SystemCallErrorNumber=4000', 'errno:4000'],
+])('%j ends denied calls as %s', (lines, want) => {
+  expect(readPolicy('systemd', `[Service]\nSystemCallFilter=read\n${lines}\n`).policy.onViolation).toBe(want);
+});
+
+test('what an empty assignment takes back leaves nothing behind', () => {
+  const { policy, remarks } = readPolicy(
+    'systemd',
+    `[Service]
+SystemCallFilter=~@mount nothing_of_the_kind
+SystemCallArchitectures=x86 s390x
+SystemCallErrorNumber=ENOTHING
+SystemCallLog=@raw-io
+SystemCallFilter=
+SystemCallArchitectures=
+SystemCallErrorNumber=
+SystemCallLog=
+SystemCallFilter=read
+`,
+  );
+  expect(policy.phases[0]!.calls.map(({ name }) => name)).not.toContain('mount');
+  expect(remarks).toEqual(['the unit lets all arches through, the policy only that of the machine: x86_64']);
+});
+
 test('what cannot be carried over is said', () => {
   const { remarks } = readPolicy(
     'systemd',

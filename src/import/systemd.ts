@@ -1,9 +1,10 @@
 import { ARCHES, type Arch } from '../abi/arch.ts';
-import { errnoName, errnoNumber } from '../abi/errno.ts';
+import { errnoName } from '../abi/errno.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import { FormatError } from '../base/errors.ts';
 import { SYSTEMD_ARCH } from '../export/systemd.ts';
 import { systemdGroup, systemdGroupNames, SYSTEMD_VERSION } from '../export/systemd-groups.ts';
+import { canonicalViolation } from '../policy/violation.ts';
 import type { Importer } from './importer.ts';
 import { allowAll, allowCall, draftArch, finishPolicy, importedFrom } from './policy-draft.ts';
 import { Remarks } from './remarks.ts';
@@ -33,7 +34,7 @@ export const SYSTEMD_IMPORTER: Importer = {
   recognises: (_, text) => /^[ \t]*SystemCallFilter[ \t]*=/m.test(text),
   read: (input) => {
     const remarks = new Remarks();
-    const settings = parseUnit(decodeText(input.bytes));
+    const settings = inForce(parseUnit(decodeText(input.bytes)));
     const filter = readFilter(settings, remarks);
     if (filter === null) {
       throw new FormatError(`${input.source}: no SystemCallFilter= with anything in it`);
@@ -84,12 +85,24 @@ interface UnitFilter {
 }
 
 /**
- * The list that all the assignments amount to, as systemd makes it: the first one says whether it allows or denies,
- * those of the other kind take away, an empty one begins anew. Null if there is none.
+ * The assignments that an empty one has not taken back; a drop-in begins with these. Of an error number that leaves none,
+ * and then denied calls kill. Source: systemd.exec(5), "System call filtering".
+ */
+function inForce(settings: readonly UnitSetting[]): readonly UnitSetting[] {
+  const resets = new Map<string, number>();
+  for (const [at, { key, value }] of settings.entries()) {
+    if (key.startsWith('SystemCall') && value === '') resets.set(key, at);
+  }
+  return settings.filter(({ key }, at) => at > (resets.get(key) ?? -1));
+}
+
+/**
+ * The list that all the assignments in force amount to, as systemd makes it: the first one says whether it allows or
+ * denies, those of the other kind take away. Null if there is none.
  */
 function readFilter(settings: readonly UnitSetting[], remarks: Remarks): UnitFilter | null {
   let isAllowList: boolean | null = null;
-  let names = new Map<string, string | null>();
+  const names = new Map<string, string | null>();
   const explicit = new Set<string>();
   for (const { key, value } of settings) {
     if (key !== 'SystemCallFilter') continue;
@@ -98,10 +111,6 @@ function readFilter(settings: readonly UnitSetting[], remarks: Remarks): UnitFil
       .replace(/^~/, '')
       .split(/\s+/)
       .filter((word) => word !== '');
-    if (words.length === 0 && !isInverted) {
-      [isAllowList, names] = [null, new Map()];
-      continue;
-    }
     if (isAllowList === null) {
       isAllowList = !isInverted;
       // Calls that are always permitted.
@@ -139,22 +148,22 @@ function errnoOf(text: string): string {
   return /^[0-9]+$/.test(text) ? (errnoName(Number(text)) ?? text) : text;
 }
 
+/** The last error number that systemd can read: it ignores others, so that the one before stays. */
 function readViolation(settings: readonly UnitSetting[], remarks: Remarks): string {
-  const value = settings.findLast(({ key }) => key === 'SystemCallErrorNumber')?.value ?? '';
-  if (value === '' || value === 'kill') return 'kill';
-  const errno = errnoOf(value);
-  if (errnoNumber(errno) !== null) return `errno:${errno}`;
-  remarks.add('unknown error number, taken as EPERM', quoteText(value));
-  return 'errno:EPERM';
+  let violation = 'kill';
+  for (const { key, value } of settings) {
+    if (key !== 'SystemCallErrorNumber') continue;
+    const next = value === 'kill' ? value : canonicalViolation(`errno:${value}`);
+    if (next === null) remarks.add('unknown error numbers are left out', quoteText(value));
+    else violation = next;
+  }
+  return violation;
 }
 
 function readArches(settings: readonly UnitSetting[], native: Arch, remarks: Remarks): readonly Arch[] {
-  let names: string[] = [];
-  for (const { key, value } of settings) {
-    if (key !== 'SystemCallArchitectures') continue;
-    const words = value.split(/\s+/).filter((word) => word !== '');
-    names = words.length === 0 ? [] : [...names, ...words];
-  }
+  const names = settings
+    .filter(({ key }) => key === 'SystemCallArchitectures')
+    .flatMap(({ value }) => value.split(/\s+/));
   if (names.length === 0) {
     remarks.add('the unit lets all arches through, the policy only that of the machine', native);
     return [native];

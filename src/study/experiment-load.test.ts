@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { DocumentError } from '../base/errors.ts';
+import { DocumentError, UsageError } from '../base/errors.ts';
 import { loadExperiment, parseExperiment } from './experiment-load.ts';
 
 const options = { source: '/here/e.yaml', workloads: '/workloads' };
@@ -88,5 +88,12 @@ describe('parseExperiment', () => {
     expect(text).not.toBe(TEXT);
     expect(() => parseExperiment(text, options)).toThrow(DocumentError);
     expect(() => parseExperiment(text, options)).toThrow(want);
+  });
+
+  it.each([
+    ['/nowhere/e\n.yaml', 'study: cannot read /nowhere/e\\n.yaml, no such file'],
+    ['/', 'study: cannot read /, it is a directory'],
+  ])('says that %j cannot be read', (file, want) => {
+    expect(() => loadExperiment(file, '/workloads')).toThrow(new UsageError(want));
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { Problem } from '../base/errors.ts';
+import { UsageError, type Problem } from '../base/errors.ts';
 import { toProblem } from '../policy/problems.ts';
 import { readText } from '../policy/read-text.ts';
 import type {
@@ -20,10 +20,22 @@ import { workloadFile } from './workload/load.ts';
  * Reads an experiment document.
  *
  * @param workloads folder in which workloads are looked up that are given by name
- * @throws DocumentError that lists what is wrong; the system's error if the file cannot be read
+ * @throws DocumentError that lists what is wrong; UsageError if the file cannot be read
  */
 export function loadExperiment(file: string, workloads: string): Experiment {
-  return parseExperiment(readFileSync(file, 'utf8'), { source: file, workloads });
+  return parseExperiment(readDocument(file), { source: file, workloads });
+}
+
+function readDocument(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
+    throw new UsageError(`study: cannot read ${JSON.stringify(file).slice(1, -1)}, ${reason}`, {
+      cause: error,
+    });
+  }
 }
 
 /**

@@ -34,6 +34,30 @@ describe('callgate check', () => {
     expect(accepted.status).toBe(0);
   });
 
+  it('takes accepted calls before the policy, with commas or one by one', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'open.yaml');
+    writeFileSync(file, policyText('mount ptrace'));
+    for (const args of [
+      ['--accept', 'mount,ptrace', file],
+      ['--accept', 'mount', '--accept', 'ptrace', file],
+      [file, '--accept=ptrace, mount'],
+    ]) {
+      const { status, stdout } = callgate(['check', ...args]);
+      expect([status, stdout.trimEnd().split('\n').at(-1)]).toEqual([0, 'nothing found']);
+    }
+  });
+
+  it.each([
+    ['moutn', 'callgate: accept: no system call is called "moutn" (did you mean mount?)\n'],
+    ['', 'callgate: accept: no system call is called ""\n'],
+  ])('refuses to accept %j, which is no call', (name, want) => {
+    const { status, stdout, stderr } = callgate(['check', '-', '--accept', `ptrace,${name}`], {
+      input: policyText('mount'),
+    });
+    expect([status, stdout, stderr]).toEqual([2, '', want]);
+  });
+
   it('gives the same as JSON', () => {
     const { status, stdout } = callgate(['check', '-', '--json'], { input: policyText('bpf') });
     const result = JSON.parse(stdout) as CheckResult & { format: string; failed: boolean };

@@ -90,4 +90,28 @@ describe('callgate import', () => {
         'callgate: stdin: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, systemd, strace, confine, temporal, callander, number-lines, names)\n',
     });
   });
+
+  it('and compare refuse the listing of a filter, and import a policy that is one already', () => {
+    const policy = callgate(['import', 'docker.json', '-o', 'own.yaml'], options);
+    expect(policy.status).toBe(0);
+    expect(callgate(['export', 'own.yaml', '-f', 'pfc', '-o', 'own.pfc'], options).status).toBe(0);
+    for (const args of [
+      ['import', 'own.pfc'],
+      ['import', 'own.pfc', '-f', 'names'],
+      ['compare', 'own.pfc'],
+      ['compare', 'own.pfc', '--as', 'names'],
+    ]) {
+      const { status, stdout, stderr } = callgate(args, options);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(
+        /^callgate: own\.pfc: a listing of a filter for people, which cannot be imported /,
+      );
+    }
+    const again = callgate(['import', 'own.yaml'], options);
+    expect([again.status, again.stdout, again.stderr]).toEqual([
+      2,
+      '',
+      'callgate: own.yaml: a policy of callgate already (callgate check, run, export and compare read it)\n',
+    ]);
+  });
 });

@@ -102,6 +102,18 @@ describe('callgate policy', () => {
     expect(stdout).toContain('epoll_pwait2');
   });
 
+  it('takes container runtimes before the profiles', () => {
+    const { status, stdout } = callgate(['policy', '--runtime', 'runc,crun', '-'], { input: profileText() });
+    expect(status).toBe(0);
+    for (const group of ['runtime:runc', 'runtime:crun']) expect(stdout).toContain(`name: ${group}, `);
+  });
+
+  it('refuses a container runtime that it does not know', () => {
+    const { status, stderr } = callgate(['policy', '-', '--runtime', 'runc,rune'], { input: profileText() });
+    expect(status).toBe(2);
+    expect(stderr).toContain('Allowed choices are runc, crun.');
+  });
+
   it.each([
     {
       name: 'a range that is none',

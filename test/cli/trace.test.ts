@@ -278,6 +278,10 @@ describe('the words of the command line', () => {
       want: 'trace: no program was given (callgate trace -- PROGRAM, or callgate trace --pid PID)',
     },
     {
+      words: ['--phases', 'none', '--phase', 'a@key', '--', 'true'],
+      want: 'trace: --phases none and --phase were both given (one of them, please)',
+    },
+    {
       words: ['--pid', '1', '--', 'true'],
       want: 'trace: a command and --pid were both given (one of them, please)',
     },

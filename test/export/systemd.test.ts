@@ -1,9 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { syscallNumber } from '../../src/abi/syscalls.ts';
 import { selectSet } from '../../src/export/selection.ts';
 import { systemdGroup, systemdGroupNames } from '../../src/export/systemd-groups.ts';
 import { SYSTEMD } from '../../src/export/systemd.ts';
+import { readPolicy } from '../../src/import/testing/read-text.ts';
+import type { PolicyCall } from '../../src/policy/model.ts';
 import { probePolicy, runConsumer, scratch } from './probe.ts';
 import { requireTool } from './tools.ts';
 
@@ -76,6 +79,67 @@ test('every arch has the name that systemd gives it', () => {
 test('a rehearsal logs and blocks nothing', () => {
   const text = SYSTEMD.write(selectSet(probePolicy({ onViolation: 'log' }))).content as string;
   expect(text).toContain('SystemCallLog=~');
-  expect(text).not.toContain('SystemCallFilter=');
+  expect(text).not.toMatch(/SystemCallFilter=./);
   expect(verify(text)).toEqual({ status: 0, stderr: '' });
+});
+
+/** A service that restricts itself, such as Debian's redis-server.service. */
+const RESTRICTED = `[Service]
+ExecStart=/bin/true
+SystemCallArchitectures=native x86
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EACCES
+SystemCallLog=@raw-io
+`;
+
+/** What systemd-analyze finds set in a service with the drop-in, by setting. */
+function assess(unitText: string, dropIn: string): ReadonlyMap<string, unknown> {
+  const directory = scratch();
+  const unit = join(directory, 'callgate-probe.service');
+  mkdirSync(`${unit}.d`);
+  writeFileSync(unit, unitText);
+  writeFileSync(join(`${unit}.d`, 'callgate.conf'), dropIn);
+  const { stdout } = runConsumer(
+    'systemd-analyze',
+    ['security', '--offline=true', '--threshold=100', '--json=short', unit],
+    'systemd',
+  );
+  const rows = JSON.parse(stdout) as { readonly name: string; readonly set: boolean }[];
+  return new Map(
+    rows.filter(({ name }) => name.startsWith('SystemCall')).map(({ name, set }) => [name, set]),
+  );
+}
+
+describe('a service that has a filter of its own', () => {
+  it.each(['errno:EPERM', 'kill'])('gets the one of the policy with %s', (onViolation) => {
+    const policy = probePolicy({ onViolation, enosys: [] });
+    const dropIn = SYSTEMD.write(selectSet(policy)).content as string;
+    const both = readPolicy('systemd', `${RESTRICTED}\n${dropIn}`).policy;
+    expect(both).toEqual(readPolicy('systemd', dropIn).policy);
+    expect(both.arches.map(({ arch }) => arch)).toEqual(['x86_64']);
+    expect(both.onViolation).toBe(onViolation);
+    const names = (calls: readonly PolicyCall[]) => new Set(calls.map(({ name }) => name));
+    const always = systemdGroup('@default').filter((name) => syscallNumber('x86_64', name) !== null);
+    const allowed = new Set([...names(policy.phases[0]!.calls), ...always]);
+    expect(names(both.phases[0]!.calls)).toEqual(allowed);
+  });
+
+  it.each(['@system-service @mount', '~@mount'])('is judged by systemd as one that has none: %s', (list) => {
+    const own = RESTRICTED.replace('@system-service', list);
+    const dropIn = SYSTEMD.write(selectSet(probePolicy())).content as string;
+    const alone = assess('[Service]\nExecStart=/bin/true\n', dropIn);
+    expect(alone.size).toBeGreaterThan(5);
+    expect(assess(own, dropIn)).toEqual(alone);
+    // systemd-analyze does tell the services apart.
+    expect(assess(own, '')).not.toEqual(alone);
+  });
+
+  it('is not restricted in a rehearsal', () => {
+    const dropIn = SYSTEMD.write(selectSet(probePolicy({ onViolation: 'log' }))).content as string;
+    expect(assess(RESTRICTED, dropIn)).toEqual(assess('[Service]\nExecStart=/bin/true\n', ''));
+    expect(() => readPolicy('systemd', `${RESTRICTED}\n${dropIn}`)).toThrow(
+      'no SystemCallFilter= with anything in it',
+    );
+  });
 });
