@@ -5,6 +5,8 @@ import { Btf } from './btf.ts';
 /** Where the kernel keeps what the programs read: byte offsets, and the ids of the tracepoints' types. */
 export interface KernelFields {
   readonly tracepoints: Readonly<Record<Tracepoint, number>>;
+  /** Id of the function that stands for a program which the kernel runs for each task there is. */
+  readonly taskIterator: number;
   readonly offset: Readonly<Record<FieldName, number>>;
   /** i_mtime_nsec lies apart from the seconds since Linux 6.11; before that it is part of a struct timespec64. */
   readonly mtime: { readonly seconds: number; readonly nanoseconds: number };
@@ -13,6 +15,7 @@ export interface KernelFields {
 /** Tracepoints that programs are attached to. */
 export type Tracepoint =
   | 'sys_enter'
+  | 'sys_exit'
   | 'sched_process_fork'
   | 'sched_process_exec'
   | 'sched_process_exit'
@@ -30,6 +33,9 @@ export type FieldName =
   | 'taskMm'
   | 'taskFiles'
   | 'taskNsproxy'
+  | 'taskOnCpu'
+  | 'taskCgroups'
+  | 'setCgroup'
   | 'signalLive'
   | 'signalFlags'
   | 'signalExitCode'
@@ -62,6 +68,8 @@ export type FieldName =
   | 'unixAddress'
   | 'addressLength'
   | 'addressName'
+  | 'cgroupSelf'
+  | 'cgroupParent'
   | 'cgroupNode'
   | 'cgroupRoot'
   | 'nodeId'
@@ -78,6 +86,9 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   taskMm: ['task_struct', 'mm'],
   taskFiles: ['task_struct', 'files'],
   taskNsproxy: ['task_struct', 'nsproxy'],
+  taskOnCpu: ['task_struct', 'on_cpu'],
+  taskCgroups: ['task_struct', 'cgroups'],
+  setCgroup: ['css_set', 'dfl_cgrp'],
   signalLive: ['signal_struct', 'live.counter'],
   signalFlags: ['signal_struct', 'flags'],
   signalExitCode: ['signal_struct', 'group_exit_code'],
@@ -110,6 +121,8 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   unixAddress: ['unix_sock', 'addr'],
   addressLength: ['unix_address', 'len'],
   addressName: ['unix_address', 'name'],
+  cgroupSelf: ['cgroup', 'self'],
+  cgroupParent: ['cgroup', 'self.parent'],
   cgroupNode: ['cgroup', 'kn'],
   cgroupRoot: ['cgroup', 'root'],
   nodeId: ['kernfs_node', 'id'],
@@ -119,12 +132,16 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
 /** Names of all tracepoints. */
 export const TRACEPOINTS: readonly Tracepoint[] = [
   'sys_enter',
+  'sys_exit',
   'sched_process_fork',
   'sched_process_exec',
   'sched_process_exit',
   'signal_generate',
   'cgroup_attach_task',
 ];
+
+/** Source: kernel/bpf/task_iter.c, DEFINE_BPF_ITER_FUNC. */
+const TASK_ITERATOR = 'bpf_iter_task';
 
 /** Names of all members. */
 export const FIELD_NAMES: readonly FieldName[] = Object.keys(FIELDS) as FieldName[];
@@ -140,17 +157,21 @@ export function findKernelFields(bytes: Uint8Array, asker: Asker = TRACE): Kerne
   const btf = new Btf(bytes, {
     structs: [...new Set(names.map(([, [struct]]) => struct))],
     typedefs: TRACEPOINTS.map((name) => `btf_trace_${name}`),
+    functions: [TASK_ITERATOR],
   });
   const tracepoints = TRACEPOINTS.map((name) => {
     const id = btf.typedef(`btf_trace_${name}`);
     if (id === null) throw missing(`raw tracepoint ${name}`, asker);
     return [name, id] as const;
   });
+  const taskIterator = btf.function(TASK_ITERATOR);
+  if (taskIterator === null) throw missing(`function ${TASK_ITERATOR}`, asker);
   const offsets = names.map(
     ([name, [struct, path]]) => [name, memberOffset(btf, struct, path, asker)] as const,
   );
   return {
     tracepoints: Object.fromEntries(tracepoints) as Record<Tracepoint, number>,
+    taskIterator,
     offset: Object.fromEntries(offsets) as Record<FieldName, number>,
     mtime: findMtime(btf, asker),
   };
