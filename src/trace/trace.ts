@@ -12,6 +12,7 @@ import {
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
 import { isUnmeasured } from '../profile/unmeasured.ts';
+import { describeMissingWorkload, describeWorkloadFailure } from '../profile/workload-failure.ts';
 import type {
   AttachTarget,
   Enforcement,
@@ -148,6 +149,8 @@ class Trace implements RunningTrace {
   #method: TracingMethod;
   #workload: Workload | null = null;
   #workloadExit: ExitStatus | null = null;
+  /** It was ended from here, so that how it ended says nothing. */
+  #workloadStopped = false;
   #interrupted: { signal: string; at: bigint } | null = null;
   #rootEnded: bigint | null = null;
   #begun = false;
@@ -205,7 +208,7 @@ class Trace implements RunningTrace {
     const again = this.#interrupted !== null && now - this.#interrupted.at > AGAIN;
     if (this.#interrupted?.signal === signal && !again) return;
     this.#interrupted = { signal, at: now };
-    this.#workload?.stop();
+    this.#stopWorkload();
     if (this.#request.target.kind !== 'launch') {
       this.#session.command({ kind: 'detach' });
     } else if (again && signal === 'SIGTERM') {
@@ -297,6 +300,8 @@ class Trace implements RunningTrace {
     this.#workload = workload;
     void workload.end.then((exit) => {
       this.#workloadExit = exit;
+      const failure = this.#workloadStopped ? null : describeWorkloadFailure(exit);
+      if (failure !== null) this.#warnings.push(failure);
       this.#stop();
     });
   }
@@ -313,6 +318,15 @@ class Trace implements RunningTrace {
     this.#after(this.#grace, () => this.kill());
   }
 
+  #stopWorkload(): void {
+    this.#workloadStopped = true;
+    this.#workload?.stop();
+  }
+
+  #endsByItself(end: SessionEnd): boolean {
+    return end.kind === 'done' && this.#interrupted === null && this.#failure === null;
+  }
+
   #after(milliseconds: number, action: () => void): void {
     const rest = milliseconds - TIMER_CAP;
     const next = rest > 0 ? (): void => this.#after(rest, action) : action;
@@ -324,8 +338,10 @@ class Trace implements RunningTrace {
     this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     if (this.#workload !== null) {
-      this.#workload.stop();
+      this.#stopWorkload();
       await this.#workload.end;
+    } else if (this.#options.workload !== undefined && this.ready !== null && this.#endsByItself(end)) {
+      this.#warnings.push(describeMissingWorkload(this.ready.text));
     }
     if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
     const profile = this.#profile(end);
