@@ -25,6 +25,7 @@ import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { chooseMethod, type MethodChoice } from './method.ts';
+import { checkSignal, checkTraceOptions } from './option-checks.ts';
 import { readStatus, requireProc } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
 import type { TracingPlace } from './place.ts';
@@ -74,7 +75,7 @@ export interface TraceOptions {
   readonly keepAwake?: boolean;
   /** Gives what to write to stderr right before the program begins, or null. */
   readonly announce?: (choice: MethodChoice) => string | null;
-  /** Called for everything that happens while tracing. */
+  /** Called for everything that happens while tracing. If it throws, all that was started is killed and the outcome rejects with the error. */
   readonly onEvent?: (event: TraceEvent) => void;
 }
 
@@ -106,6 +107,8 @@ export interface RunningTrace {
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
    * it already), or is detached from, and the profile says that it is incomplete.
+   *
+   * @throws UsageError for what is no signal
    */
   interrupt(signal: NodeJS.Signals): void;
   /** Ends everything that is traced by SIGKILL. */
@@ -157,8 +160,11 @@ class Trace implements RunningTrace {
   #readySeen = false;
   #stopping = false;
   #failure: Error | null = null;
+  /** What the caller's `onEvent` threw, which may be anything. */
+  #thrown: { readonly error: unknown } | null = null;
 
   constructor(options: TraceOptions, place: TracingPlace | undefined) {
+    checkTraceOptions(options);
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) =>
       typeof phase === 'string' ? parsePhase(phase) : phase,
@@ -176,7 +182,7 @@ class Trace implements RunningTrace {
     );
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
-      options.onEvent?.(event);
+      this.#tell(event);
     });
     this.outcome = this.#session.end.then((end) => this.#finish(end));
   }
@@ -203,6 +209,7 @@ class Trace implements RunningTrace {
   }
 
   interrupt(signal: NodeJS.Signals): void {
+    checkSignal(signal);
     const now = process.hrtime.bigint();
     // timeout(1) sends its signal twice at once, to the process and to its group.
     const again = this.#interrupted !== null && now - this.#interrupted.at > AGAIN;
@@ -268,6 +275,18 @@ class Trace implements RunningTrace {
     }
   }
 
+  /** A caller that threw is told nothing more: the trace is over for it. */
+  #tell(event: TraceEvent): void {
+    if (this.#thrown !== null) return;
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      this.#thrown = { error };
+      this.#stopWorkload();
+      this.#session.command({ kind: this.#request.target.kind === 'launch' ? 'kill' : 'detach' });
+    }
+  }
+
   #begin(duration: number | null, readyTimeout: number): void {
     if (this.#begun) return;
     this.#begun = true;
@@ -292,7 +311,7 @@ class Trace implements RunningTrace {
   }
 
   #ready(duration: number | null): void {
-    if (this.#readySeen) return;
+    if (this.#readySeen || this.#thrown !== null) return;
     this.#readySeen = true;
     if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
     if (this.#options.workload === undefined) return;
@@ -343,6 +362,7 @@ class Trace implements RunningTrace {
     } else if (this.#options.workload !== undefined && this.ready !== null && this.#endsByItself(end)) {
       this.#warnings.push(describeMissingWorkload(this.ready.text));
     }
+    if (this.#thrown !== null) throw this.#thrown.error;
     if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
     const profile = this.#profile(end);
     const exit = end.kind === 'done' ? end.result.exit : this.#session.rootExit;
