@@ -33,6 +33,7 @@ export type FieldName =
   | 'taskMm'
   | 'taskFiles'
   | 'taskNsproxy'
+  | 'taskFlags'
   | 'taskOnCpu'
   | 'taskCgroups'
   | 'setCgroup'
@@ -86,6 +87,7 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   taskMm: ['task_struct', 'mm'],
   taskFiles: ['task_struct', 'files'],
   taskNsproxy: ['task_struct', 'nsproxy'],
+  taskFlags: ['task_struct', 'flags'],
   taskOnCpu: ['task_struct', 'on_cpu'],
   taskCgroups: ['task_struct', 'cgroups'],
   setCgroup: ['css_set', 'dfl_cgrp'],

@@ -15,6 +15,9 @@ const IN_CALL = -38;
 /** ERESTART_RESTARTBLOCK of include/linux/errno.h: a call that goes on as restart_syscall when the task, which is stopped, does. */
 const RESTART_BLOCK = -516;
 
+/** PF_EXITING of include/linux/sched.h. */
+const EXITING = 4;
+
 /** What a new process returns 0 from though it has never made it, and what a new program returns 0 from as if it had. */
 const BORN_IN = ['fork', 'vfork', 'clone', 'clone3', 'execve', 'execveat'];
 
@@ -66,6 +69,8 @@ export function assembleLook(options: ProgramOptions): EbpfCode {
   const code = new ProgramAssembler(options.fields);
   const { fields } = code;
   code.load('r6', 'r1', 8, 8).jumpIf('eq', 'r6', 0, 'end');
+  // The end of one that is about to end may have been told already.
+  code.load('r1', 'r6', fields.taskFlags, 4).jumpIf('set', 'r1', EXITING, 'end');
   // Threads of the kernel have no memory, and make no calls.
   code.load('r1', 'r6', fields.taskMm, 8).jumpIf('eq', 'r1', 0, 'end');
   code.load('r1', 'r6', fields.taskTgid, 4).alu('lsh', 'r1', 32).load('r2', 'r6', fields.taskPid, 4);
