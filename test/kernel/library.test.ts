@@ -475,6 +475,20 @@ describe('a process that uses the library', () => {
     ).toBeLessThan(300);
   });
 
+  it('may be at work on a worker thread, of which Node has nothing to complain', () => {
+    const program = `
+      const { isMainThread, Worker } = require('node:worker_threads');
+      if (isMainThread) new Worker(__filename);
+      else import(${JSON.stringify(LIBRARY)}).then(async ({ trace, spawn, buildPolicy }) => {
+        const { profile, exit } = await trace({ command: ['true'], method: 'ebpf' });
+        const child = spawn('true', { policy: buildPolicy([profile]).policy });
+        child.once('exit', (code) => console.log(exit.code, code));
+      });`;
+    const file = `${newPath()}.cjs`;
+    writeFileSync(file, program);
+    expect(run(process.execPath, [file])).toMatchObject({ status: 0, stdout: '0 0\n', stderr: '' });
+  });
+
   it('gets the exits of its own children', async () => {
     const early = spawn('sh', ['-c', 'sleep 0.2; exit 7']);
     const killed = spawn('sleep', ['20']);
