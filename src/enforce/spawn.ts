@@ -8,6 +8,7 @@ import { assembleTrampoline } from '../sys/trampoline.ts';
 import { resolveCommand } from '../trace/command.ts';
 import { compilePolicy } from './filters.ts';
 import { REFUSED } from './refused.ts';
+import { sortArguments } from './spawn-arguments.ts';
 import { checkStartable } from './startable.ts';
 
 /** Options of child_process.spawn, and the policy. `shell` makes no sense here and is refused by its type. */
@@ -22,10 +23,24 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
  * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
  * installed the program is not run: the child says so on its stderr and exits with 128 + errno.
  *
+ * The arguments may be left out. Text with a zero byte is refused as Node does, by a TypeError.
+ *
+ * @throws UsageError if there is no policy, or another argument makes no sense
  * @throws LaunchError if the program or the directory is not there, or cannot be executed; nothing has been started then
  * @throws PolicyError if the policy cannot be compiled
  */
-export function spawn(command: string, args: readonly string[], options: FilteredSpawnOptions): ChildProcess {
+export function spawn(command: string, options: FilteredSpawnOptions): ChildProcess;
+export function spawn(
+  command: string,
+  args: readonly string[] | undefined,
+  options: FilteredSpawnOptions,
+): ChildProcess;
+export function spawn(
+  program: string,
+  second: readonly string[] | FilteredSpawnOptions | undefined,
+  third?: FilteredSpawnOptions,
+): ChildProcess {
+  const { command, args, options } = sortArguments(program, second, third);
   const { policy, ...rest } = options;
   if (process.arch !== 'x64') {
     throw new UnsupportedError(

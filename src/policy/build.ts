@@ -3,8 +3,9 @@ import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { completePartial } from '../profile/unmeasured.ts';
 import { mergeProfiles } from '../profile/merge.ts';
-import type { Profile } from '../profile/model.ts';
+import type { Profile, Run } from '../profile/model.ts';
 import { uncut } from '../profile/recut.ts';
+import { hasFailedWorkload } from '../profile/workload-failure.ts';
 import { identifyName } from './call-label.ts';
 import { canonicalPolicy } from './canonical.ts';
 import { isDangerous } from './dangerous.ts';
@@ -107,6 +108,8 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
     );
   }
   const notes = unphased.size === 0 ? [] : [describeUnphased(profile, unphased)];
+  const failed = profile.runs.filter(hasFailedWorkload).length;
+  if (failed > 0) notes.push(describeFailed(failed, profile.runs));
   if (unbounded.length > 0) {
     notes.push(
       `${countSites(unbounded)} could not be bounded: what they do beyond the known calls is denied`,
@@ -324,6 +327,11 @@ function explicitlyMissing(arch: Arch): readonly PolicyCall[] {
   const call = identifyName(arch, 'clone3');
   if (call === null) return [];
   return [{ ...call, args: [], why: ['the C library then takes clone, whose flags a filter can see'] }];
+}
+
+function describeFailed(failed: number, runs: readonly Run[]): string {
+  const whose = runs.length === 1 ? 'the workload' : `the workload of ${failed} of ${runs.length} runs`;
+  return `${whose} failed or did not run: what the program was to be exercised with may be missing`;
 }
 
 function describeUnphased(profile: Profile, unphased: ReadonlySet<number>): string {

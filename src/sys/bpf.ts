@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { errnoName } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { BpfLibc } from './bpf-libc.ts';
@@ -18,6 +18,7 @@ const COMMAND = {
   MAP_LOOKUP_BATCH: 24,
   MAP_DELETE_BATCH: 27,
   LINK_CREATE: 28,
+  ITER_CREATE: 33,
 } as const;
 
 /** Kinds of map; source: as above, enum bpf_map_type. */
@@ -35,14 +36,19 @@ export interface MapSpec {
   readonly isMappable?: true;
 }
 
-/** A program that is typed by the kernel's BTF and runs at a raw tracepoint, or one that runs at places of user code. */
+/** A program that is typed by the kernel's BTF and runs at a raw tracepoint or for each task, or one that runs at places of user code. */
 export interface ProgramSpec {
   /** At most 15 characters, for `bpftool prog`. */
   readonly name: string;
   /** struct bpf_insn[], descriptors filled in. */
   readonly instructions: Uint8Array;
   /** BTF id of the typedef btf_trace_NAME of its tracepoint, or how a program at places of user code is to be attached. */
-  readonly tracepoint: number | UprobeKind;
+  readonly tracepoint: number | TaskIterator | UprobeKind;
+}
+
+/** BTF id of the function that stands for a program which runs for each task. */
+export interface TaskIterator {
+  readonly iterator: number;
 }
 
 /** By a link, since Linux 6.6, of which the kernel lets go in a third of the time; or by a perf event. */
@@ -51,6 +57,7 @@ export type UprobeKind = 'link' | 'perf-event';
 const BPF_PROG_TYPE_KPROBE = 2;
 const BPF_PROG_TYPE_TRACING = 26;
 const BPF_TRACE_RAW_TP = 23;
+const BPF_TRACE_ITER = 28;
 const BPF_TRACE_UPROBE_MULTI = 48;
 const BPF_F_NO_PREALLOC = 1;
 const BPF_F_MMAPABLE = 1 << 10;
@@ -115,7 +122,7 @@ export class Bpf {
       const view = this.#clear();
       const license = Buffer.from('Dual MIT/GPL\0');
       const { tracepoint } = spec;
-      const isTyped = typeof tracepoint === 'number';
+      const isTyped = typeof tracepoint !== 'string';
       view.setUint32(0, isTyped ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_KPROBE, true);
       view.setUint32(4, spec.instructions.length / 8, true);
       view.setBigUint64(8, addressOf(spec.instructions), true);
@@ -127,8 +134,9 @@ export class Bpf {
       }
       writeName(view, 48, spec.name);
       if (isTyped) {
-        view.setUint32(68, BPF_TRACE_RAW_TP, true);
-        view.setUint32(108, tracepoint, true);
+        const isIterator = typeof tracepoint === 'object';
+        view.setUint32(68, isIterator ? BPF_TRACE_ITER : BPF_TRACE_RAW_TP, true);
+        view.setUint32(108, isIterator ? tracepoint.iterator : tracepoint, true);
       } else if (tracepoint === 'link') {
         view.setUint32(68, BPF_TRACE_UPROBE_MULTI, true);
       }
@@ -158,6 +166,28 @@ export class Bpf {
     const view = this.#clear();
     view.setUint32(8, program, true);
     return this.#call('RAW_TRACEPOINT_OPEN', 16, 'attaching a program');
+  }
+
+  /** Runs a program once for each task that there is. @throws SystemCallError */
+  iterate(program: number): void {
+    const view = this.#clear();
+    view.setUint32(0, program, true);
+    view.setUint32(8, BPF_TRACE_ITER, true);
+    const link = this.#call('LINK_CREATE', 64, 'a program for each task');
+    try {
+      const attributes = this.#clear();
+      attributes.setUint32(0, link, true);
+      const file = this.#call('ITER_CREATE', 16, 'a program for each task');
+      try {
+        // It runs while it is read, and has nothing to say.
+        const nothing = new Uint8Array(16);
+        while (readSync(file, nothing) > 0);
+      } finally {
+        closeSync(file);
+      }
+    } finally {
+      closeSync(link);
+    }
   }
 
   /**

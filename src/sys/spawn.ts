@@ -1,7 +1,8 @@
-import { closeSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemCallError } from '../base/errors.ts';
+import { closeDescriptor } from './descriptor.ts';
 import { addressOf, type Libc } from './libc.ts';
 
 const MFD_CLOEXEC = 1;
@@ -68,7 +69,7 @@ export function storeImage(libc: Libc, image: Uint8Array): StoredImage {
   if (fd === -1 && libc.errno() === EINVAL) fd = libc.memfdCreate('callgate', MFD_CLOEXEC);
   if (fd !== -1) {
     writeSync(fd, image);
-    return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };
+    return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeDescriptor(fd) };
   }
   const directory = mkdtempSync(join(tmpdir(), 'callgate-'));
   const path = join(directory, 'launcher');

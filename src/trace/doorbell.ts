@@ -1,4 +1,5 @@
-import { closeSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
+import { closeDescriptor } from '../sys/descriptor.ts';
 import type { TraceEvent } from './backend.ts';
 
 const SIGUSR1 = 'SIGUSR1';
@@ -34,7 +35,7 @@ export class Doorbell implements Disposable {
 
   /** When the back end is done. */
   [Symbol.dispose](): void {
-    if (this.#bell !== null && 'eventfd' in this.#bell) closeSync(this.#bell.eventfd);
+    if (this.#bell !== null && 'eventfd' in this.#bell) closeDescriptor(this.#bell.eventfd);
     this.#bell = null;
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
 import { isUnmeasured } from '../profile/unmeasured.ts';
+import { describeMissingWorkload, describeWorkloadFailure } from '../profile/workload-failure.ts';
 import type {
   AttachTarget,
   Enforcement,
@@ -24,6 +25,7 @@ import { resolveCommand } from './command.ts';
 import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { chooseMethod, type MethodChoice } from './method.ts';
+import { checkSignal, checkTraceOptions } from './option-checks.ts';
 import { readStatus, requireProc } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
 import type { TracingPlace } from './place.ts';
@@ -75,7 +77,7 @@ export interface TraceOptions {
   readonly keepAwake?: boolean;
   /** Gives what to write to stderr right before the program begins, or null. */
   readonly announce?: (choice: MethodChoice) => string | null;
-  /** Called for everything that happens while tracing. */
+  /** Called for everything that happens while tracing. If it throws, all that was started is killed and the outcome rejects with the error. */
   readonly onEvent?: (event: TraceEvent) => void;
 }
 
@@ -107,6 +109,8 @@ export interface RunningTrace {
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
    * it already), or is detached from, and the profile says that it is incomplete.
+   *
+   * @throws UsageError for what is no signal
    */
   interrupt(signal: NodeJS.Signals): void;
   /** Ends everything that is traced by SIGKILL. */
@@ -150,14 +154,19 @@ class Trace implements RunningTrace {
   #method: TracingMethod;
   #workload: Workload | null = null;
   #workloadExit: ExitStatus | null = null;
+  /** It was ended from here, so that how it ended says nothing. */
+  #workloadStopped = false;
   #interrupted: { signal: string; at: bigint } | null = null;
   #rootEnded: bigint | null = null;
   #begun = false;
   #readySeen = false;
   #stopping = false;
   #failure: Error | null = null;
+  /** What the caller's `onEvent` threw, which may be anything. */
+  #thrown: { readonly error: unknown } | null = null;
 
   constructor(options: TraceOptions, place: TracingPlace | undefined) {
+    checkTraceOptions(options);
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) =>
       typeof phase === 'string' ? parsePhase(phase) : phase,
@@ -175,7 +184,7 @@ class Trace implements RunningTrace {
     );
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
-      options.onEvent?.(event);
+      this.#tell(event);
     });
     this.outcome = this.#session.end.then((end) => this.#finish(end));
   }
@@ -202,12 +211,13 @@ class Trace implements RunningTrace {
   }
 
   interrupt(signal: NodeJS.Signals): void {
+    checkSignal(signal);
     const now = process.hrtime.bigint();
     // timeout(1) sends its signal twice at once, to the process and to its group.
     const again = this.#interrupted !== null && now - this.#interrupted.at > AGAIN;
     if (this.#interrupted?.signal === signal && !again) return;
     this.#interrupted = { signal, at: now };
-    this.#workload?.stop();
+    this.#stopWorkload();
     if (this.#request.target.kind !== 'launch') {
       this.#session.command({ kind: 'detach' });
     } else if (again && signal === 'SIGTERM') {
@@ -267,6 +277,18 @@ class Trace implements RunningTrace {
     }
   }
 
+  /** A caller that threw is told nothing more: the trace is over for it. */
+  #tell(event: TraceEvent): void {
+    if (this.#thrown !== null) return;
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      this.#thrown = { error };
+      this.#stopWorkload();
+      this.#session.command({ kind: this.#request.target.kind === 'launch' ? 'kill' : 'detach' });
+    }
+  }
+
   #begin(duration: number | null, readyTimeout: number): void {
     if (this.#begun) return;
     this.#begun = true;
@@ -291,7 +313,7 @@ class Trace implements RunningTrace {
   }
 
   #ready(duration: number | null): void {
-    if (this.#readySeen) return;
+    if (this.#readySeen || this.#thrown !== null) return;
     this.#readySeen = true;
     if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
     if (this.#options.workload === undefined) return;
@@ -299,6 +321,8 @@ class Trace implements RunningTrace {
     this.#workload = workload;
     void workload.end.then((exit) => {
       this.#workloadExit = exit;
+      const failure = this.#workloadStopped ? null : describeWorkloadFailure(exit);
+      if (failure !== null) this.#warnings.push(failure);
       this.#stop();
     });
   }
@@ -315,6 +339,15 @@ class Trace implements RunningTrace {
     this.#after(this.#grace, () => this.kill());
   }
 
+  #stopWorkload(): void {
+    this.#workloadStopped = true;
+    this.#workload?.stop();
+  }
+
+  #endsByItself(end: SessionEnd): boolean {
+    return end.kind === 'done' && this.#interrupted === null && this.#failure === null;
+  }
+
   #after(milliseconds: number, action: () => void): void {
     const rest = milliseconds - TIMER_CAP;
     const next = rest > 0 ? (): void => this.#after(rest, action) : action;
@@ -326,9 +359,12 @@ class Trace implements RunningTrace {
     this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     if (this.#workload !== null) {
-      this.#workload.stop();
+      this.#stopWorkload();
       await this.#workload.end;
+    } else if (this.#options.workload !== undefined && this.ready !== null && this.#endsByItself(end)) {
+      this.#warnings.push(describeMissingWorkload(this.ready.text));
     }
+    if (this.#thrown !== null) throw this.#thrown.error;
     if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
     const profile = this.#profile(end);
     const exit = end.kind === 'done' ? end.result.exit : this.#session.rootExit;

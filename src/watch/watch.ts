@@ -6,6 +6,7 @@ import type { Asker } from '../trace/ebpf/asker.ts';
 import { Attachment, type Limits } from '../trace/ebpf/attachment.ts';
 import { decodeEvent } from '../trace/ebpf/events.ts';
 import { readKernelFields } from '../trace/ebpf/kernel-image.ts';
+import { Pending } from '../trace/ebpf/pending.ts';
 import { explainRefusal } from '../trace/ebpf/refusal.ts';
 import { describeHost } from '../trace/host.ts';
 import { isInInitialPidNamespace } from '../trace/method.ts';
@@ -53,6 +54,7 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #attachment: Attachment;
   readonly #crowd: Crowd;
+  readonly #pending: Pending;
   readonly #cgroups: Cgroups = new Cgroups();
   readonly #targets: Map<string, TargetRecord | null> = new Map();
   readonly #begin: bigint = process.hrtime.bigint();
@@ -82,6 +84,8 @@ export class Watch {
         {
           fields: readKernelFields(ASKER),
           adoption: 'all',
+          attaches: false,
+          cgroup: 0n,
           mountNamespace: 0,
           self: process.pid,
           hasTreePhases: false,
@@ -104,6 +108,7 @@ export class Watch {
       cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
+    this.#pending = new Pending(this.#attachment);
     if (options.by !== 'exe') this.#cgroups.containers();
     this.#wait(BUSY);
     this.#writeTimer = setInterval(() => setImmediate(() => this.write()), options.interval);
@@ -183,6 +188,7 @@ export class Watch {
   }
 
   #look(): void {
+    this.#pending.look();
     const count = this.#drain();
     if (++this.#looks % LOSS_LOOKS === 0) this.#lookForLosses();
     this.#wait(count > 0 ? BUSY : IDLE);

@@ -432,3 +432,47 @@ describe('the options', () => {
     expect(phases).toEqual([['start', 'auto'], ['start']]);
   });
 });
+
+describe('a workload', () => {
+  const traceWith = (workload: string, command: readonly string[], ...options: readonly string[]) => {
+    const file = newPath();
+    const args = ['trace', '-q', '-o', file, '--workload', workload, ...options, '--', ...command];
+    return { file, ...callgate(args) };
+  };
+
+  it.each([
+    { workload: 'exit 7', how: 'exit code 7' },
+    { workload: 'nosuchcmd 2>/dev/null', how: 'exit code 127' },
+    { workload: 'kill -USR1 $$', how: 'killed by SIGUSR1' },
+  ])(
+    'that fails is told even with -q, by what is made of the profile as well: $workload',
+    ({ workload, how }) => {
+      const { file, stderr, signal } = traceWith(workload, ['sleep', '20']);
+      const warning = `the workload failed, ${how}: the program may not have been exercised as it was meant to be`;
+      expect(stderr).toBe(`callgate: warning: ${warning}\n`);
+      expect(signal).toBe('SIGTERM');
+      expect(readProfile(file).runs[0]).toMatchObject({ complete: true, warnings: [warning] });
+      expect(callgate(['show', file]).stdout).toContain(`warning: ${warning}`);
+      expect(callgate(['policy', file]).stderr).toContain(
+        'callgate: note: the workload failed or did not run: what the program was to be exercised with may be missing\n',
+      );
+    },
+  );
+
+  it('that never ran is told', () => {
+    const { file, stderr, status } = traceWith('true', ['sh', '-c', 'exit 3'], '--ready', 'listen:1');
+    const warning = 'the workload did not run, for the program ended before listen:1 fired';
+    expect([status, stderr]).toEqual([3, `callgate: warning: ${warning}\n`]);
+    expect(callgate(['policy', file]).stderr).toContain('callgate: note: the workload failed');
+  });
+
+  it.each([
+    { name: 'succeeds', workload: 'true', command: ['sleep', '20'] },
+    { name: 'is ended with the program', workload: 'sleep 20', command: ['sleep', '0.3'] },
+  ])('that $name has no warning', ({ workload, command }) => {
+    const { file, stderr } = traceWith(workload, command);
+    expect(stderr).toBe('');
+    expect(readProfile(file).runs[0]?.warnings).toEqual([]);
+    expect(callgate(['policy', file]).stderr).not.toContain('workload');
+  });
+});

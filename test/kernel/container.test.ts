@@ -24,11 +24,11 @@ beforeAll(() => {
   rare = compile(fixture('rare'));
 });
 
-/** A container of runc in which `loop` runs until dispose. */
-async function startContainer(id: string): Promise<Disposable> {
+/** A container of runc in which a program, `loop` if no other is given, runs until dispose. */
+async function startContainer(id: string, program: string = loop): Promise<Disposable> {
   const bundle = temporaryDirectory();
   mkdirSync(join(bundle.path, 'rootfs'));
-  copyFileSync(loop, join(bundle.path, 'rootfs/loop'));
+  copyFileSync(program, join(bundle.path, 'rootfs/loop'));
   expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
   const file = join(bundle.path, 'config.json');
   const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object };
@@ -63,6 +63,27 @@ it.each([
   expect(runs[0]?.incomplete).toContain(
     `recorded container ${shorten(id)}: what ran there before was not seen`,
   );
+});
+
+it('a container has the calls in which it sits', async () => {
+  using directory = temporaryDirectory();
+  const id = `callgate${process.pid}x${Math.random().toString(36).slice(2)}`;
+  using _container = await startContainer(id, compile(fixture('pending'), ['-static', '-pthread']));
+  const file = join(directory.path, 'profile');
+  const options = ['-q', '--container', id, '--duration', '300ms', '-o', file];
+  expect(callgate(['trace', ...options])).toMatchObject({ status: 0, stderr: '' });
+  const { processes } = readProfile(file);
+  expect(processes).toHaveLength(1);
+  expect([...callNames(processes)].sort()).toEqual([
+    'i386:futex',
+    'x86_64:accept4',
+    'x86_64:clock_nanosleep',
+    'x86_64:epoll_wait',
+    'x86_64:futex',
+    'x86_64:pause',
+    'x86_64:poll',
+    'x86_64:read',
+  ]);
 });
 
 it('a container that does not exist is one clear line', () => {

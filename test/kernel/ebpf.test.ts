@@ -30,12 +30,14 @@ let crowd = '';
 let fault = '';
 let rare = '';
 let probe = '';
+let pending = '';
 
 beforeAll(() => {
   crowd = compile(fixture('crowd'), ['-pthread']);
   fault = compile(fixture('fault'), ['-pthread']);
   rare = compile(fixture('rare'));
   probe = compile(fixture('probe'), ['-pthread']);
+  pending = compile(fixture('pending'), ['-pthread', '-no-pie']);
 });
 
 const byEbpf = (
@@ -350,6 +352,104 @@ describe('what runs already', () => {
     expect(read?.waits?.total).toBeGreaterThan(300e6);
     waiter.kill('SIGKILL');
     await waiter.end;
+  });
+
+  it('has the calls in which its threads sit all the while, of whatever arch, and none that they made before', async () => {
+    using directory = temporaryDirectory();
+    const sitting = start([], pending);
+    await sitting.waitFor('began');
+    const trace = (method: string): Process | undefined => {
+      const file = join(directory.path, method);
+      const options = [
+        '-q',
+        '--method',
+        method,
+        '--pid',
+        `${sitting.pid}`,
+        '--duration',
+        '300ms',
+        '-o',
+        file,
+      ];
+      expect(callgate(['trace', ...options])).toMatchObject({ status: 0, stderr: '' });
+      return readProfile(file).processes[0];
+    };
+    const [byEvents, byStops] = [trace('ebpf'), trace('ptrace')].map((process) =>
+      process?.calls.map(({ arch, name, count, args }) => ({
+        arch,
+        name,
+        count,
+        args: args?.map(({ name: which, values }) => ({ which, values })),
+      })),
+    );
+    // Under ptrace a sleep goes on as restart_syscall, whose arguments are not the call's.
+    const withoutSleep = (calls: typeof byEvents): unknown =>
+      calls?.map((call) => ({ ...call, args: call.name === 'clock_nanosleep' ? null : call.args }));
+    expect(withoutSleep(byEvents)).toEqual(withoutSleep(byStops));
+    expect(byEvents?.map(({ arch, name, count }) => `${arch}:${name} ${count}`).sort()).toEqual([
+      'i386:futex 1',
+      'x86_64:accept4 1',
+      'x86_64:clock_nanosleep 1',
+      'x86_64:epoll_wait 1',
+      'x86_64:futex 1',
+      'x86_64:pause 1',
+      'x86_64:poll 1',
+      'x86_64:read 1',
+    ]);
+    sitting.kill('SIGKILL');
+    await sitting.end;
+  });
+
+  it('has the call that a thread is at work in when it is attached to', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const working = start(['busy'], pending);
+    await working.waitFor('began');
+    expect(callgate(['trace', '-q', '--method', 'ebpf', '--pid', `${working.pid}`, '-o', file]).status).toBe(
+      0,
+    );
+    const { calls, exit } = readProfile(file).processes[0] ?? {};
+    expect(exit).toEqual({ kind: 'exited', code: 0 });
+    expect(calls?.map(({ name, count }) => [name, count])).toEqual([
+      ['readv', 1],
+      ['exit_group', 1],
+    ]);
+    await working.end;
+  });
+
+  it('has the call in which it sits also as part of a cgroup or of the machine', async () => {
+    using directory = temporaryDirectory();
+    const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1] as string;
+    const cgroup = join(mount, `callgate-sits-${process.pid}`);
+    mkdirSync(join(cgroup, 'inner'), { recursive: true });
+    const [inside, outside] = [start([], pending), start([], pending)];
+    writeFileSync(join(cgroup, 'inner/cgroup.procs'), `${inside.pid}`);
+    await Promise.all([inside, outside].map((one) => one.waitFor('began')));
+    const trace = (name: string, ...scope: readonly string[]): Map<number, Process> => {
+      const file = join(directory.path, name);
+      const { status } = callgate(['trace', '-q', '--duration', '300ms', '-o', file, ...scope]);
+      expect(status).toBe(0);
+      return new Map(readProfile(file).processes.map((each) => [each.pid, each]));
+    };
+    const byCgroup = trace('cgroup', '--cgroup', cgroup);
+    const byAll = trace('all', '--all');
+    for (const one of [inside, outside]) one.kill('SIGKILL');
+    await Promise.all([inside, outside].map((one) => one.end));
+    rmdirSync(join(cgroup, 'inner'));
+    rmdirSync(cgroup);
+    expect([...byCgroup.keys()]).toEqual([inside.pid]);
+    for (const found of [byCgroup.get(inside.pid), byAll.get(inside.pid), byAll.get(outside.pid)]) {
+      expect(found?.calls.map(({ arch, name, count }) => `${arch}:${name} ${count}`).sort()).toEqual([
+        'i386:futex 1',
+        'x86_64:accept4 1',
+        'x86_64:clock_nanosleep 1',
+        'x86_64:epoll_wait 1',
+        'x86_64:futex 1',
+        'x86_64:pause 1',
+        'x86_64:poll 1',
+        'x86_64:read 1',
+      ]);
+    }
   });
 
   it('in a cgroup is recorded until the cgroup vanishes', async () => {

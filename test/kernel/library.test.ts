@@ -36,6 +36,14 @@ function shell(script: string): Pick<TraceOptions, 'command'> {
   return { command: ['sh', '-c', script] };
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 async function failure(options: TraceOptions): Promise<unknown> {
   return await trace(options).then(
     () => new Error('it did not fail'),
@@ -254,6 +262,132 @@ describe('an error of trace', () => {
     expect((error as Error).message).toMatch(/is a child of this process/);
   });
 
+  it.each<{ name: string; options: object; message: string }>([
+    {
+      name: 'an empty command',
+      options: { command: [] },
+      message: 'trace: command is empty (a program, and its arguments)',
+    },
+    {
+      name: 'a command that is text',
+      options: { command: 'ls -l' },
+      message: "trace: command has to be an array, not 'ls -l'",
+    },
+    {
+      name: 'an argument that is a number',
+      options: { command: ['ls', 1] },
+      message: 'trace: command[1] has to be text, not 1',
+    },
+    {
+      name: 'a program with a zero byte',
+      options: { command: ['/bin/true\0x'] },
+      message: "trace: command[0] has a zero byte, at which the kernel would cut it: '/bin/true\\x00x'",
+    },
+    {
+      name: 'an argument with a zero byte',
+      options: { command: ['true', 'a\0b'] },
+      message: 'trace: command[1] has a zero byte',
+    },
+    {
+      name: 'an argument of bytes with a zero byte',
+      options: { command: ['true', Uint8Array.of(65, 0, 66)] },
+      message: 'trace: command[1] has a zero byte',
+    },
+    {
+      name: 'an entry of the environment with a zero byte',
+      options: { command: ['true'], env: ['A=1', 'B=\0'] },
+      message: 'trace: env[1] has a zero byte',
+    },
+    {
+      name: 'a directory with a zero byte',
+      options: { command: ['true'], cwd: '/\0tmp' },
+      message: 'trace: cwd has a zero byte',
+    },
+    {
+      name: 'a workload with a zero byte',
+      options: { command: ['true'], workload: 'a\0' },
+      message: 'trace: workload has a zero byte',
+    },
+    {
+      name: 'an environment that is an object',
+      options: { command: ['true'], env: { A: '1' } },
+      message: "trace: env has to be an array of NAME=value, not { A: '1' }",
+    },
+    {
+      name: 'an unknown method',
+      options: { command: ['true'], method: 'magic' },
+      message: "trace: method is 'magic' (auto, ebpf, seccomp, ptrace, adaptive)",
+    },
+    {
+      name: 'no processes',
+      options: { pids: [] },
+      message: 'trace: pids is empty (the processes to attach to)',
+    },
+    {
+      name: 'a process that is no list',
+      options: { pids: 1 },
+      message: 'trace: pids has to be an array, not 1',
+    },
+    {
+      name: 'an empty scope',
+      options: { scope: {} },
+      message: 'trace: scope has to have one of cgroup, container and all',
+    },
+    {
+      name: 'a duration that is a number',
+      options: { command: ['true'], duration: 5 },
+      message: 'trace: duration has to be text, not 5',
+    },
+    {
+      name: 'an onEvent that is none',
+      options: { command: ['true'], onEvent: 1 },
+      message: 'trace: onEvent has to be a function, not 1',
+    },
+  ])('is a UsageError for $name, before anything runs', async ({ options, message }) => {
+    expect(() => startTrace(options as TraceOptions)).toThrow(UsageError);
+    const error = await failure(options as TraceOptions);
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toContain(message);
+  });
+
+  it('is what onEvent has thrown, and nothing goes on', async () => {
+    for (const method of ['ebpf', 'seccomp'] as const) {
+      const pid = newPath();
+      const began = Date.now();
+      const thrown = new Error('of the caller');
+      const told: string[] = [];
+      const error = await failure({
+        ...shell(`sleep 60 & echo $! >${pid}; wait`),
+        method,
+        workload: 'sleep 60',
+        ready: 'after:100ms',
+        onEvent: ({ kind }) => {
+          told.push(kind);
+          if (kind === 'ready') throw thrown;
+        },
+      });
+      expect(error).toBe(thrown);
+      expect(told.at(-1)).toBe('ready');
+      expect(Date.now() - began).toBeLessThan(20_000);
+      expect(isRunning(Number(readFileSync(pid, 'utf8')))).toBe(false);
+    }
+  });
+
+  it('is what onEvent has thrown for a process that was attached to, which goes on', async () => {
+    const child = run('/bin/sh', ['-c', 'sleep 60 >/dev/null 2>&1 & echo $!']);
+    const pid = Number(child.stdout);
+    const thrown = new Error('of the caller');
+    const error = await failure({
+      pids: [pid],
+      onEvent: () => {
+        throw thrown;
+      },
+    });
+    expect(error).toBe(thrown);
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^TracerPid:\t0$/m);
+    process.kill(pid, 'SIGKILL');
+  });
+
   it('is thrown by startTrace before anything runs', () => {
     const file = newPath();
     expect(() => startTrace({ ...shell(`touch ${file}`), phases: ['main@soon'] })).toThrow(UsageError);
@@ -298,6 +432,14 @@ describe('startTrace', () => {
     expect(profile.runs[0]?.incomplete).toEqual(['interrupted by SIGINT']);
   });
 
+  it('refuses a signal that there is none of, and goes on', async () => {
+    const running = startTrace(shell('sleep 0.3; exit 3'));
+    expect(() => running.interrupt('SIGFOO' as NodeJS.Signals)).toThrow(
+      new UsageError("trace: there is no signal 'SIGFOO' (a name such as SIGTERM)"),
+    );
+    expect(await running.outcome).toMatchObject({ exit: { kind: 'exited', code: 3 }, error: null });
+  });
+
   it('obeys what it was told before the program was there', async () => {
     const running = startTrace({ ...shell('sleep 0.2'), phases: ['main@key'] });
     running.enterPhase('main');
@@ -331,6 +473,20 @@ describe('a process that uses the library', () => {
     expect(
       Math.abs(Date.parse(one.profile.runs[0]?.start ?? '') - Date.parse(two.profile.runs[0]?.start ?? '')),
     ).toBeLessThan(300);
+  });
+
+  it('may be at work on a worker thread, of which Node has nothing to complain', () => {
+    const program = `
+      const { isMainThread, Worker } = require('node:worker_threads');
+      if (isMainThread) new Worker(__filename);
+      else import(${JSON.stringify(LIBRARY)}).then(async ({ trace, spawn, buildPolicy }) => {
+        const { profile, exit } = await trace({ command: ['true'], method: 'ebpf' });
+        const child = spawn('true', { policy: buildPolicy([profile]).policy });
+        child.once('exit', (code) => console.log(exit.code, code));
+      });`;
+    const file = `${newPath()}.cjs`;
+    writeFileSync(file, program);
+    expect(run(process.execPath, [file])).toMatchObject({ status: 0, stdout: '0 0\n', stderr: '' });
   });
 
   it('gets the exits of its own children', async () => {

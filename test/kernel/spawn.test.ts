@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
-import type { ChildProcess } from 'node:child_process';
+import { spawn as spawnChild, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/policy/model.ts';
 import { temporaryDirectory } from '../support/callgate.ts';
@@ -19,7 +19,9 @@ import { phase, policy, statusField, twoPhases } from './fixtures/policies.ts';
 
 // As those have it who install the package.
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
-const { LaunchError, PolicyError, spawn } = (await import(LIBRARY)) as typeof import('../../src/index.ts');
+const { LaunchError, PolicyError, spawn, UsageError } = (await import(
+  LIBRARY
+)) as typeof import('../../src/index.ts');
 
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let probe: string;
@@ -178,6 +180,65 @@ describe('spawn of the library', () => {
     const child = spawn('./program', ['say=ran'], { policy: OPEN, cwd: pathToFileURL(cwd) });
     expect(await finish(child)).toMatchObject({ code: 0, stdout: 'ran\n' });
     rmSync(cwd, { recursive: true });
+  });
+
+  it('takes arguments that are left out, as that of Node does', async () => {
+    expect(await finish(spawn(probe, undefined, { policy: OPEN }))).toMatchObject({ code: 0, stdout: '' });
+    expect(await finish(spawn(probe, { policy: OPEN }))).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it.each<{ name: string; args: readonly unknown[]; message: string }>([
+    {
+      name: 'no policy',
+      args: ['ls', []],
+      message: 'spawn: there is no policy ({ policy } is the last argument)',
+    },
+    {
+      name: 'no policy in the options',
+      args: ['ls', [], {}],
+      message: 'spawn: there is no policy (options.policy; parsePolicy reads one)',
+    },
+    {
+      name: 'a policy that is text',
+      args: ['ls', [], { policy: 'x' }],
+      message: 'spawn: options.policy is none (parsePolicy reads one)',
+    },
+    {
+      name: 'arguments that are text',
+      args: ['ls', '-l', { policy: OPEN }],
+      message: "spawn: args has to be an array, not '-l'",
+    },
+    {
+      name: 'a program that is none',
+      args: [undefined, [], { policy: OPEN }],
+      message: 'spawn: the program has to be text, not undefined',
+    },
+  ])('is a UsageError for $name', ({ args, message }) => {
+    expect(() => (spawn as (...all: readonly unknown[]) => unknown)(...args)).toThrow(
+      new UsageError(message),
+    );
+  });
+
+  it.each<{ name: string; args: readonly [string, readonly string[], object] }>([
+    { name: 'the program', args: ['/bin/tr\0ue', [], {}] },
+    { name: 'an argument', args: ['/bin/true', ['one', 'a\0b'], {}] },
+    { name: 'a variable', args: ['/bin/true', [], { env: { A: 'x\0y' } }] },
+    { name: 'the name of a variable', args: ['/bin/true', [], { env: { 'A\0': 'x' } }] },
+    { name: 'the directory', args: ['/bin/true', [], { cwd: '/t\0mp' }] },
+    { name: 'argv0', args: ['/bin/true', [], { argv0: 'a\0b' }] },
+  ])('throws what Node does for a zero byte in $name', ({ args: [command, args, options] }) => {
+    const thrown = (start: () => unknown): unknown => {
+      try {
+        start();
+        return null;
+      } catch (error) {
+        const { name, code, message } = error as NodeJS.ErrnoException;
+        return { name, code, message };
+      }
+    };
+    const ours = thrown(() => spawn(command, args, { ...options, policy: OPEN }));
+    expect(ours).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
+    expect(ours).toEqual(thrown(() => spawnChild(command, args, options)));
   });
 
   it('throws if the policy does not allow execve', () => {

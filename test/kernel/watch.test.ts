@@ -315,6 +315,32 @@ describe('watching executables', () => {
   });
 });
 
+it('a watch has the calls in which what ran already sits, and nothing that it did before', async () => {
+  using directory = temporaryDirectory();
+  const pending = compile(fixture('pending'), ['-pthread', '-no-pie']);
+  const sitting = start([], pending);
+  await sitting.waitFor('began');
+  await end(await watch(directory.path, ...only(pending)));
+  sitting.kill('SIGKILL');
+  await sitting.end;
+  const { processes, runs } = profileOf(directory.path, fileOf(pending));
+  expect(processes[0]).toMatchObject({ pid: sitting.pid, birth: 'attach' });
+  expect(runs[0]?.incomplete).toContainEqual(expect.stringContaining('ran already'));
+  expect(processes[0]?.calls.map(({ arch, name, count }) => `${arch}:${name} ${count}`).sort()).toEqual([
+    'i386:futex 1',
+    'x86_64:accept4 1',
+    'x86_64:clock_nanosleep 1',
+    'x86_64:epoll_wait 1',
+    'x86_64:futex 1',
+    'x86_64:pause 1',
+    'x86_64:poll 1',
+    'x86_64:read 1',
+  ]);
+  expect(processes[0]?.calls.find(({ name }) => name === 'accept4')?.args).toEqual([
+    expect.objectContaining({ name: 'flags', values: [0o2000000] }),
+  ]);
+});
+
 describe('a watch that begins again', () => {
   it('goes on with the run of an executable that runs throughout', async () => {
     using directory = temporaryDirectory();

@@ -1,5 +1,5 @@
 import { SystemCallError } from '../../base/errors.ts';
-import { Bpf, type MapSpec, type UprobeKind } from '../../sys/bpf.ts';
+import { Bpf, type MapSpec, type TaskIterator, type UprobeKind } from '../../sys/bpf.ts';
 import { openBpfLibc, type BpfLibc } from '../../sys/bpf-libc.ts';
 import type { Libc } from '../../sys/libc.ts';
 import { RingBuffer } from '../../sys/ring-buffer.ts';
@@ -12,6 +12,7 @@ import { assembleExit } from './exit-program.ts';
 import { assembleFork } from './fork-program.ts';
 import { assembleMove } from './move-program.ts';
 import { assembleOutcome } from './outcome-program.ts';
+import { assembleLook, assembleReturn } from './pending-program.ts';
 import { assembleSignal } from './signal-program.ts';
 import type { Tracepoint } from './kernel-fields.ts';
 import { CALL_WORDS, ERROR_WORDS, VALUE_WORDS } from './map-words.ts';
@@ -85,6 +86,8 @@ export class Attachment implements Disposable {
   readonly #descriptors: number[] = [];
   readonly #programs: number[] = [];
   readonly #links: number[] = [];
+  /** The program that looks at each task, and the link of that which sees calls return; null once they are needed no more. */
+  #pending: { readonly look: number; readonly returns: number } | null = null;
   /** At places of user code. */
   readonly #probes: Set<number> = new Set();
   readonly #maps: Map<MapName, number> = new Map();
@@ -126,6 +129,7 @@ export class Attachment implements Disposable {
         this.#load(name, options.fields.tracepoints[tracepoint], code);
       }
       for (const program of this.#programs) this.#links.push(this.#bpf.attach(program));
+      if (options.attaches || options.adoption !== 'none') this.#watchReturns(options);
     } catch (error) {
       this.#closeAll();
       throw error;
@@ -135,6 +139,22 @@ export class Attachment implements Disposable {
   /** Whether errors of calls are counted. */
   get countsErrors(): boolean {
     return this.#maps.has('errors');
+  }
+
+  /**
+   * Finds calls in which tasks sit that ran already when the programs were attached, and have made none since. Until it is known of all there is
+   * a program where calls return, and every call of the machine pays for it.
+   *
+   * @returns whether there is nothing left to be found: if not, a task was on a processor
+   */
+  findPending(): boolean {
+    if (this.#pending === null) return true;
+    const before = this.#counter('running');
+    this.#bpf.iterate(this.#pending.look);
+    if (this.#counter('running') > before) return false;
+    this.#bpf.close(this.#pending.returns);
+    this.#pending = null;
+    return true;
   }
 
   /** Descriptor that is readable while there are events. */
@@ -236,14 +256,10 @@ export class Attachment implements Disposable {
   }
 
   losses(): Losses {
-    const state = new Uint8Array(STATE.size);
-    this.look('state', number(0), state);
-    const view = new DataView(state.buffer);
-    const field = (at: number): number => Number(view.getBigUint64(at, true));
     return {
-      events: field(STATE.lostEvents),
-      calls: field(STATE.lostCalls),
-      tasks: field(STATE.lostTasks),
+      events: this.#counter('lostEvents'),
+      calls: this.#counter('lostCalls'),
+      tasks: this.#counter('lostTasks'),
       runs: this.#programs.reduce((sum, program) => sum + this.#bpf.missedRuns(program), 0),
     };
   }
@@ -279,6 +295,8 @@ export class Attachment implements Disposable {
   /** Ends recording; the maps stay as they are. */
   detach(): void {
     for (const fd of this.#links.splice(0)) this.#bpf.close(fd);
+    if (this.#pending !== null) this.#bpf.close(this.#pending.returns);
+    this.#pending = null;
     for (const fd of this.#probes) this.removeProbe(fd);
   }
 
@@ -286,6 +304,20 @@ export class Attachment implements Disposable {
     this.events[Symbol.dispose]();
     this.shortcuts?.[Symbol.dispose]();
     this.#closeAll();
+  }
+
+  #watchReturns(options: ProgramOptions): void {
+    const { fields } = options;
+    const look = this.#load('callgate_look', { iterator: fields.taskIterator }, assembleLook(options));
+    const returns = this.#load('callgate_return', fields.tracepoints.sys_exit, assembleReturn(options));
+    // After the program where calls begin: what returns and is not known has begun before that.
+    this.#pending = { look, returns: this.#bpf.attach(returns) };
+  }
+
+  #counter(name: 'lostEvents' | 'lostCalls' | 'lostTasks' | 'running'): number {
+    const state = new Uint8Array(STATE.size);
+    this.look('state', number(0), state);
+    return Number(new DataView(state.buffer).getBigUint64(STATE[name], true));
   }
 
   #map(name: MapName): number {
@@ -321,7 +353,7 @@ export class Attachment implements Disposable {
     }
   }
 
-  #load(name: string, tracepoint: number | UprobeKind, code: EbpfCode): number {
+  #load(name: string, tracepoint: number | TaskIterator | UprobeKind, code: EbpfCode): number {
     const instructions = code.instructions.slice();
     const view = new DataView(instructions.buffer);
     for (const { at, map } of code.maps) {

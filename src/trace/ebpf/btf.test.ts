@@ -5,7 +5,7 @@ import { Btf } from './btf.ts';
 import { findKernelFields } from './kernel-fields.ts';
 import { buildBtf } from './testing/btf-bytes.ts';
 
-const WANTED = { structs: ['task', 'signal'], typedefs: ['btf_trace_one'] };
+const WANTED = { structs: ['task', 'signal'], typedefs: ['btf_trace_one'], functions: [] };
 
 /**
  * struct signal { int unused; atomic_t live; }; struct task { int pid; union { int a; struct { int b, c; }; }; struct signal *s;
@@ -86,6 +86,7 @@ describe('a member', () => {
       {
         structs: ['task'],
         typedefs: ['btf_trace_one', 'btf_trace_two', 'btf_trace_three'],
+        functions: [],
       },
     );
     expect([

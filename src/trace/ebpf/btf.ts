@@ -54,10 +54,11 @@ const EXTRA_WORDS: readonly (readonly [fixed: number, each: number] | undefined)
 /** Deepest nesting of unnamed structures, typedefs and qualifiers that is followed. */
 const DEPTH = 16;
 
-/** What is to be found: structures (or unions) and typedefs by name. */
+/** What is to be found: structures (or unions), typedefs and functions by name. */
 export interface BtfWanted {
   readonly structs: readonly string[];
   readonly typedefs: readonly string[];
+  readonly functions: readonly string[];
 }
 
 /** Where a member lies. */
@@ -81,6 +82,7 @@ export class Btf {
   readonly #marks: number[] = [];
   readonly #structs: Map<string, number> = new Map();
   readonly #typedefs: Map<string, number> = new Map();
+  readonly #functions: Map<string, number> = new Map();
   #count = 0;
 
   /** @throws FormatError if the bytes are no BTF, or end in the middle of a type */
@@ -98,6 +100,11 @@ export class Btf {
   /** Id of a typedef that was wanted, or null. */
   typedef(name: string): number | null {
     return this.#typedefs.get(name) ?? null;
+  }
+
+  /** Id of a function that was wanted, or null. */
+  function(name: string): number | null {
+    return this.#functions.get(name) ?? null;
   }
 
   /** Whether a structure that was wanted is there. */
@@ -133,6 +140,7 @@ export class Btf {
   #scan(wanted: BtfWanted): void {
     const structs = this.#offsetsOf(wanted.structs);
     const typedefs = this.#offsetsOf(wanted.typedefs);
+    const functions = this.#offsetsOf(wanted.functions);
     const words = this.#words;
     const end = words.length;
     let at = 0;
@@ -150,6 +158,9 @@ export class Btf {
       } else if (kind === KIND.TYPEDEF) {
         const name = typedefs.get(words[at] as number);
         if (name !== undefined && !this.#typedefs.has(name)) this.#typedefs.set(name, id);
+      } else if (kind === KIND.FUNC) {
+        const name = functions.get(words[at] as number);
+        if (name !== undefined && !this.#functions.has(name)) this.#functions.set(name, id);
       }
       at = next(words, at);
       id++;

@@ -1,7 +1,7 @@
 import { ARGUMENT_CAP } from '../../profile/call-union.ts';
 import { USES_CAP } from '../recorder.ts';
-import { emitTask } from './adoption-code.ts';
-import { emitArch, I386, X86_64 } from './arch-code.ts';
+import { emitTask, type Places } from './adoption-code.ts';
+import { emitCurrentArch, I386, X86_64 } from './arch-code.ts';
 import type { EbpfCode } from './assembler.ts';
 import {
   CALL,
@@ -51,8 +51,27 @@ const CLONE_VFORK = 0x4000;
 const ARGUMENTS_64 = [112, 104, 96, 56, 72, 64] as const;
 const ARGUMENTS_32 = [40, 88, 96, 104, 112, 32] as const;
 
+type Place =
+  | 'tid'
+  | 'ids'
+  | 'now'
+  | 'key'
+  | 'flags'
+  | 'waits'
+  | 'registers'
+  | 'phase'
+  | 'row'
+  | 'arguments'
+  | 'call'
+  | 'valueKey'
+  | 'value'
+  | 'event'
+  | 'spare'
+  | 'waitKey'
+  | 'large';
+
 /** Places on the stack, from the frame pointer downwards. */
-const AT = {
+export const AT: Readonly<Record<Place, number>> = {
   tid: -8,
   ids: -16,
   now: -24,
@@ -72,7 +91,25 @@ const AT = {
   waitKey: -320,
   /** Listen events and process values. */
   large: -328 - Math.max(LISTEN_EVENT.size, PROCESS.size),
-} as const;
+};
+
+/** What a program does with a call besides counting it. */
+interface CallCode {
+  /** Whether the task that makes the call is the one that runs: only then can its memory be read. */
+  readonly isCurrent: boolean;
+  /** Whether the next calls of the kind may take the shortcut. */
+  readonly claims: boolean;
+}
+
+/** Places that adopting a task uses. */
+export const ADOPTION_PLACES: Places = {
+  idsAt: AT.ids,
+  tidAt: AT.tid,
+  nowAt: AT.now,
+  taskAt: AT.call,
+  processAt: AT.large,
+  eventAt: AT.event,
+};
 
 /**
  * The program at raw tracepoint sys_enter: counts the call of a task that is traced.
@@ -84,40 +121,42 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
   const code = new ProgramAssembler(options.fields);
   code.mov('r6', 'r1');
   if (options.isLean === true) emitShortcut(code);
-  emitTask(code, options, {
-    idsAt: AT.ids,
-    tidAt: AT.tid,
-    nowAt: AT.now,
-    taskAt: AT.call,
-    processAt: AT.large,
-    eventAt: AT.event,
-  });
+  emitTask(code, options, ADOPTION_PLACES);
   // A lean program reads it where it is needed; the verifier wants it written before.
   if (options.isLean === true) code.store('r10', AT.now, 0, 8);
   else readTime(code);
-  findArch(code);
-  code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'launching');
+  code.load('r8', 'r6', 8, 8).load('r1', 'r6', 0, 8).store('r10', AT.registers, 'r1', 8);
+  emitCurrentArch(code);
+  code.load('r1', 'r7', TASK.flags, 4).jumpIf('ne', 'r1', 0, 'flagged').label('unflagged');
   code.load('r1', 'r7', TASK.listenFd, 4).jumpIf('eq', 'r1', 0, 'no listen');
   if (options.isLean === true) readTime(code);
   emitListen(code, { nowAt: AT.now, eventAt: AT.large, spareAt: AT.spare });
   code.label('no listen');
   if (options.isLean !== true) code.endWait(AT.now, AT.waitKey);
+  emitCall(code, options, { isCurrent: true, claims: options.isLean === true });
+  code.label('flagged').jumpIf('set', 'r1', TASK_LAUNCHING, 'launching');
+  // What it did before is over: there is no call that would have to be found.
+  code.store('r7', TASK.flags, 0, 4).jump('unflagged');
+  code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
+  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
+  return code.finish();
+}
+
+/** Counts the call r8 of arch r9 by the task in r7, with all that belongs to it, and ends the program. */
+export function emitCall(code: ProgramAssembler, options: ProgramOptions, how: CallCode): void {
   findPhase(code, options);
   findRow(code);
   code.jumpIf('ne', 'r2', 0, 'special');
   // What most calls take: nothing but being counted.
   findCall(code, options);
   countCall(code, options);
-  if (options.isLean === true) claim(code, false);
+  if (how.claims) claim(code, false);
   code.jump('end').label('special');
-  emitSpecial(code, options);
+  emitSpecial(code, options, how.isCurrent);
   findCall(code, options);
   countCall(code, options);
-  emitSelectors(code, options);
+  emitSelectors(code, options, how);
   code.jump('end');
-  code.label('launching').jumpIf('ne', 'r8', SYS_execve, 'end').jumpIf('ne', 'r9', X86_64, 'end');
-  code.load('r1', 'r10', AT.now, 8).store('r7', TASK.launchAt, 'r1', 8);
-  return code.finish();
 }
 
 /**
@@ -130,14 +169,8 @@ function claim(code: ProgramAssembler, hasValue: boolean): void {
   emitClaim(code, { tidAt: AT.tid, keyAt: AT.key, valueKeyAt: hasValue ? AT.valueKey : null });
 }
 
-function readTime(code: ProgramAssembler): void {
+export function readTime(code: ProgramAssembler): void {
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
-}
-
-/** r8 = the number, without the bit of x32; r9 = the index of the arch. */
-function findArch(code: ProgramAssembler): void {
-  code.load('r8', 'r6', 8, 8).load('r1', 'r6', 0, 8).store('r10', AT.registers, 'r1', 8);
-  emitArch(code);
 }
 
 /** r2 = the flags of the call in the table, 0 for a number beyond the table; its row is remembered, and whether it waits. */
@@ -166,8 +199,15 @@ function findPhase(code: ProgramAssembler, options: ProgramOptions): void {
 }
 
 /** What few calls need besides being counted. */
-function emitSpecial(code: ProgramAssembler, options: ProgramOptions): void {
+function emitSpecial(code: ProgramAssembler, options: ProgramOptions, isCurrent: boolean): void {
   storeArguments(code);
+  if (isCurrent) emitFollowing(code, options);
+  emitTriggers(code, options);
+  code.label('no trigger');
+}
+
+/** What is to be known of the call when it makes a child, listens or writes. */
+function emitFollowing(code: ProgramAssembler, options: ProgramOptions): void {
   code.load('r1', 'r10', AT.flags, 8);
   code.jumpIf('set', 'r1', ROW_CLONE | ROW_CLONE3, 'clone').jumpIf('set', 'r1', ROW_FORK | ROW_VFORK, 'fork');
   code.jumpIf('set', 'r1', ROW_LISTEN | ROW_SOCKETCALL, 'listen').jump('no family');
@@ -189,8 +229,6 @@ function emitSpecial(code: ProgramAssembler, options: ProgramOptions): void {
     });
     code.label('no output');
   }
-  emitTriggers(code, options);
-  code.label('no trigger');
 }
 
 /** All six arguments onto the stack, and two zeros for the verifier, who sees a position of three bits. */
@@ -339,7 +377,7 @@ function countAndWait(code: ProgramAssembler): void {
 }
 
 /** Values of the selecting arguments, each with first and last use. */
-function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
+function emitSelectors(code: ProgramAssembler, options: ProgramOptions, how: CallCode): void {
   code.load('r1', 'r10', AT.flags, 8).jumpIf('set', 'r1', ROW_SELECTORS, 'selectors').jump('end');
   code.label('selectors');
   for (let which = 0; which < SELECTOR_CAP; which++) {
@@ -351,8 +389,8 @@ function emitSelectors(code: ProgramAssembler, options: ProgramOptions): void {
     code.load('r2', 'r9', CALL.any, 4).jumpIf('set', 'r2', 1 << which, next);
     code.mov('r2', 'r8').alu('and', 'r2', 7).alu('lsh', 'r2', 3).mov('r3', 'r10').alu('add', 'r3', 'r2');
     code.load('r3', 'r3', AT.arguments, 8);
-    readSelected(code, which, any);
-    const isShort = options.isLean === true && which === 0;
+    readSelected(code, which, any, how.isCurrent);
+    const isShort = how.claims && which === 0;
     const known = isShort ? 'known value' : next;
     if (options.isLean === true) skipSeen(code, which, known);
     addValue(code, options, which, any, known, next);
@@ -377,8 +415,13 @@ function claimValue(code: ProgramAssembler, next: string): void {
   code.jump('end');
 }
 
-/** r3 = the value that counts: the argument in r3, or the field that it points to. */
-function readSelected(code: ProgramAssembler, which: number, any: string): void {
+/** r3 = the value that counts: the argument in r3, or the field that it points to, which of a task that does not run is not known. */
+function readSelected(code: ProgramAssembler, which: number, any: string, isCurrent: boolean): void {
+  if (!isCurrent) {
+    code.jumpIf('set', 'r8', SELECTOR_POINTEE, any).jumpIf('set', 'r8', SELECTOR_WIDE, `value ${which}`);
+    code.alu32('mov', 'r3', 'r3').label(`value ${which}`);
+    return;
+  }
   const [pointee, wide, ready] = [`pointee ${which}`, `wide ${which}`, `value ${which}`];
   code.jumpIf('set', 'r8', SELECTOR_POINTEE, pointee).jumpIf('set', 'r8', SELECTOR_WIDE, ready);
   code.alu32('mov', 'r3', 'r3').jump(ready).label(pointee);

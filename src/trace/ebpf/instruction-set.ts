@@ -78,6 +78,7 @@ export const HELPER = {
   probe_read_kernel_str: 115,
   ringbuf_output: 130,
   get_current_task_btf: 158,
+  task_pt_regs: 175,
 } as const;
 
 export type Helper = keyof typeof HELPER;

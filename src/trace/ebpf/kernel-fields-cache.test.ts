@@ -19,6 +19,7 @@ const numbered = <Name extends string>(names: readonly Name[]): Record<Name, num
   Object.fromEntries(names.map((name, index) => [name, index + 7])) as Record<Name, number>;
 const FIELDS: KernelFields = {
   tracepoints: numbered(TRACEPOINTS),
+  taskIterator: 4711,
   offset: numbered(FIELD_NAMES),
   mtime: { seconds: 3, nanoseconds: 9 },
 };

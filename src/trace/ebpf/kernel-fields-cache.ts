@@ -100,8 +100,14 @@ function pathOf({ directory, kernel }: CachePlace): string {
 }
 
 /** Every number by name, in one order: a version of callgate that wants others does not take it for its own. */
-function flatten({ tracepoints, offset, mtime }: KernelFields): Record<string, number> {
-  return { ...tracepoints, ...offset, mtimeSeconds: mtime.seconds, mtimeNanoseconds: mtime.nanoseconds };
+function flatten({ tracepoints, taskIterator, offset, mtime }: KernelFields): Record<string, number> {
+  return {
+    ...tracepoints,
+    taskIterator,
+    ...offset,
+    mtimeSeconds: mtime.seconds,
+    mtimeNanoseconds: mtime.nanoseconds,
+  };
 }
 
 function encode(fields: KernelFields, kernel: string): string {
@@ -123,6 +129,7 @@ function decode(bytes: string, kernel: string): KernelFields | null {
     Object.fromEntries(names.map((name) => [name, take(name)])) as Record<Name, number>;
   return {
     tracepoints: all(TRACEPOINTS),
+    taskIterator: take('taskIterator'),
     offset: all(FIELD_NAMES),
     mtime: { seconds: take('mtimeSeconds'), nanoseconds: take('mtimeNanoseconds') },
   };

@@ -5,6 +5,8 @@ import { Btf } from './btf.ts';
 /** Where the kernel keeps what the programs read: byte offsets, and the ids of the tracepoints' types. */
 export interface KernelFields {
   readonly tracepoints: Readonly<Record<Tracepoint, number>>;
+  /** Id of the function that stands for a program which the kernel runs for each task there is. */
+  readonly taskIterator: number;
   readonly offset: Readonly<Record<FieldName, number>>;
   /** i_mtime_nsec lies apart from the seconds since Linux 6.11; before that it is part of a struct timespec64. */
   readonly mtime: { readonly seconds: number; readonly nanoseconds: number };
@@ -31,6 +33,10 @@ export type FieldName =
   | 'taskMm'
   | 'taskFiles'
   | 'taskNsproxy'
+  | 'taskFlags'
+  | 'taskOnCpu'
+  | 'taskCgroups'
+  | 'setCgroup'
   | 'signalLive'
   | 'signalFlags'
   | 'signalExitCode'
@@ -63,6 +69,8 @@ export type FieldName =
   | 'unixAddress'
   | 'addressLength'
   | 'addressName'
+  | 'cgroupSelf'
+  | 'cgroupParent'
   | 'cgroupNode'
   | 'cgroupRoot'
   | 'nodeId'
@@ -79,6 +87,10 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   taskMm: ['task_struct', 'mm'],
   taskFiles: ['task_struct', 'files'],
   taskNsproxy: ['task_struct', 'nsproxy'],
+  taskFlags: ['task_struct', 'flags'],
+  taskOnCpu: ['task_struct', 'on_cpu'],
+  taskCgroups: ['task_struct', 'cgroups'],
+  setCgroup: ['css_set', 'dfl_cgrp'],
   signalLive: ['signal_struct', 'live.counter'],
   signalFlags: ['signal_struct', 'flags'],
   signalExitCode: ['signal_struct', 'group_exit_code'],
@@ -111,11 +123,19 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   unixAddress: ['unix_sock', 'addr'],
   addressLength: ['unix_address', 'len'],
   addressName: ['unix_address', 'name'],
+  cgroupSelf: ['cgroup', 'self'],
+  cgroupParent: ['cgroup', 'self.parent'],
   cgroupNode: ['cgroup', 'kn'],
   cgroupRoot: ['cgroup', 'root'],
   nodeId: ['kernfs_node', 'id'],
   rootHierarchy: ['cgroup_root', 'hierarchy_id'],
 };
+
+/** Members that not every kernel has. */
+const OPTIONAL: ReadonlySet<FieldName> = new Set(['taskOnCpu']);
+
+/** Offset of such a member where it is not there. */
+export const ABSENT = -1;
 
 /** Names of all tracepoints. */
 export const TRACEPOINTS: readonly Tracepoint[] = [
@@ -127,6 +147,9 @@ export const TRACEPOINTS: readonly Tracepoint[] = [
   'signal_generate',
   'cgroup_attach_task',
 ];
+
+/** Source: kernel/bpf/task_iter.c, DEFINE_BPF_ITER_FUNC. */
+const TASK_ITERATOR = 'bpf_iter_task';
 
 /** Names of all members. */
 export const FIELD_NAMES: readonly FieldName[] = Object.keys(FIELDS) as FieldName[];
@@ -142,17 +165,27 @@ export function findKernelFields(bytes: Uint8Array, asker: Asker = TRACE): Kerne
   const btf = new Btf(bytes, {
     structs: [...new Set(names.map(([, [struct]]) => struct))],
     typedefs: TRACEPOINTS.map((name) => `btf_trace_${name}`),
+    functions: [TASK_ITERATOR],
   });
   const tracepoints = TRACEPOINTS.map((name) => {
     const id = btf.typedef(`btf_trace_${name}`);
     if (id === null) throw missing(`raw tracepoint ${name}`, asker);
     return [name, id] as const;
   });
+  const taskIterator = btf.function(TASK_ITERATOR);
+  if (taskIterator === null) throw missing(`function ${TASK_ITERATOR}`, asker);
   const offsets = names.map(
-    ([name, [struct, path]]) => [name, memberOffset(btf, struct, path, asker)] as const,
+    ([name, [struct, path]]) =>
+      [
+        name,
+        OPTIONAL.has(name)
+          ? (btf.member(struct, path)?.offset ?? ABSENT)
+          : memberOffset(btf, struct, path, asker),
+      ] as const,
   );
   return {
     tracepoints: Object.fromEntries(tracepoints) as Record<Tracepoint, number>,
+    taskIterator,
     offset: Object.fromEntries(offsets) as Record<FieldName, number>,
     mtime: findMtime(btf, asker),
   };

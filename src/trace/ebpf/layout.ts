@@ -21,8 +21,9 @@ export const TASK = {
   size: 56,
 } as const;
 
-/** Bit of TASK.flags: the launcher before its exec, of which nothing is recorded. */
+/** Bits of TASK.flags: the launcher before its exec, of which nothing is recorded; a task that ran already, and may sit in a call. */
 export const TASK_LAUNCHING = 1;
+export const TASK_UNSEEN = 2;
 
 /** Most triggers `syscall:` that a trace can have. */
 export const TRIGGER_CAP = 31;
@@ -70,7 +71,9 @@ export const STATE = {
   lostEvents: 8,
   lostCalls: 16,
   lostTasks: 24,
-  size: 32,
+  /** Tasks that were on a processor when they were looked at, so that nobody can tell whether they sit in a call. */
+  running: 32,
+  size: 40,
 } as const;
 
 /** The only value of map `control`, which callgate writes. */

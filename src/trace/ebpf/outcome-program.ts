@@ -1,4 +1,4 @@
-import { emitArch } from './arch-code.ts';
+import { emitCurrentArch } from './arch-code.ts';
 import type { EbpfCode } from './assembler.ts';
 import { ERROR_KEY, TASK, TASK_LAUNCHING } from './layout.ts';
 import { ProgramAssembler, type ProgramOptions } from './program.ts';
@@ -31,7 +31,7 @@ export function assembleOutcome(options: ProgramOptions): EbpfCode {
   code.load('r1', 'r7', TASK.flags, 4).jumpIf('set', 'r1', TASK_LAUNCHING, 'end');
   // After a signal's return it is -1, and the result is that of the call that the signal had interrupted.
   code.load('r1', 'r6', 0, 8).load('r8', 'r1', ORIG_AX, 8).jumpIf32('slt', 'r8', 0, 'end');
-  emitArch(code);
+  emitCurrentArch(code);
   code.load('r1', 'r7', TASK.entry, 4).store('r10', AT.key + ERROR_KEY.entry, 'r1', 4);
   code.store('r10', AT.key + ERROR_KEY.arch, 'r9', 4).store('r10', AT.key + ERROR_KEY.nr, 'r8', 4);
   code.lookup('errors', AT.key).jumpIf('ne', 'r0', 0, 'known');

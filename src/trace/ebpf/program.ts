@@ -27,6 +27,10 @@ export type Adoption = 'none' | 'cgroup' | 'mount-namespace' | 'all';
 export interface ProgramOptions {
   readonly fields: KernelFields;
   readonly adoption: Adoption;
+  /** Whether processes that run already are attached to one by one. */
+  readonly attaches: boolean;
+  /** Id of the cgroup to adopt from. */
+  readonly cgroup: bigint;
   /** Number of the mount namespace to adopt from. */
   readonly mountNamespace: number;
   /** Process that is never adopted: callgate itself. */

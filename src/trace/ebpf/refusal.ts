@@ -77,7 +77,10 @@ function reasonOf(
       .filter((line) => line !== '' && !line.startsWith('processed '))
       .slice(-1);
     const verdict = last === undefined ? '' : `, the verifier says ${JSON.stringify(last)}`;
-    const old = error.errno === EINVAL && isBefore(kernel, 5, 14) ? ' (Linux 5.14 is needed)' : '';
+    const old =
+      error.errno === EINVAL && isBefore(kernel, 5, 15)
+        ? ' (Linux 5.14 is needed, 5.15 for what runs already)'
+        : '';
     return `${error.message}${verdict}${old}`;
   }
   return error.message.includes(name) ? error.message : `${error.message}, ${name}`;

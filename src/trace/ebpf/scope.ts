@@ -8,6 +8,7 @@ import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
 import type { Recorder } from '../recorder.ts';
 import { number, type Attachment } from './attachment.ts';
 import type { Family } from './family.ts';
+import { TASK_UNSEEN } from './layout.ts';
 import type { Adoption } from './program.ts';
 
 /** What runs already when a trace begins, and which tasks are found later on. */
@@ -29,6 +30,13 @@ export class Scope {
 
   get adoption(): Adoption {
     return this.#target.kind === 'scope' ? this.#target.scope.kind : 'none';
+  }
+
+  /** Id of the cgroup to adopt from, which is the inode number of its directory; 0 if it is none. */
+  get cgroup(): bigint {
+    const { scope } = this.#target.kind === 'scope' ? this.#target : { scope: null };
+    if (scope?.kind !== 'cgroup') return 0n;
+    return statSync(scope.path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
   }
 
   get mountNamespace(): number {
@@ -88,7 +96,7 @@ export class Scope {
       // A thread that is not known yet may start another; those of known ones are followed by the programs.
       for (let fresh = listThreads(pid); fresh.length > 0;) {
         for (const tid of fresh) known.add(tid);
-        attachment.follow(pid, fresh, index + 1, 0);
+        attachment.follow(pid, fresh, index + 1, TASK_UNSEEN);
         for (const tid of fresh) if (tid !== pid) this.#recorder.startThread(process, tid, null, at);
         fresh = listThreads(pid).filter((tid) => !known.has(tid) && !process.threads.has(tid));
       }

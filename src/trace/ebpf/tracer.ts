@@ -18,6 +18,7 @@ import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
+import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
 import { Priority } from './priority.ts';
 import type { CallTrigger, ProgramOptions } from './program.ts';
@@ -72,6 +73,7 @@ class EbpfTracer {
   #rootEnded = false;
   #result: { -readonly [K in keyof BackendResult]: BackendResult[K] };
   #guard: Guard | null = null;
+  #pending: Pending | null = null;
   #detaching = false;
   #killing = false;
 
@@ -133,6 +135,8 @@ class EbpfTracer {
       options = {
         fields: readKernelFields(asker),
         adoption: this.#scope.adoption,
+        attaches: target.kind === 'attach',
+        cgroup: this.#scope.cgroup,
         mountNamespace: this.#scope.mountNamespace,
         self: process.pid,
         hasTreePhases: this.#request.phases.length > 0,
@@ -187,6 +191,7 @@ class EbpfTracer {
   #attach(): void {
     this.#startClock(process.hrtime.bigint());
     this.#scope.begin(this.#attachment, this.#family, () => this.#now());
+    this.#pending = new Pending(this.#attachment);
     const first = [...this.#family.live.values()][0];
     this.#result.command = first?.argv ?? [];
   }
@@ -203,6 +208,7 @@ class EbpfTracer {
   *#loop(poller: Poller): Generator<void, void> {
     let idle = false;
     for (;;) {
+      this.#pending?.look();
       const count = this.#drain();
       if (Math.max(count, this.#family.overCount) > BEHIND) this.#priority.restore();
       this.#keepCounts();

@@ -1,0 +1,60 @@
+import { inspect } from 'node:util';
+import { UsageError } from '../base/errors.ts';
+import { requireList, requireObject } from '../trace/option-checks.ts';
+import type { FilteredSpawnOptions } from './spawn.ts';
+
+/** What is to be started, checked. */
+export interface SpawnArguments {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly options: FilteredSpawnOptions;
+}
+
+/**
+ * Sorts the arguments of spawn, of which the second may be left out as in child_process.spawn.
+ *
+ * @throws UsageError if there is no policy, or an argument makes no sense
+ * @throws TypeError as Node does (ERR_INVALID_ARG_VALUE) for text with a zero byte
+ */
+export function sortArguments(command: unknown, second: unknown, third: unknown): SpawnArguments {
+  const isLeftOut =
+    third === undefined && typeof second === 'object' && second !== null && !Array.isArray(second);
+  const args = (isLeftOut ? undefined : second) ?? [];
+  const options = isLeftOut ? second : third;
+  if (typeof command !== 'string') {
+    throw new UsageError(`spawn: the program has to be text, not ${inspect(command, { depth: 0 })}`);
+  }
+  requireList('spawn', 'args', args);
+  if (options === undefined)
+    throw new UsageError('spawn: there is no policy ({ policy } is the last argument)');
+  requireObject('spawn', 'options', options);
+  const { policy, cwd, env, argv0 } = options as FilteredSpawnOptions;
+  if (policy === undefined)
+    throw new UsageError('spawn: there is no policy (options.policy; parsePolicy reads one)');
+  if (policy === null || !Array.isArray(policy.phases)) {
+    throw new UsageError('spawn: options.policy is none (parsePolicy reads one)');
+  }
+  refuseZeroByte('argument', 'file', command);
+  for (const [index, argument] of args.entries()) refuseZeroByte('argument', `args[${index}]`, argument);
+  refuseZeroByte('property', 'options.cwd', cwd, 'a string, Uint8Array, or URL');
+  refuseZeroByte('property', 'options.argv0', argv0);
+  for (const [name, value] of Object.entries(env ?? {})) {
+    refuseZeroByte('property', `options.env['${name}']`, name);
+    refuseZeroByte('property', `options.env['${name}']`, value);
+  }
+  return { command, args: args.map(String), options: options as FilteredSpawnOptions };
+}
+
+/** Here and not in Node, which counts arguments of the trampoline. */
+function refuseZeroByte(
+  kind: 'argument' | 'property',
+  name: string,
+  value: unknown,
+  what = 'a string',
+): void {
+  if (typeof value !== 'string' || !value.includes('\0')) return;
+  const error = new TypeError(
+    `The ${kind} '${name}' must be ${what} without null bytes. Received ${inspect(value)}`,
+  );
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+}
