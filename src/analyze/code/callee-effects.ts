@@ -10,6 +10,8 @@ export interface CalleeSource {
   jumpTargets(at: number): ArrayLike<number> | null;
   /** Whether the function at a vaddr is known to return. */
   returns(target: number): boolean;
+  /** The bytes of the function at a vaddr if a frame description covers it; 0 for none. */
+  framed(target: number): number;
   /** EFFECT bits of what is called through the word at a vaddr, which the loader fills. */
   outside(word: number): number;
 }
@@ -20,10 +22,20 @@ const RBP = 5;
 /** rbx, rbp, r12 to r15. */
 const CALLEE_SAVED = 0xf028;
 
+/** The same without rbp, which may be saved for the frame alone. */
+const SAVED_FIRST = 0xf008;
+
 const SYS_VFORK = 58;
 
-/** Instructions of a function that are read; what changes registers against the convention is short. */
-const INSTRUCTION_LIMIT = 600;
+/** Instructions of a function that are read: what is written by hand and changes registers is short. */
+const INSTRUCTION_LIMIT = 128;
+
+/**
+ * A function that has a frame description and more bytes than these is one of a compiler, in all likelihood: then so many instructions are
+ * read, and none once it saves a register.
+ */
+const SHORT = 64;
+const COMPILED_LIMIT = 24;
 
 /** Calls are followed so deep. */
 const DEPTH_LIMIT = 8;
@@ -41,6 +53,9 @@ export class CalleeEffects {
   readonly #view: ObjectView;
   readonly #source: CalleeSource;
   readonly #known = new Map<number, number>();
+  /** Of these more may be said once more is known of the object. */
+  readonly #open = new Set<number>();
+  #version = -1;
   readonly #ins = new Instruction();
 
   constructor(view: ObjectView, source: CalleeSource) {
@@ -55,12 +70,17 @@ export class CalleeEffects {
     if (depth > DEPTH_LIMIT || !this.#view.isCode(target)) return EFFECT.NONE;
     // A recursive call adds nothing.
     this.#known.set(target, EFFECT.NONE);
-    const reading = new Reading(this.#view, this.#source, this.#ins);
+    const isCompiled = this.#source.framed(target) > SHORT;
+    const reading = new Reading(this.#view, this.#source, this.#ins, isCompiled);
     reading.read(target);
+    if (reading.isOpen) this.#open.add(target);
     let effects = reading.effects;
     if (this.#source.twice.has(target)) effects |= EFFECT.TWICE;
     if (reading.returns && reading.saved === 0) {
-      for (const callee of reading.calls) effects |= this.of(callee, depth + 1) & CALLEE_SAVED;
+      for (const callee of reading.calls) {
+        effects |= this.of(callee, depth + 1) & CALLEE_SAVED;
+        if (this.#open.has(callee)) this.#open.add(target);
+      }
       for (const word of reading.words) effects |= this.#source.outside(word) & CALLEE_SAVED;
     }
     this.#known.set(target, effects);
@@ -72,10 +92,13 @@ export class CalleeEffects {
     return this.#source.outside(word);
   }
 
-  /** Reads again what was asked for; whether there is more of it than was said. */
-  hasGrown(): boolean {
-    const before = [...this.#known];
-    this.#known.clear();
+  /** Reads again what may be more by now, if the object's code has another version; whether it is. */
+  hasGrown(version: number): boolean {
+    if (version === this.#version) return false;
+    this.#version = version;
+    const before = [...this.#open].map((target) => [target, this.#known.get(target) ?? EFFECT.NONE] as const);
+    this.#open.clear();
+    for (const [target] of before) this.#known.delete(target);
     let hasGrown = false;
     for (const [target, effects] of before) if ((this.of(target) & ~effects) !== 0) hasGrown = true;
     return hasGrown;
@@ -85,6 +108,8 @@ export class CalleeEffects {
 /** One function as it is read, with what it jumps to: all that is executed until it returns. */
 class Reading {
   returns = false;
+  /** It calls what is not known to return, or jumps to what is not known. */
+  isOpen = false;
   /** Registers that it saves, one bit each. */
   saved = 0;
   /** Functions that it calls. */
@@ -94,6 +119,7 @@ class Reading {
   readonly #view: ObjectView;
   readonly #source: CalleeSource;
   readonly #ins: Instruction;
+  readonly #isCompiled: boolean;
   #changed = 0;
   #restored = 0;
   /** By register, the caller's registers of which it may hold the value, one bit each. */
@@ -110,10 +136,11 @@ class Reading {
   #depth = 0;
   #isVfork = false;
 
-  constructor(view: ObjectView, source: CalleeSource, ins: Instruction) {
+  constructor(view: ObjectView, source: CalleeSource, ins: Instruction, isCompiled: boolean) {
     this.#view = view;
     this.#source = source;
     this.#ins = ins;
+    this.#isCompiled = isCompiled;
   }
 
   get effects(): number {
@@ -126,16 +153,18 @@ class Reading {
 
   read(entry: number): void {
     const ins = this.#ins;
+    const limit = this.#isCompiled ? COMPILED_LIMIT : INSTRUCTION_LIMIT;
     const seen = new Set<number>();
     const work = [entry];
     for (let at = work.pop() ?? -1; at >= 0; at = work.pop() ?? -1) {
       while (at >= 0 && !seen.has(at)) {
         seen.add(at);
         const length = this.#view.isCode(at) ? this.#view.decode(at, ins) : 0;
-        if (length === 0 || seen.size > INSTRUCTION_LIMIT) {
+        if (length === 0 || seen.size > limit) {
           this.#leaves = true;
           return;
         }
+        if (this.#isCompiled && ins.operation === OP.PUSH && this.#isSaving(ins)) return;
         if (ins.flow !== FLOW.NEXT) at = this.#follow(ins, at + length, work);
         else {
           this.#apply(ins);
@@ -144,6 +173,10 @@ class Reading {
       }
       this.#isFirst = false;
     }
+  }
+
+  #isSaving({ sourceKind, sourceRegister }: Instruction): boolean {
+    return sourceKind === OPERAND.REGISTER && ((SAVED_FIRST >>> sourceRegister) & 1) === 1;
   }
 
   /** Where it goes on from what is not just followed by the next instruction; -1 for nowhere. Other places are added to `work`. */
@@ -159,7 +192,9 @@ class Reading {
         this.#isFirst = false;
         if (ins.target === next) return next;
         this.calls.add(ins.target);
-        return this.#source.returns(ins.target) ? next : -1;
+        if (this.#source.returns(ins.target)) return next;
+        this.isOpen = true;
+        return -1;
       case FLOW.CALL_INDIRECT:
         this.#isFirst = false;
         if (ins.ripTarget >= 0) this.words.add(ins.ripTarget);
@@ -169,6 +204,7 @@ class Reading {
         if (targets !== null) work.push(...Array.from(targets));
         else this.#leaves = true;
         if (ins.ripTarget >= 0) this.#outside |= this.#source.outside(ins.ripTarget);
+        else this.isOpen = true;
         return -1;
       }
       case FLOW.RETURN:

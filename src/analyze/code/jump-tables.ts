@@ -109,6 +109,11 @@ export class JumpResolver {
         const index = explorer.functionAt(target);
         return index >= 0 && explorer.returns.at(index) === 1;
       },
+      framed: (target) => {
+        const frame = explorer.frames.at(target);
+        if (frame < 0 || explorer.frames.starts[frame] !== target) return 0;
+        return (explorer.frames.ends[frame] as number) - target;
+      },
       outside: (word) => (twice.words.has(word) ? EFFECT.TWICE : EFFECT.NONE),
     });
     this.#addresses = new AddressRegisters(explorer, this.targets, transfer.callerSaved);
@@ -134,7 +139,7 @@ export class JumpResolver {
         this.#checkAssumed();
         if (this.#explorer.hasWork || this.#fresh.size > 0) continue;
         // So may what a called function does to registers.
-        const effectsHaveGrown = this.#effects.hasGrown();
+        const effectsHaveGrown = this.#effects.hasGrown(this.#explorer.runStarts.length);
         if (this.#clobbers.hasGrown() || effectsHaveGrown) this.#seenVersions.clear();
         const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
         if (grown.length === 0) return;

@@ -2,7 +2,7 @@ import { analyzeObject } from '../code/analyze-object.ts';
 import { KnownBody } from '../code/body.ts';
 import { CalleeEffects } from '../code/callee-effects.ts';
 import { lastAtMost } from '../code/int-list.ts';
-import { dataObjectAt, functionAt, jumpTargetsAt, type ObjectCode } from '../code/object-code.ts';
+import { dataObjectAt, functionAt, jumpTargetsAt, type ObjectCode, ORIGIN } from '../code/object-code.ts';
 import { ObjectView } from '../code/object-view.ts';
 import type { Image, ImageObject } from '../image/image.ts';
 import { EFFECT } from '../value/effect.ts';
@@ -99,9 +99,12 @@ export class ProgramGraph {
     return new CalleeEffects(view, {
       twice: new Set(code.twice),
       jumpTargets: (at) => jumpTargetsAt(code, at),
-      returns: (target) => {
-        const at = lastAtMost(code.starts, code.starts.length, target);
-        return at >= 0 && code.starts[at] === target && code.returns[at] === 1;
+      returns: (target) => code.returns[functionAt(code, target)] === 1,
+      framed: (target) => {
+        const at = functionAt(code, target);
+        const last = at < 0 ? -1 : (code.blockOffsets[at + 1] as number) - 1;
+        if (((code.origins[at] ?? 0) & ORIGIN.FRAME) === 0 || last < 0) return 0;
+        return (code.blockEnds[last] as number) - target;
       },
       outside: (word) => {
         const target = targetOf(this.objects[index] as GraphObject, word + view.base);
