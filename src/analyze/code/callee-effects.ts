@@ -70,13 +70,17 @@ export class CalleeEffects {
     if (depth > DEPTH_LIMIT || !this.#view.isCode(target)) return EFFECT.NONE;
     // A recursive call adds nothing.
     this.#known.set(target, EFFECT.NONE);
-    const isCompiled = this.#source.framed(target) > SHORT;
-    const reading = new Reading(this.#view, this.#source, this.#ins, isCompiled);
+    const reading = new Reading(this.#view, this.#source, this.#ins, isCompiled(this.#source, target));
     reading.read(target);
     if (reading.isOpen) this.#open.add(target);
     let effects = reading.effects;
-    if (this.#source.twice.has(target)) effects |= EFFECT.TWICE;
-    if (reading.returns && reading.saved === 0) {
+    for (const callee of reading.tails) {
+      effects |= this.of(callee, depth + 1) & ~reading.saved;
+      if (this.#open.has(callee)) this.#open.add(target);
+    }
+    if (this.#source.twice.has(target) && (effects & EFFECT.TWICE) === 0)
+      effects |= EFFECT.TWICE | EFFECT.LATER;
+    if (reading.mayReturn && reading.saved === 0) {
       for (const callee of reading.calls) {
         effects |= this.of(callee, depth + 1) & CALLEE_SAVED;
         if (this.#open.has(callee)) this.#open.add(target);
@@ -105,21 +109,28 @@ export class CalleeEffects {
   }
 }
 
+function isCompiled(source: CalleeSource, target: number): boolean {
+  return source.framed(target) > SHORT;
+}
+
 /** One function as it is read, with what it jumps to: all that is executed until it returns. */
 class Reading {
-  returns = false;
   /** It calls what is not known to return, or jumps to what is not known. */
   isOpen = false;
   /** Registers that it saves, one bit each. */
   saved = 0;
   /** Functions that it calls. */
   readonly calls: Set<number> = new Set();
+  /** Functions that it jumps to and that are read on their own. */
+  readonly tails: Set<number> = new Set();
   /** Words through which it calls others. */
   readonly words: Set<number> = new Set();
   readonly #view: ObjectView;
   readonly #source: CalleeSource;
   readonly #ins: Instruction;
   readonly #isCompiled: boolean;
+  #returns = false;
+  /** Registers that get something new, and those that get what may have been saved. */
   #changed = 0;
   #restored = 0;
   /** By register, the caller's registers of which it may hold the value, one bit each. */
@@ -127,7 +138,7 @@ class Reading {
   /** It may go on where nothing is known. */
   #leaves = false;
   #outside: number = EFFECT.NONE;
-  #isTwice = false;
+  #twice: number = EFFECT.NONE;
   /** On the way from the entry to the first call or branch: registers stored as the caller had them, registers with an address of the stack, */
   #isFirst = true;
   #stored = 0;
@@ -143,12 +154,16 @@ class Reading {
     this.#isCompiled = isCompiled;
   }
 
+  get mayReturn(): boolean {
+    return this.#returns || this.#leaves;
+  }
+
   get effects(): number {
-    const twice = this.#isTwice ? EFFECT.TWICE : EFFECT.NONE;
-    if (!this.returns && !this.#leaves) return this.#outside | twice;
+    const beyond = this.#outside | this.#twice;
+    if (!this.mayReturn) return beyond;
     // Whoever goes on elsewhere may restore there what was saved here.
     const kept = this.#leaves ? this.saved : this.saved & this.#restored;
-    return this.#outside | twice | (this.#changed & ~kept);
+    return beyond | ((this.#changed | this.#restored) & CALLEE_SAVED & ~kept);
   }
 
   read(entry: number): void {
@@ -183,7 +198,10 @@ class Reading {
   #follow(ins: Instruction, next: number, work: number[]): number {
     switch (ins.flow) {
       case FLOW.JUMP:
-        return ins.target;
+        if (!isCompiled(this.#source, ins.target)) return ins.target;
+        this.tails.add(ins.target);
+        this.#leaves = true;
+        return -1;
       case FLOW.BRANCH:
         this.#isFirst = false;
         work.push(ins.target);
@@ -208,13 +226,13 @@ class Reading {
         return -1;
       }
       case FLOW.RETURN:
-        this.returns = true;
+        this.#returns = true;
         return -1;
       case FLOW.TRAP:
         return -1;
       default:
         // The parent of a vfork child returns when the child, which has the same stack, has returned and gone on.
-        if (this.#isFirst && (this.#depth < 0 || this.#isVfork)) this.#isTwice = true;
+        if (this.#isFirst && (this.#depth < 0 || this.#isVfork)) this.#twice |= EFFECT.TWICE;
         return next;
     }
   }
@@ -250,7 +268,7 @@ class Reading {
         break;
       default:
     }
-    this.#changed |= ins.writes & CALLEE_SAVED;
+    this.#changed |= ins.writes;
   }
 
   /** Whether what is moved into a register may be what it held at first: from memory, a vector register, or where a copy of it was put. */
@@ -271,7 +289,7 @@ class Reading {
       const isElsewhere = ins.memoryBase >= 0 && ((this.#stack >>> ins.memoryBase) & 1) === 0;
       if (!isSaved || !isElsewhere || ((this.#changed >>> from) & 1) === 1) return;
       this.#stored |= 1 << from;
-      if (bitCount(this.#stored) >= SAVED_BY_SETJMP) this.#isTwice = true;
+      if (bitCount(this.#stored) >= SAVED_BY_SETJMP) this.#twice = EFFECT.TWICE | EFFECT.LATER;
       return;
     }
     const isStack =

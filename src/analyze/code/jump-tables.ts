@@ -399,7 +399,13 @@ export class JumpResolver {
       for (const at of places) this.#open(index, at);
       return;
     }
-    const body = new ExploredBody(this.#explorer, index, this.targets, (target) => this.#clobbers.of(target), this.#effects);
+    const body = new ExploredBody(
+      this.#explorer,
+      index,
+      this.targets,
+      (target) => this.#clobbers.of(target),
+      this.#effects,
+    );
     const found: { at: number; value: number; stack: number }[] = [];
     this.#flow.run(body, (ins, state) => {
       if (ins.flow !== FLOW.JUMP_INDIRECT || !places.has(ins.address)) return;

@@ -101,16 +101,17 @@ export class ProgramGraph {
       jumpTargets: (at) => jumpTargetsAt(code, at),
       returns: (target) => code.returns[functionAt(code, target)] === 1,
       framed: (target) => {
-        const at = functionAt(code, target);
+        const at = lastAtMost(code.starts, code.starts.length, target);
         const last = at < 0 ? -1 : (code.blockOffsets[at + 1] as number) - 1;
-        if (((code.origins[at] ?? 0) & ORIGIN.FRAME) === 0 || last < 0) return 0;
-        return (code.blockEnds[last] as number) - target;
+        const isFramed = code.starts[at] === target && ((code.origins[at] as number) & ORIGIN.FRAME) !== 0;
+        return isFramed && last >= 0 ? (code.blockEnds[last] as number) - target : 0;
       },
       outside: (word) => {
         const target = targetOf(this.objects[index] as GraphObject, word + view.base);
         const callee = target === 0 ? undefined : this.objects[this.image.objectAt(target)];
-        const named = words.has(word) ? EFFECT.TWICE : EFFECT.NONE;
-        return callee === undefined ? named : named | callee.effects.of(target - callee.base);
+        const effects = callee?.effects.of(target - callee.base) ?? EFFECT.NONE;
+        const isNamed = words.has(word) && (effects & EFFECT.TWICE) === 0;
+        return isNamed ? effects | EFFECT.TWICE | EFFECT.LATER : effects;
       },
     });
   }

@@ -1,6 +1,6 @@
 import { FLOW, Instruction } from '../x86/instruction.ts';
 import { decideBranch, decideOne } from './condition.ts';
-import { EFFECT } from './effect.ts';
+import { EFFECT, effectsOfCall } from './effect.ts';
 import { COMPARE, entryState, joinState, STATE, STATE_SIZE, unknownState } from './state.ts';
 import { Transfer } from './transfer.ts';
 import { TOP, VALUE, type ValuePool } from './value.ts';
@@ -276,9 +276,8 @@ export class FlowAnalysis {
     ins: Instruction,
     state: Int32Array,
   ): number {
+    if (ins.flow === FLOW.CALL || ins.ripTarget >= 0) return effectsOfCall(body, ins);
     if (body.effects === undefined || body.effectsOfWord === undefined) return EFFECT.NONE;
-    if (ins.flow === FLOW.CALL) return body.effects(ins.target);
-    if (ins.ripTarget >= 0) return body.effectsOfWord(ins.ripTarget);
     let effects: number = EFFECT.NONE;
     for (const member of this.#pool.members(this.#transfer.callee(ins, state))) {
       const kind = this.#pool.kind(member);
