@@ -143,9 +143,11 @@ class Reading {
   #isFirst = true;
   #stored = 0;
   #stack = 1 << RSP;
-  /** what was pushed, or that the return address was popped, and whether rax is the number of vfork. */
-  #depth = 0;
+  /** and whether rax is the number of vfork. */
   #isVfork = false;
+  /** On the way that takes no branch: what was pushed; less than nothing once the return address is taken from the stack. */
+  #isStraight = true;
+  #depth = 0;
 
   constructor(view: ObjectView, source: CalleeSource, ins: Instruction, isCompiled: boolean) {
     this.#view = view;
@@ -187,6 +189,8 @@ class Reading {
         }
       }
       this.#isFirst = false;
+      this.#isStraight = false;
+      this.#depth = 0;
     }
   }
 
@@ -209,6 +213,8 @@ class Reading {
       case FLOW.CALL:
         this.#isFirst = false;
         if (ins.target === next) return next;
+        // musl's sigsetjmp calls setjmp so.
+        if (this.#depth < 0) this.#twice = EFFECT.TWICE | EFFECT.LATER;
         this.calls.add(ins.target);
         if (this.#source.returns(ins.target)) return next;
         this.isOpen = true;
@@ -232,13 +238,15 @@ class Reading {
         return -1;
       default:
         // The parent of a vfork child returns when the child, which has the same stack, has returned and gone on.
-        if (this.#isFirst && (this.#depth < 0 || this.#isVfork)) this.#twice |= EFFECT.TWICE;
+        if (this.#depth < 0 || (this.#isFirst && this.#isVfork)) this.#twice |= EFFECT.TWICE;
         return next;
     }
   }
 
   #apply(ins: Instruction): void {
     if (this.#isFirst) this.#applyFirst(ins);
+    if (this.#isStraight && ins.operation === OP.PUSH) this.#depth++;
+    else if (this.#isStraight && ins.operation === OP.POP) this.#depth--;
     const { operation, destinationRegister: to, sourceRegister: from } = ins;
     const isFromRegister = ins.sourceKind === OPERAND.REGISTER;
     const isToRegister = ins.destinationKind === OPERAND.REGISTER;
@@ -281,8 +289,6 @@ class Reading {
 
   #applyFirst(ins: Instruction): void {
     const { operation, destinationRegister: to, sourceRegister: from } = ins;
-    if (operation === OP.PUSH) this.#depth++;
-    else if (operation === OP.POP) this.#depth--;
     const isFromRegister = ins.sourceKind === OPERAND.REGISTER;
     if (operation === OP.MOV && ins.destinationKind === OPERAND.MEMORY) {
       const isSaved = isFromRegister && ins.size === 8 && ((CALLEE_SAVED >>> from) & 1) === 1;
