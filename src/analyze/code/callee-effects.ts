@@ -128,7 +128,7 @@ class Reading {
   readonly #view: ObjectView;
   readonly #source: CalleeSource;
   readonly #ins: Instruction;
-  readonly #isCompiled: boolean;
+  readonly #isOfCompiler: boolean;
   #returns = false;
   /** Registers that get something new, and those that get what may have been saved. */
   #changed = 0;
@@ -149,11 +149,11 @@ class Reading {
   #isStraight = true;
   #depth = 0;
 
-  constructor(view: ObjectView, source: CalleeSource, ins: Instruction, isCompiled: boolean) {
+  constructor(view: ObjectView, source: CalleeSource, ins: Instruction, isOfCompiler: boolean) {
     this.#view = view;
     this.#source = source;
     this.#ins = ins;
-    this.#isCompiled = isCompiled;
+    this.#isOfCompiler = isOfCompiler;
   }
 
   get mayReturn(): boolean {
@@ -170,7 +170,7 @@ class Reading {
 
   read(entry: number): void {
     const ins = this.#ins;
-    const limit = this.#isCompiled ? COMPILED_LIMIT : INSTRUCTION_LIMIT;
+    const limit = this.#isOfCompiler ? COMPILED_LIMIT : INSTRUCTION_LIMIT;
     const seen = new Set<number>();
     const work = [entry];
     for (let at = work.pop() ?? -1; at >= 0; at = work.pop() ?? -1) {
@@ -181,7 +181,7 @@ class Reading {
           this.#leaves = true;
           return;
         }
-        if (this.#isCompiled && ins.operation === OP.PUSH && this.#isSaving(ins)) return;
+        if (this.#isOfCompiler && ins.operation === OP.PUSH && this.#isSaving(ins)) return;
         if (ins.flow !== FLOW.NEXT) at = this.#follow(ins, at + length, work);
         else {
           this.#apply(ins);
