@@ -155,6 +155,7 @@ function callsOf(
   const bySite = new Map<Arch, Map<number, CallSite[]>>([
     ['x86_64', new Map()],
     ['i386', new Map()],
+    ['x32', new Map()],
   ]);
   for (const site of sites) {
     for (const nr of site.numbers.keys()) {

@@ -488,6 +488,19 @@ describe('strictness', () => {
     expect(() => buildPolicy([sampleProfile(REDIS)], { strict: 'sound' })).toThrow(UsageError);
   });
 
+  it('says which numbers it cannot hold', () => {
+    const none = [sampleCall(0, 'read', { origin: 'possible' })];
+    expect(buildPolicy([withPossible(none)], { strict: 'sound' }).notes).toEqual([]);
+    const minus = { ...sampleCall(0xffff_ffff, '', { origin: 'possible' }), name: null };
+    const { policy, notes } = buildPolicy([withPossible([...none, minus])], { strict: 'sound' });
+    expect(policy.phases[0]?.calls.some(({ nr }) => nr === 0xffff_ffff)).toBe(false);
+    expect(notes).toEqual([
+      '1 number is left out, for no kernel has such calls and no filter can name them: x86_64:4294967295',
+    ]);
+    // What is not taken anyway is not left out.
+    expect(buildPolicy([sampleProfile(REDIS), withPossible([minus])]).notes).toEqual([]);
+  });
+
   it('takes what another tool says at every level', () => {
     const imported = withPossible([sampleCall(165, 'mount', { origin: 'imported' })]);
     expect(whyOf(buildPolicy([imported]).policy, 'setup', 'mount')).toEqual(['imported']);

@@ -135,6 +135,9 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
   return { policy: canonicalPolicy(policy), notes };
 }
 
+/** So many numbers are listed in a note. */
+const LISTED_NUMBERS = 5;
+
 /** What the document says of a group. */
 type GroupName = Pick<CallGroup, 'name' | 'reason'>;
 
@@ -150,6 +153,8 @@ class PolicyMaker {
   readonly #phases: readonly number[];
   readonly #phaseNames: readonly string[];
   readonly #gathered: Map<string, ScopeEvidence> = new Map();
+  /** Calls whose number is beyond what a policy can hold, as in policies. */
+  readonly #beyond: Set<string> = new Set();
 
   constructor(profile: Profile, unphased: ReadonlySet<number>, strict: Strictness, options: BuildOptions) {
     this.#profile = profile;
@@ -163,6 +168,7 @@ class PolicyMaker {
     for (const [phase, name] of this.#phaseNames.entries()) {
       if (!this.#phases.includes(phase)) this.notes.push(`no process entered ${name}: it is left out`);
     }
+    if (this.#beyond.size > 0) this.notes.push(describeBeyond([...this.#beyond]));
   }
 
   phases(): readonly PolicyPhase[] {
@@ -262,7 +268,13 @@ class PolicyMaker {
     if (known !== undefined) return known;
     const { respawn = false } = this.#options;
     const all = gatherEvidence(this.#profile, { ...scope, respawn, unphased: this.#unphased });
-    const gathered = { ...all, calls: all.calls.filter((evidence) => isTaken(evidence, this.#strict)) };
+    const taken = all.calls.filter((evidence) => isTaken(evidence, this.#strict));
+    const calls = taken.filter(({ call: { arch, nr } }) => {
+      // No kernel makes calls with such numbers, and no filter can name them.
+      if (nr > MAX_NR) this.#beyond.add(`${arch}:${nr}`);
+      return nr <= MAX_NR;
+    });
+    const gathered = { ...all, calls };
     this.#gathered.set(key, gathered);
     return gathered;
   }
@@ -275,11 +287,15 @@ function isExec({ call, uses }: Evidence): boolean {
 
 /** What another tool says is taken at every strictness: somebody has given it as what is to be allowed. */
 function isTaken({ call, runs, imported, possible }: Evidence, strict: Strictness): boolean {
-  // No kernel makes calls with such numbers, and no filter can name them.
-  if (call.nr > MAX_NR) return false;
   if (runs.size > 0 || imported) return true;
   if (possible.size === 0 || strict === 'observed') return false;
   return strict === 'sound' || !isDangerous(call.name);
+}
+
+function describeBeyond(labels: readonly string[]): string {
+  const list = labels.slice(0, LISTED_NUMBERS).join(', ') + (labels.length > LISTED_NUMBERS ? ', ...' : '');
+  const which = labels.length === 1 ? '1 number is' : `${labels.length} numbers are`;
+  return `${which} left out, for no kernel has such calls and no filter can name them: ${list}`;
 }
 
 function requirePossible(profile: Profile, strict: Strictness): void {

@@ -216,6 +216,30 @@ const TRAITS: readonly Trait[] = [
     main: 'B',
   },
   {
+    name: 'so is what stands before the loop, behind a setjmp in a function that is running',
+    source: `jmp_buf env;
+      NOINLINE void fail(void) { longjmp(env, 1); }
+      int main(void) { A; setjmp(env); B; for (;;) { await(); C; if (input) fail(); } }`,
+    whole: 'A B C',
+    main: 'B C',
+  },
+  {
+    name: 'and what is kept only at the second return of setjmp',
+    source: `jmp_buf env;
+      void (*kept)(void);
+      NOINLINE void fail(void) { longjmp(env, 1); }
+      NOINLINE void serve(void) { A; }
+      NOINLINE void setup(void) {
+        void (*volatile what)(void) = 0;
+        if (setjmp(env)) { kept = what; return; }
+        what = serve;
+        fail();
+      }
+      int main(void) { setup(); B; for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  },
+  {
     name: 'the loop of a worker that a process of its own enters through a pointer is the main phase',
     source: `NOINLINE __attribute__((noreturn)) void worker(void) { A; for (;;) { await(); B; } }
       NOINLINE void spawn(void (*what)(void)) { if (fork() == 0) what(); }

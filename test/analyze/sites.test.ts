@@ -44,6 +44,9 @@ function assembled(code: string, data: string, before = '', behind = ''): string
   return `void begin(void); __asm__(${JSON.stringify(lines)});`;
 }
 
+/** Code in assembler, without frames. */
+const TOP_LEVEL = (code: string): string => `__asm__(${JSON.stringify(`.text\n${code}`)});`;
+
 const TRAITS: readonly Trait[] = [
   { name: 'a constant number', source: 'void begin(void) { call(39, 0, 0, 0); leave(); }', calls: [39] },
   {
@@ -279,6 +282,50 @@ const TRAITS: readonly Trait[] = [
     unresolved: ['number'],
   },
   {
+    name: 'a number in a register that a callee changes against the convention',
+    source: `${TOP_LEVEL('clobbered: push %rbx; mov $39, %ebx; call changes; mov %ebx, %eax; syscall; pop %rbx; ret; changes: mov $110, %ebx; ret')}
+      void clobbered(void); void begin(void) { clobbered(); leave(); }`,
+    calls: [],
+    unresolved: ['number'],
+  },
+  {
+    name: 'a number in a register that somebody changes whom a callee with a frame jumps to, through a pointer',
+    source: `${TOP_LEVEL(`clobbered: push %r12; mov $39, %r12d; lea calls(%rip), %rax; call *%rax; mov %r12d, %eax; syscall; pop %r12; ret
+        .type calls, @function; calls: .cfi_startproc; call jumps; ret; .cfi_endproc; .size calls, . - calls
+        jumps: lea changes(%rip), %rax; jmp *%rax
+        changes: pushq $110; pop %r12; ret`)}
+      void clobbered(void); void begin(void) { clobbered(); leave(); }`,
+    calls: [],
+    unresolved: ['number'],
+  },
+  {
+    name: 'a number in registers that callees change and restore, in some way',
+    source: `${TOP_LEVEL(`kept: push %rbx; push %rbp; push %r12; push %r13; mov $39, %ebx; mov $110, %ebp; mov $111, %r12d; mov $102, %r13d; call restores
+        mov %ebx, %eax; syscall; mov %ebp, %eax; syscall; mov %r12d, %eax; syscall; mov %r13d, %eax; syscall
+        pop %r13; pop %r12; pop %rbp; pop %rbx; ret
+        restores: push %rbp; mov %rsp, %rbp; mov %rbx, -8(%rsp); mov %r12, %rdx; movq %r13, %xmm0; mov $1, %ebx; mov $1, %r12d; mov $1, %r13d
+        mov -8(%rsp), %rbx; mov %rdx, %r12; movq %xmm0, %r13; jmp shared; shared: leave; ret`)}
+      void kept(void); void begin(void) { kept(); leave(); }`,
+    calls: [39, 102, 110, 111],
+  },
+  {
+    name: 'a number on the stack that changes before a function which no name tells returns twice',
+    source: `${TOP_LEVEL(`mark: mov %rbx, (%rdi); mov %rbp, 8(%rdi); mov %r12, 16(%rdi); mov %r13, 24(%rdi); mov %r14, 32(%rdi); mov %r15, 40(%rdi)
+        lea 8(%rsp), %rdx; mov %rdx, 48(%rdi); mov (%rsp), %rdx; mov %rdx, 56(%rdi); xor %eax, %eax; ret
+        back: mov (%rdi), %rbx; mov 8(%rdi), %rbp; mov 16(%rdi), %r12; mov 24(%rdi), %r13; mov 32(%rdi), %r14; mov 40(%rdi), %r15
+        mov 48(%rdi), %rsp; mov $1, %eax; jmp *56(%rdi)`)}
+      long place[8];
+      __attribute__((returns_twice)) int mark(long *); __attribute__((noreturn)) void back(long *);
+      void begin(void) {
+        volatile long nr = 39;
+        if (mark(place)) { call(nr, 0, 0, 0); leave(); }
+        nr = 110;
+        back(place);
+      }`,
+    calls: [],
+    unresolved: ['number'],
+  },
+  {
     name: 'a wrapper whose address is taken',
     source: `NOINLINE long wrap(long nr) { return call(nr, 0, 0, 0); }
       long (*volatile pointer)(long);
@@ -331,5 +378,19 @@ describe.each(BUILDS)('in a program built %s', (build_, options) => {
     const analysis = analyzeProgram(file);
     expect(numbersOf(analysis)).toEqual([...calls].sort((a, b) => a - b));
     expect([...new Set(analysis.program.analysis?.unresolved.map(({ kind }) => kind))]).toEqual(unresolved);
+  });
+});
+
+describe('a number with bit 30', () => {
+  it('is one of x32, and a negative one is not', () => {
+    const source = `NOINLINE long wrap(long nr) { return call(nr, 0, 0, 0); }
+      void begin(void) { wrap(0x40000064); wrap(39); call(-1, 0, 0, 0); leave(); }`;
+    const { calls } = analyzeProgram(build('x32', source, ['-O2', '-static-pie'])).program;
+    const own = calls.filter(({ name }) => !/^(?:restart_syscall|rt_sigreturn|exit_group)$/.test(name ?? ''));
+    expect(own.map(({ arch, nr, name }) => [arch, nr, name])).toEqual([
+      ['x86_64', 39, 'getpid'],
+      ['x86_64', 0xffff_ffff, null],
+      ['x32', 100, 'times'],
+    ]);
   });
 });

@@ -67,6 +67,8 @@ export function emptyCode(): ObjectCode {
     jumpPlaces: none,
     jumpOffsets: offsets,
     jumpTargets: none,
+    twice: none,
+    twiceWords: none,
     ownerStarts: none,
     ownerEnds: none,
     owners: none,

@@ -13,6 +13,7 @@ import { landingPads } from './landing-pads.ts';
 import { NORETURN_NAMES } from './noreturn-names.ts';
 import { FACT, ORIGIN, type ObjectCode } from './object-code.ts';
 import type { ObjectView } from './object-view.ts';
+import { returnsTwice } from './twice-names.ts';
 
 /**
  * Reads all code of one object: its functions, what they call and take, where system calls are made, and which data holds pointers.
@@ -28,9 +29,13 @@ export function analyzeObject(image: Image, view: ObjectView): ObjectCode {
 
 function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   const known = functionStarts(image, view);
-  const explorer = new Explorer(view, map, known, noreturnWords(image, view));
+  const words = namedWords(image, view);
+  const explorer = new Explorer(view, map, known, words.noreturn);
   const transfer = new Transfer(new ValuePool(), view, view.isGo);
-  const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer);
+  const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer, {
+    starts: known.twice,
+    words: words.twice,
+  });
   for (const label of known.dataLabels) explorer.take(-1, -1, label);
   jumps.run();
   enterLandingPads(explorer, view, known);
@@ -50,7 +55,10 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   for (let fact = 0; fact < explorer.factKinds.length; fact++) {
     if (explorer.factKinds.at(fact) === FACT.TAKE_DATA) taken.push(explorer.factTargets.at(fact));
   }
-  return finishCode(explorer, jumps.targets, dataObjects(image, view, taken, pointers), known.personalities);
+  return finishCode(explorer, jumps.targets, dataObjects(image, view, taken, pointers), known.personalities, {
+    starts: known.twice,
+    words: words.twice,
+  });
 }
 
 /** Exceptions lead to the landing pads of the function that holds the frame. */
@@ -77,22 +85,29 @@ function takeFromData(explorer: Explorer, view: ObjectView, pointers: Int32Array
   }
 }
 
-/** vaddrs of the words through which functions that never return are called. */
-function noreturnWords(image: Image, view: ObjectView): Set<number> {
-  const words = new Set<number>();
+/** vaddrs of the words through which functions are called of which the name says something. */
+interface NamedWords {
+  readonly noreturn: ReadonlySet<number>;
+  readonly twice: ReadonlySet<number>;
+}
+
+function namedWords(image: Image, view: ObjectView): NamedWords {
+  const noreturn = new Set<number>();
+  const twice = new Set<number>();
   const object = image.objects[view.index];
-  if (object === undefined) return words;
+  if (object === undefined) return { noreturn, twice };
   const { relocations, symbols } = object;
-  const isNoreturn = new Map<number, boolean>();
+  const known = new Map<number, Set<number> | null>();
   for (let at = 0; at < relocations.count; at++) {
     const symbol = relocations.symbol[at] as number;
     if (symbol === 0) continue;
-    let answer = isNoreturn.get(symbol);
-    if (answer === undefined) {
-      answer = NORETURN_NAMES.has(symbols.name(symbol));
-      isNoreturn.set(symbol, answer);
+    let words = known.get(symbol);
+    if (words === undefined) {
+      const name = symbols.name(symbol);
+      words = NORETURN_NAMES.has(name) ? noreturn : returnsTwice(name) ? twice : null;
+      known.set(symbol, words);
     }
-    if (answer) words.add(view.vaddrOf(relocations.place[at] as number));
+    words?.add(view.vaddrOf(relocations.place[at] as number));
   }
-  return words;
+  return { noreturn, twice };
 }

@@ -1,8 +1,9 @@
 import type { FunctionBody } from '../value/flow.ts';
 import type { Instruction } from '../x86/instruction.ts';
+import type { CalleeEffects } from './callee-effects.ts';
 import { CODE, type Explorer } from './explorer.ts';
 import { IntList, lastAtMost } from './int-list.ts';
-import type { ObjectCode } from './object-code.ts';
+import { jumpTargetsAt, type ObjectCode } from './object-code.ts';
 import type { ObjectView } from './object-view.ts';
 
 const STARTS_BLOCK = CODE.LEADER | CODE.AFTER_BRANCH;
@@ -82,12 +83,14 @@ export class ExploredBody implements FunctionBody {
   readonly #explorer: Explorer;
   readonly #jumps: ReadonlyMap<number, readonly number[]>;
   readonly #clobbers: (target: number) => number;
+  readonly #effects: CalleeEffects;
 
   constructor(
     explorer: Explorer,
     index: number,
     jumps: ReadonlyMap<number, readonly number[]>,
     clobbers: (target: number) => number,
+    effects: CalleeEffects,
   ) {
     const starts = new IntList(64);
     const ends = new IntList(64);
@@ -99,6 +102,15 @@ export class ExploredBody implements FunctionBody {
     this.#explorer = explorer;
     this.#jumps = jumps;
     this.#clobbers = clobbers;
+    this.#effects = effects;
+  }
+
+  effects(target: number): number {
+    return this.#effects.of(target);
+  }
+
+  effectsOfWord(word: number): number {
+    return this.#effects.ofWord(word);
   }
 
   clobbers(target: number): number {
@@ -127,8 +139,9 @@ export class KnownBody implements FunctionBody {
   readonly ends: Int32Array;
   readonly #code: ObjectCode;
   readonly #view: ObjectView;
+  readonly #effects: CalleeEffects;
 
-  constructor(view: ObjectView, code: ObjectCode, index: number) {
+  constructor(view: ObjectView, code: ObjectCode, index: number, effects: CalleeEffects) {
     const from = code.blockOffsets[index] as number;
     const to = code.blockOffsets[index + 1] as number;
     this.entry = code.starts[index] as number;
@@ -137,6 +150,15 @@ export class KnownBody implements FunctionBody {
     this.ends = code.blockEnds.subarray(from, to);
     this.#code = code;
     this.#view = view;
+    this.#effects = effects;
+  }
+
+  effects(target: number): number {
+    return this.#effects.of(target);
+  }
+
+  effectsOfWord(word: number): number {
+    return this.#effects.ofWord(word);
   }
 
   isEnteredFromOutside(block: number): boolean {
@@ -147,10 +169,7 @@ export class KnownBody implements FunctionBody {
   }
 
   jumpTargets(at: number): Int32Array | null {
-    const { jumpPlaces, jumpOffsets, jumpTargets } = this.#code;
-    const jump = lastAtMost(jumpPlaces, jumpPlaces.length, at);
-    if (jump < 0 || jumpPlaces[jump] !== at) return null;
-    return jumpTargets.subarray(jumpOffsets[jump], jumpOffsets[jump + 1]);
+    return jumpTargetsAt(this.#code, at);
   }
 
   decode(address: number, into: Instruction): number {

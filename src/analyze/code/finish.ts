@@ -14,6 +14,7 @@ export function finishCode(
   jumps: ReadonlyMap<number, readonly number[]>,
   data: DataObjects,
   personalities: readonly Personality[],
+  twice: { readonly starts: Iterable<number>; readonly words: Iterable<number> },
 ): ObjectCode {
   const count = explorer.functionStarts.length;
   const roots = joinParts(explorer, count);
@@ -48,6 +49,8 @@ export function finishCode(
     jumpPlaces: Int32Array.from(places),
     jumpOffsets,
     jumpTargets: Int32Array.from(targets),
+    twice: Int32Array.from(twice.starts).sort(),
+    twiceWords: Int32Array.from(twice.words).sort(),
     data,
     personalities: vaddrs(personalities.filter(({ isIndirect }) => !isIndirect)),
     personalityWords: vaddrs(personalities.filter(({ isIndirect }) => isIndirect)),

@@ -8,6 +8,7 @@ import { FrameList } from './frame-list.ts';
 import { isPart, personalities, type Personality } from './frame-notes.ts';
 import { ORIGIN } from './object-code.ts';
 import type { ObjectView } from './object-view.ts';
+import { returnsTwice } from './twice-names.ts';
 
 /** What tables of the file say of where functions begin. */
 export interface FunctionStarts {
@@ -20,6 +21,8 @@ export interface FunctionStarts {
   readonly personalities: readonly Personality[];
   /** Code addresses that data holds and that are no start: labels, or functions that no table names. */
   readonly dataLabels: readonly number[];
+  /** Functions that return twice by their name. */
+  readonly twice: ReadonlySet<number>;
 }
 
 /** Gathers function starts from symbols, frames, the dynamic section and relocated data. */
@@ -43,6 +46,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
   }
   const frames = new FrameList(ranges, view.high);
 
+  const twice = new Set<number>();
   const { symbols } = object;
   for (let at = 1; at < symbols.count; at++) {
     if (symbols.shndx[at] !== 0 && isFunction(symbols.type[at] as number))
@@ -51,8 +55,10 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
   const local = symbolColumns(elf);
   for (let at = 1; at < local.count; at++) {
     if (local.shndx[at] === 0 || !isFunction(local.type[at] as number)) continue;
+    const name = local.name(at);
     // Compilers name the parts that they split off as if they were functions.
-    if (!/\.cold(\.\d+)?$/.test(local.name(at))) add(local.value[at] as number, ORIGIN.SYMBOL);
+    if (!/\.cold(\.\d+)?$/.test(name)) add(local.value[at] as number, ORIGIN.SYMBOL);
+    if (returnsTwice(name)) twice.add(integer(local.value[at] as number));
   }
 
   add(elf.entry, ORIGIN.ROOT);
@@ -71,7 +77,7 @@ export function functionStarts(image: Image, view: ObjectView): FunctionStarts {
     else dataLabels.push(integer(target));
   }
   const parts = [...frames.starts].filter((start) => !starts.has(start));
-  return { starts, frames, parts, personalities: personalities(elf), dataLabels };
+  return { starts, frames, parts, personalities: personalities(elf), dataLabels, twice };
 }
 
 function isFunction(type: number): boolean {

@@ -1,4 +1,5 @@
 import { integer } from '../../base/integer.ts';
+import { EFFECT } from '../value/effect.ts';
 import type { FlowAnalysis } from '../value/flow.ts';
 import { VALUE } from '../value/value.ts';
 import type { Transfer } from '../value/transfer.ts';
@@ -6,6 +7,7 @@ import { plainLength } from '../x86/plain.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import { AddressRegisters, type KnownRegister, type KnownTarget, SMALL } from './address-registers.ts';
 import { ExploredBody } from './body.ts';
+import { CalleeEffects } from './callee-effects.ts';
 import { ClobberedRegisters } from './clobbered-registers.ts';
 import { CODE, type Explorer } from './explorer.ts';
 import { lastAtMost } from './int-list.ts';
@@ -65,6 +67,7 @@ export class JumpResolver {
   readonly #ins = new Instruction();
   readonly #addresses: AddressRegisters;
   readonly #clobbers: ClobberedRegisters;
+  readonly #effects: CalleeEffects;
   readonly #opened = new Set<number>();
   /** 1 for each place of a frame where an instruction begins, by frame. */
   readonly #boundaries = new Map<number, Uint8Array>();
@@ -88,11 +91,31 @@ export class JumpResolver {
   /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries. */
   readonly #unbounded: (readonly [number, number, number, number, number])[] = [];
 
-  constructor(explorer: Explorer, flow: FlowAnalysis, transfer: Transfer) {
+  /** @param twice Functions that return twice by their name, and words through which they are called. */
+  constructor(
+    explorer: Explorer,
+    flow: FlowAnalysis,
+    transfer: Transfer,
+    twice: { readonly starts: ReadonlySet<number>; readonly words: ReadonlySet<number> },
+  ) {
     this.#explorer = explorer;
     this.#flow = flow;
     this.#transfer = transfer;
     this.#clobbers = new ClobberedRegisters(explorer);
+    this.#effects = new CalleeEffects(explorer.view, {
+      twice: twice.starts,
+      jumpTargets: (at) => this.targets.get(at) ?? null,
+      returns: (target) => {
+        const index = explorer.functionAt(target);
+        return index >= 0 && explorer.returns.at(index) === 1;
+      },
+      framed: (target) => {
+        const frame = explorer.frames.at(target);
+        if (frame < 0 || explorer.frames.starts[frame] !== target) return 0;
+        return (explorer.frames.ends[frame] as number) - target;
+      },
+      outside: (word) => (twice.words.has(word) ? EFFECT.TWICE : EFFECT.NONE),
+    });
     this.#addresses = new AddressRegisters(explorer, this.targets, transfer.callerSaved);
   }
 
@@ -116,7 +139,8 @@ export class JumpResolver {
         this.#checkAssumed();
         if (this.#explorer.hasWork || this.#fresh.size > 0) continue;
         // So may what a called function does to registers.
-        if (this.#clobbers.hasGrown()) this.#seenVersions.clear();
+        const effectsHaveGrown = this.#effects.hasGrown(this.#explorer.runStarts.length);
+        if (this.#clobbers.hasGrown() || effectsHaveGrown) this.#seenVersions.clear();
         const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
         if (grown.length === 0) return;
         for (const index of grown) this.#look(index);
@@ -253,7 +277,12 @@ export class JumpResolver {
   ): number {
     const { view } = this.#explorer;
     const isEntered = (address: number): boolean => this.#isEntered(address);
-    const state = this.#flow.straight(view, entry, at, registers, everywhere, isEntered);
+    const body = {
+      decode: (address: number, into: Instruction): number => view.decode(address, into),
+      effects: (target: number): number => this.#effects.of(target),
+      effectsOfWord: (word: number): number => this.#effects.ofWord(word),
+    };
+    const state = this.#flow.straight(body, entry, at, registers, everywhere, isEntered);
     const ins = this.#ins;
     if (state === null || view.decode(at, ins) === 0) return -1;
     if (ins.hasMemory === 1) return this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8);
@@ -370,7 +399,13 @@ export class JumpResolver {
       for (const at of places) this.#open(index, at);
       return;
     }
-    const body = new ExploredBody(this.#explorer, index, this.targets, (target) => this.#clobbers.of(target));
+    const body = new ExploredBody(
+      this.#explorer,
+      index,
+      this.targets,
+      (target) => this.#clobbers.of(target),
+      this.#effects,
+    );
     const found: { at: number; value: number; stack: number }[] = [];
     this.#flow.run(body, (ins, state) => {
       if (ins.flow !== FLOW.JUMP_INDIRECT || !places.has(ins.address)) return;

@@ -71,6 +71,9 @@ export interface ObjectCode {
   readonly jumpPlaces: Int32Array;
   readonly jumpOffsets: Int32Array;
   readonly jumpTargets: Int32Array;
+  /** vaddrs of functions that return twice by their name, and of words through which such functions are called; ascending. */
+  readonly twice: Int32Array;
+  readonly twiceWords: Int32Array;
   /** All block starts in ascending order, and the function of each: to find who owns an address. */
   readonly ownerStarts: Int32Array;
   readonly ownerEnds: Int32Array;
@@ -101,6 +104,16 @@ export function functionAt(code: ObjectCode, vaddr: number): number {
     if (vaddr < (code.ownerEnds[block] as number)) return code.owners[block] as number;
   }
   return -1;
+}
+
+/** Where the indirect jump at a vaddr goes; null when that is not known. */
+export function jumpTargetsAt(
+  { jumpPlaces, jumpOffsets, jumpTargets }: ObjectCode,
+  at: number,
+): Int32Array | null {
+  const jump = lastAtMost(jumpPlaces, jumpPlaces.length, at);
+  if (jump < 0 || jumpPlaces[jump] !== at) return null;
+  return jumpTargets.subarray(jumpOffsets[jump], jumpOffsets[jump + 1]);
 }
 
 /** So many blocks before an address are looked at. */

@@ -1,13 +1,16 @@
 import { analyzeObject } from '../code/analyze-object.ts';
 import { KnownBody } from '../code/body.ts';
+import { CalleeEffects } from '../code/callee-effects.ts';
 import { lastAtMost } from '../code/int-list.ts';
-import { dataObjectAt, functionAt, type ObjectCode } from '../code/object-code.ts';
+import { dataObjectAt, functionAt, jumpTargetsAt, type ObjectCode, ORIGIN } from '../code/object-code.ts';
 import { ObjectView } from '../code/object-view.ts';
 import type { Image, ImageObject } from '../image/image.ts';
+import { EFFECT } from '../value/effect.ts';
 import { FlowAnalysis } from '../value/flow.ts';
 import { Transfer } from '../value/transfer.ts';
 import { ValuePool } from '../value/value.ts';
 import { type EdgeGate, edgeGatesOf, type Gate, gatesOf, type SiteGate, siteGatesOf } from './gates.ts';
+import { targetOf } from './word-target.ts';
 
 /** One object of a program: what is known of its code, and the numbers that its functions and data objects have in the graph. */
 export interface GraphObject {
@@ -22,6 +25,7 @@ export interface GraphObject {
   readonly firstData: number;
   readonly transfer: Transfer;
   readonly flow: FlowAnalysis;
+  readonly effects: CalleeEffects;
 }
 
 /** How the code of an object is come by, such as from a cache. */
@@ -78,6 +82,7 @@ export class ProgramGraph {
         firstData: this.#dataCount,
         transfer,
         flow: new FlowAnalysis(transfer),
+        effects: this.#effectsOf(index, view, code),
       };
       this.#nodeCount += code.starts.length;
       this.#dataCount += code.data.starts.length;
@@ -87,6 +92,28 @@ export class ProgramGraph {
     this.#firstNodes = Int32Array.from(this.objects, ({ firstNode }) => firstNode);
     this.#firstData = Int32Array.from(this.objects, ({ firstData }) => firstData);
     return added;
+  }
+
+  #effectsOf(index: number, view: ObjectView, code: ObjectCode): CalleeEffects {
+    const words = new Set(code.twiceWords);
+    return new CalleeEffects(view, {
+      twice: new Set(code.twice),
+      jumpTargets: (at) => jumpTargetsAt(code, at),
+      returns: (target) => code.returns[functionAt(code, target)] === 1,
+      framed: (target) => {
+        const at = lastAtMost(code.starts, code.starts.length, target);
+        const last = at < 0 ? -1 : (code.blockOffsets[at + 1] as number) - 1;
+        const isFramed = code.starts[at] === target && ((code.origins[at] as number) & ORIGIN.FRAME) !== 0;
+        return isFramed && last >= 0 ? (code.blockEnds[last] as number) - target : 0;
+      },
+      outside: (word) => {
+        const target = targetOf(this.objects[index] as GraphObject, word + view.base);
+        const callee = target === 0 ? undefined : this.objects[this.image.objectAt(target)];
+        const effects = callee?.effects.of(target - callee.base) ?? EFFECT.NONE;
+        const isNamed = words.has(word) && (effects & EFFECT.TWICE) === 0;
+        return isNamed ? effects | EFFECT.TWICE | EFFECT.LATER : effects;
+      },
+    });
   }
 
   /** The object of a node. */
@@ -126,7 +153,7 @@ export class ProgramGraph {
   /** The code of a node in blocks. */
   bodyOf(node: number): KnownBody {
     const object = this.objectOf(node);
-    return new KnownBody(object.view, object.code, node - object.firstNode);
+    return new KnownBody(object.view, object.code, node - object.firstNode, object.effects);
   }
 }
 

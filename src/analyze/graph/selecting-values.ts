@@ -4,9 +4,10 @@ import type { ArgumentValues } from '../../profile/model.ts';
 import type { ArgumentQuery } from './argument-query.ts';
 import type { CallSite } from './sites.ts';
 
-/** Registers of the arguments; source: syscall(2). int 0x80 and sysenter have those of i386. */
+/** Registers of the arguments; source: syscall(2). int 0x80 and sysenter have those of i386, x32 those of x86-64. */
 const REGISTERS: Readonly<Partial<Record<Arch, readonly number[]>>> = {
   x86_64: [7, 6, 2, 10, 8, 9],
+  x32: [7, 6, 2, 10, 8, 9],
   i386: [3, 1, 2, 6, 7, 5],
 };
 

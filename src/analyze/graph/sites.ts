@@ -1,4 +1,4 @@
-import type { Arch } from '../../abi/arch.ts';
+import { type Arch, X32_SYSCALL_BIT } from '../../abi/arch.ts';
 import { FACT } from '../code/object-code.ts';
 import type { ArgumentQuery, CallPlace, UnknownValue } from './argument-query.ts';
 import type { CallValues } from './call-values.ts';
@@ -12,7 +12,7 @@ export interface CallSite {
   readonly node: number;
   readonly address: number;
   readonly arch: Arch;
-  /** Numbers that it may pass, with the calls through which each came; see PossibleValues. */
+  /** Numbers that it may pass, for x32 without bit 30, with the calls through which each came; see PossibleValues. */
   readonly numbers: ReadonlyMap<number, readonly CallPlace[]>;
   /** Where the number is not known. */
   readonly unknown: readonly UnknownValue[];
@@ -45,17 +45,41 @@ export function callSites(
           gate.nodes.has(node) && [...found.numbers.keys()].every((number) => gate.numbers.has(number)),
       );
       if (isHeldBack) continue;
-      const arch: Arch = kind === FACT.SYSCALL ? 'x86_64' : 'i386';
       const numbers = new Map([...found.numbers].map(([number, way]) => [low32(number), way]));
       const unknown = found.unknown.filter((place) => {
         const known = indirect.of({ node, address }, place);
         for (const [number, way] of known ?? []) if (!numbers.has(number)) numbers.set(low32(number), way);
         return known === null;
       });
-      sites.push({ node, address, arch, numbers, unknown });
+      if (kind !== FACT.SYSCALL) sites.push({ node, address, arch: 'i386', numbers, unknown });
+      else sites.push(...sitesByArch(node, address, numbers, unknown));
     }
   }
   return sites;
+}
+
+/** The kernel takes a number with bit 30 for one of x32, unless it is negative: then the site is one of both. */
+function sitesByArch(
+  node: number,
+  address: number,
+  numbers: CallSite['numbers'],
+  unknown: CallSite['unknown'],
+): CallSite[] {
+  const all = [...numbers];
+  const own = all.filter(([number]) => !isX32(number));
+  const others = all.filter(([number]) => isX32(number));
+  const sites: CallSite[] = [];
+  if (others.length === 0 || own.length > 0 || unknown.length > 0)
+    sites.push({ node, address, arch: 'x86_64', numbers: new Map(own), unknown });
+  if (others.length > 0) {
+    const bare = others.map(([number, way]) => [number - X32_SYSCALL_BIT, way] as const);
+    sites.push({ node, address, arch: 'x32', numbers: new Map(bare), unknown: [] });
+  }
+  return sites;
+}
+
+function isX32(number: number): boolean {
+  return number >= X32_SYSCALL_BIT && number < 2 * X32_SYSCALL_BIT;
 }
 
 /** Gates of system calls that nothing reached opens. */

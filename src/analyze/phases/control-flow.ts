@@ -1,4 +1,5 @@
 import { FLOW, Instruction } from '../x86/instruction.ts';
+import { EFFECT, effectsOfCall } from '../value/effect.ts';
 import type { FunctionBody } from '../value/flow.ts';
 
 /** The blocks of one function and how control goes from one to the next. */
@@ -8,6 +9,7 @@ export class ControlFlow {
   readonly successors: readonly (readonly number[])[];
   /** Blocks by which the function is left: it returns, or jumps into another function. */
   readonly leaves: ReadonlySet<number>;
+  #comebacks: readonly (readonly [number, number])[] | null = null;
   #headers: ReadonlyMap<number, ReadonlySet<number>> | null = null;
 
   constructor(body: FunctionBody) {
@@ -49,6 +51,11 @@ export class ControlFlow {
     }
     this.successors = successors;
     this.leaves = leaves;
+  }
+
+  /** Where control may come to at any later time by a jump back into a call that returns twice: vaddrs behind such calls, and their blocks. */
+  get comebacks(): readonly (readonly [vaddr: number, block: number])[] {
+    return (this.#comebacks ??= comebacksOf(this.body));
   }
 
   /** The block that begins at a vaddr, -1 for none. */
@@ -102,6 +109,21 @@ export class ControlFlow {
     }
     return best;
   }
+}
+
+function comebacksOf(body: FunctionBody): [number, number][] {
+  const ins = new Instruction();
+  const found: [number, number][] = [];
+  for (let block = 0; block < body.count; block++) {
+    const end = body.ends[block] as number;
+    for (let address = body.starts[block] as number; address < end;) {
+      const length = body.decode(address, ins);
+      if (length === 0) break;
+      address += length;
+      if ((effectsOfCall(body, ins) & EFFECT.LATER) !== 0) found.push([address, block]);
+    }
+  }
+  return found;
 }
 
 /** Source: the textbook algorithms, dominators by iteration over the reverse postorder (Cooper, Harvey, Kennedy 2001). */

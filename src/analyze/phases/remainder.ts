@@ -42,9 +42,15 @@ export function remainderOf(
       const block = flow.blockOf(address - base);
       if (block < 0) return null;
       rest.tails.push([how === 'after' ? address + 1 : address, base + (flow.body.ends[block] as number)]);
-      const blocks = flow.after(block);
+      const begun = [block];
+      // Until the function has returned, it may be jumped back into.
+      for (const [behind, holder] of flow.comebacks) {
+        rest.tails.push([base + behind, base + (flow.body.ends[holder] as number)]);
+        begun.push(holder);
+      }
+      const blocks = new Set(begun.flatMap((each) => [...flow.after(each)]));
       for (const each of blocks) rest.blocks.add(each);
-      if (!flow.leaves.has(block) && ![...blocks].some((each) => flow.leaves.has(each))) continue;
+      if (![...begun, ...blocks].some((each) => flow.leaves.has(each))) continue;
     }
     if (code.returns[node - firstNode] === 0 || returning.has(node)) continue;
     returning.add(node);

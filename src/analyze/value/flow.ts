@@ -1,5 +1,6 @@
 import { FLOW, Instruction } from '../x86/instruction.ts';
 import { decideBranch, decideOne } from './condition.ts';
+import { EFFECT, effectsOfCall } from './effect.ts';
 import { COMPARE, entryState, joinState, STATE, STATE_SIZE, unknownState } from './state.ts';
 import { Transfer } from './transfer.ts';
 import { TOP, VALUE, type ValuePool } from './value.ts';
@@ -22,6 +23,10 @@ export interface FunctionBody {
    * compilers keep values in other registers across calls of functions in the same unit. -1 for unknown.
    */
   clobbers?(target: number): number;
+  /** What a call of the function at an address does beyond the calling convention: EFFECT bits. */
+  effects?(target: number): number;
+  /** The same of what is called through the word at an address, which the loader fills. */
+  effectsOfWord?(word: number): number;
   /** Fills in the instruction at an address; its length is 0 where there is none. */
   decode(address: number, into: Instruction): number;
 }
@@ -110,7 +115,7 @@ export class FlowAnalysis {
    * `holdEverywhere`. `isEntered` says where control may come from elsewhere: there nothing else is known again.
    */
   straight(
-    body: Pick<FunctionBody, 'decode'>,
+    body: Pick<FunctionBody, 'decode' | 'effects' | 'effectsOfWord'>,
     start: number,
     end: number,
     registers: readonly (readonly [number, number])[],
@@ -135,7 +140,7 @@ export class FlowAnalysis {
       else if (ins.flow === FLOW.BRANCH) {
         if (ins.condition >= 0) this.#refine(state, ins.condition ^ 1);
       } else if (ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT)
-        this.#transfer.applyCall(state, -1);
+        this.#transfer.applyCall(state, -1, this.#effects(body, ins, state));
       else if (ins.flow === FLOW.SYSCALL || ins.flow === FLOW.SYSENTER || ins.flow === FLOW.INTERRUPT)
         this.#transfer.applySyscall(state);
       else forget(everywhere);
@@ -243,10 +248,14 @@ export class FlowAnalysis {
         case FLOW.TRAP:
           return;
         case FLOW.CALL:
-          this.#transfer.applyCall(state, body.clobbers?.(ins.target) ?? -1);
+          this.#transfer.applyCall(
+            state,
+            body.clobbers?.(ins.target) ?? -1,
+            body.effects?.(ins.target) ?? EFFECT.NONE,
+          );
           break;
         case FLOW.CALL_INDIRECT:
-          this.#transfer.applyCall(state, -1);
+          this.#transfer.applyCall(state, -1, this.#effects(body, ins, state));
           break;
         case FLOW.SYSCALL:
         case FLOW.SYSENTER:
@@ -259,6 +268,24 @@ export class FlowAnalysis {
       if (isOpen) unknownState(state);
     }
     if (!isOpen) this.#goTo(end, state);
+  }
+
+  /** What a call does beyond the convention, where it is known whom it calls. */
+  #effects(
+    body: Pick<FunctionBody, 'effects' | 'effectsOfWord'>,
+    ins: Instruction,
+    state: Int32Array,
+  ): number {
+    if (ins.flow === FLOW.CALL || ins.ripTarget >= 0) return effectsOfCall(body, ins);
+    if (body.effects === undefined || body.effectsOfWord === undefined) return EFFECT.NONE;
+    let effects: number = EFFECT.NONE;
+    for (const member of this.#pool.members(this.#transfer.callee(ins, state))) {
+      const kind = this.#pool.kind(member);
+      const payload = this.#pool.payload(member);
+      if (kind === VALUE.WORD) effects |= body.effectsOfWord(payload);
+      else if (kind === VALUE.ADDRESS || kind === VALUE.CONST) effects |= body.effects(payload);
+    }
+    return effects;
   }
 
   #goTo(address: number, state: Int32Array): void {

@@ -1,4 +1,5 @@
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import { EFFECT, effectsOfCall } from './effect.ts';
 import type { FunctionBody } from './flow.ts';
 import { Frames, NO_FRAME } from './frames.ts';
 
@@ -73,6 +74,9 @@ export class TaintFlow {
   /** What a landing pad may find. */
   #padRegisters = 0;
   #padSlots = 0;
+  /** Slots that hold one at any time, and calls that return twice: then a slot may hold what is put there later on. */
+  #everSlots = 0;
+  readonly #twice = new Set<number>();
 
   /** @param callerSaved registers that a called function may change, one bit each. */
   constructor(callerSaved: number) {
@@ -109,6 +113,8 @@ export class TaintFlow {
     this.#offsets.length = 0;
     this.#padRegisters = 0;
     this.#padSlots = 0;
+    this.#everSlots = 0;
+    this.#twice.clear();
     this.#states = new Int32Array(body.count * 3);
     this.#isReached = new Uint8Array(body.count);
     this.#work = [];
@@ -118,15 +124,45 @@ export class TaintFlow {
     this.#enter(this.#blockAt(body.entry));
     this.#registers = 0;
     for (let block = 0; block < body.count; block++) if (body.isEnteredFromOutside(block)) this.#enter(block);
+    this.#settle();
+    for (let ever = 0; ever !== this.#everSlots && !this.#isKept;) {
+      ever = this.#everSlots;
+      this.#work.push(...this.#blocksWithTwice(body));
+      this.#settle();
+    }
+    return this.#isKept
+      ? KEEPS
+      : { isKept: false, handed: this.#handed, stacked: this.#stacked, through: this.#through };
+  }
+
+  #settle(): void {
     for (let block = this.#work.pop(); block !== undefined && !this.#isKept; block = this.#work.pop()) {
       this.#registers = this.#states[block * 3] as number;
       this.#vectors = this.#states[block * 3 + 1] as number;
       this.#slots = this.#states[block * 3 + 2] as number;
       this.#passThrough(block);
     }
-    return this.#isKept
-      ? KEEPS
-      : { isKept: false, handed: this.#handed, stacked: this.#stacked, through: this.#through };
+  }
+
+  /** Reached blocks with calls that return twice, which are noted. */
+  #blocksWithTwice(body: FunctionBody): number[] {
+    const ins = this.#ins;
+    const blocks: number[] = [];
+    for (let block = 0; block < body.count; block++) {
+      if (this.#isReached[block] === 0) continue;
+      let isTwice = false;
+      const end = body.ends[block] as number;
+      for (let address = body.starts[block] as number; address < end;) {
+        const length = body.decode(address, ins);
+        if (length === 0) break;
+        address += length;
+        if ((effectsOfCall(body, ins) & EFFECT.TWICE) === 0) continue;
+        this.#twice.add(ins.address);
+        isTwice = true;
+      }
+      if (isTwice) blocks.push(block);
+    }
+    return blocks;
   }
 
   #enter(block: number): void {
@@ -180,6 +216,7 @@ export class TaintFlow {
           this.#meetPads();
           this.#registers &= ~this.#callerSaved;
           this.#vectors = 0;
+          if (this.#twice.has(ins.address)) this.#slots |= this.#everSlots;
           break;
         case FLOW.RETURN:
           if ((this.#registers & ((1 << RAX) | (1 << RDX))) !== 0 || (this.#vectors & 3) !== 0)
@@ -382,6 +419,7 @@ export class TaintFlow {
       if (slot >= SLOT_LIMIT) this.#isKept = true;
     }
     this.#slots |= 1 << slot;
+    this.#everSlots |= 1 << slot;
   }
 
   #slotHas(offset: number, size: number): boolean {

@@ -10,6 +10,7 @@ import {
   truncate,
 } from './arithmetic.ts';
 import { decideBranch } from './condition.ts';
+import { EFFECT } from './effect.ts';
 import { COMPARE, low, STATE, StackSlots } from './state.ts';
 import { TOP, VALUE, type ValuePool } from './value.ts';
 
@@ -38,6 +39,9 @@ const R11 = 11;
 
 /** What a System V function may change: rax, rcx, rdx, rsi, rdi, r8 to r11. */
 const CALLER_SAVED = 0x0fc7;
+/** clone, vfork, clone3. */
+const SHARE_STACK: ReadonlySet<number> = new Set([56, 58, 435]);
+
 /** Go's ABIInternal saves none but the stack and frame pointers. */
 const GO_CALLER_SAVED = 0xffff & ~((1 << RSP) | (1 << RBP));
 
@@ -132,27 +136,49 @@ export class Transfer {
     }
   }
 
-  /** What a call leaves of a state once it has returned; `clobbers` is what the callee may change, -1 for what the convention says. */
-  applyCall(state: Int32Array, clobbers: number): void {
-    const lost = clobbers < 0 ? this.callerSaved : clobbers & this.callerSaved;
+  /**
+   * What a call leaves of a state once it has returned; `clobbers` is what the callee may change, -1 for what the convention says, `effects`
+   * what it does beyond that.
+   */
+  applyCall(state: Int32Array, clobbers: number, effects: number): void {
+    const isTwice = (effects & EFFECT.TWICE) !== 0;
+    const against = effects & 0xffff;
+    const lost = (clobbers < 0 || isTwice ? this.callerSaved : clobbers & this.callerSaved) | against;
+    const seen = this.callerSaved | against;
     for (let register = 0; register < 16; register++) {
-      if (((this.callerSaved >>> register) & 1) === 0) continue;
+      if (((seen >>> register) & 1) === 0) continue;
       if (this.pool.kind(state[register] as number) === VALUE.FRAME) state[STATE.ESCAPED] = 1;
       if (((lost >>> register) & 1) === 1) this.#setRegister(state, register, TOP);
     }
     this.#clearFlags(state);
     this.#forgetMemory(state);
-    if (state[STATE.ESCAPED] === 1) this.slots.forgetAll(state);
+    // Between the first return and the second one the function may have written any slot.
+    if (state[STATE.ESCAPED] === 1 || isTwice) this.slots.forgetAll(state);
+  }
+
+  /** Whom an indirect call goes to. */
+  callee(ins: Instruction, state: Int32Array): number {
+    if (ins.sourceKind === OPERAND.REGISTER) return this.#register(state, ins.sourceRegister);
+    return ins.hasMemory === 1 ? this.load(state, this.addressOf(ins, state), 8) : TOP;
   }
 
   /** What a system call leaves of a state. */
   applySyscall(state: Int32Array): void {
+    const sharesStack = this.#sharesStack(state);
     this.#setRegister(state, RAX, TOP);
     this.#setRegister(state, RCX, TOP);
     this.#setRegister(state, R11, TOP);
     this.#clearFlags(state);
     this.#forgetMemory(state);
-    if (state[STATE.ESCAPED] === 1) this.slots.forgetAll(state);
+    if (state[STATE.ESCAPED] === 1 || sharesStack) this.slots.forgetAll(state);
+  }
+
+  /** Whether a system call is one that gives a child the same stack: it writes to slots before the parent goes on. */
+  #sharesStack(state: Int32Array): boolean {
+    return this.pool.members(state[RAX] as number).some((member) => {
+      const number = this.pool.payload(member);
+      return this.pool.kind(member) === VALUE.CONST && SHARE_STACK.has(number);
+    });
   }
 
   /** Value of the source operand, of the instruction's size. */
