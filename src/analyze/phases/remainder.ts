@@ -2,6 +2,7 @@ import { FACT } from '../code/object-code.ts';
 import type { ProgramGraph } from '../graph/program-graph.ts';
 import { HOW, type Part, type Reach, TAKEN } from '../graph/reach.ts';
 import { ControlFlow } from './control-flow.ts';
+import { ForkedRoutines } from './forked.ts';
 
 /** Where a phase begins: before the instruction at an address, in a function. */
 export interface PhasePlace {
@@ -19,7 +20,9 @@ export interface Remainder {
 /**
  * The rest of the function at a place, and of all functions to which it may return.
  *
- * Null where somebody unknown may have called one of them: then there is no telling what comes after it.
+ * Null where somebody unknown may have called one of them: then there is no telling what comes after it. A function that never returns
+ * must run in the thread that main runs in, or in a process forked for it: beside another thread, coroutine or handler that comes to
+ * it, main may still be in set-up.
  */
 export function remainderOf(
   graph: ProgramGraph,
@@ -36,6 +39,7 @@ export function remainderOf(
     const { node, address, how } = next;
     const flow = flows.of(node);
     const { base, code, firstNode } = graph.objectOf(node);
+    let isLeft = code.returns[node - firstNode] !== 0;
     if (how !== 'return') {
       const rest = parts.get(node) ?? { blocks: new Set(), tails: [] };
       parts.set(node, rest);
@@ -44,9 +48,13 @@ export function remainderOf(
       rest.tails.push([how === 'after' ? address + 1 : address, base + (flow.body.ends[block] as number)]);
       const blocks = flow.after(block);
       for (const each of blocks) rest.blocks.add(each);
-      if (!flow.leaves.has(block) && ![...blocks].some((each) => flow.leaves.has(each))) continue;
+      isLeft &&= flow.leaves.has(block) || [...blocks].some((each) => flow.leaves.has(each));
     }
-    if (code.returns[node - firstNode] === 0 || returning.has(node)) continue;
+    if (!isLeft) {
+      if (!isAlone(graph, reach, node, main, flows)) return null;
+      continue;
+    }
+    if (returning.has(node)) continue;
     returning.add(node);
     if (node === main) {
       endsMain = true;
@@ -67,6 +75,26 @@ export function remainderOf(
       admits: (address) => isInRest(graph, flows, node, rest, address),
     })),
   };
+}
+
+/**
+ * Whether all that waits for a function to return is on the one stack of a process on which main, or a child forked for it, runs: then nothing
+ * but the function goes on.
+ */
+function isAlone(graph: ProgramGraph, reach: Reach, first: number, main: number, flows: FlowCache): boolean {
+  const program = graph.objects[0];
+  const entry = program === undefined ? -1 : graph.nodeAt(program.base + program.image.file.elf.entry);
+  const forked = flows.forked(reach);
+  const seen = new Set([first]);
+  for (const node of seen) {
+    if (node === main || node === entry) continue;
+    const taken = reach.taken[node] as number;
+    if (reach.how[node] === HOW.NOT || (taken !== 0 && !forked.isCalledInChildren(node))) return false;
+    reach.forEachCall(node, (caller, at) => {
+      if (!forked.isInChild(caller, at)) seen.add(caller);
+    });
+  }
+  return true;
 }
 
 /** Where a function goes on: from an instruction or after it, or it returns. */
@@ -99,10 +127,11 @@ function isJump(graph: ProgramGraph, node: number, address: number): boolean {
   return false;
 }
 
-/** Control flow of functions, made when first asked for. */
+/** Control flow of functions, and which are forked, made when first asked for. */
 export class FlowCache {
   readonly #graph: ProgramGraph;
   readonly #flows = new Map<number, ControlFlow>();
+  readonly #forked = new Map<Reach, ForkedRoutines>();
 
   constructor(graph: ProgramGraph) {
     this.#graph = graph;
@@ -115,5 +144,15 @@ export class FlowCache {
       this.#flows.set(node, flow);
     }
     return flow;
+  }
+
+  /** What is known of children that code of a reach forks. */
+  forked(reach: Reach): ForkedRoutines {
+    let forked = this.#forked.get(reach);
+    if (forked === undefined) {
+      forked = new ForkedRoutines(this.#graph, reach);
+      this.#forked.set(reach, forked);
+    }
+    return forked;
   }
 }
