@@ -181,6 +181,36 @@ const TRAITS: readonly Trait[] = [
     main: 'A',
   },
   {
+    name: 'one that is copied byte by byte is',
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; volatile int n = sizeof kept;
+        char *from = (char *)&local, *to = (char *)&kept; for (int i = 0; i < n; i++) to[i] = from[i]; B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  },
+  {
+    name: 'so is one that is copied in halves',
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; volatile int n = 2;
+        int *from = (int *)&local, *to = (int *)&kept; for (int i = 0; i < n; i++) to[i] = from[i]; B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  },
+  ...['movsq', 'rep movsb', 'lodsq; stosq'].map((copy) => ({
+    name: `and one that is copied by ${copy}`,
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; void *from = &local, *to = &kept; long n = sizeof kept;
+        __asm__ volatile("${copy}" : "+S"(from), "+D"(to), "+c"(n) : : "rax", "memory"); B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  })),
+  {
     name: 'one that a function returns is',
     source: `NOINLINE void later(void) { A; } typedef void (*handler)(void);
       NOINLINE handler choose(void) { return later; }

@@ -329,8 +329,7 @@ export class TaintFlow {
       case OP.MOVZX:
       case OP.MOVSX:
       case OP.MOVSXD:
-        // A table of numbers is no table of pointers.
-        this.#put(ins, ins.sourceKind === OPERAND.REGISTER && this.#has(ins.sourceRegister));
+        this.#put(ins, this.#source(ins));
         return;
       case OP.LEA:
         this.#put(ins, this.#isAddressTainted(ins) || this.#sources.places.has(ins.address));
@@ -360,11 +359,10 @@ export class TaintFlow {
         this.#exchange(ins);
         return;
       case OP.MOVS:
-        if (this.#has(RSI) || (this.#slots !== 0 && this.#frames?.operands.has(ins.address) === true))
-          this.#isKept = true;
+        if (this.#has(RSI) || (this.#slots !== 0 && this.#mayReadSlot(ins))) this.#isKept = true;
         return;
       case OP.LODS:
-        this.#set(RAX, this.#has(RSI));
+        this.#set(RAX, this.#has(RSI) || (this.#slots !== 0 && this.#mayReadSlot(ins)));
         return;
       case OP.STOS:
         if (this.#has(RAX)) this.#isKept = true;
@@ -402,10 +400,16 @@ export class TaintFlow {
   #load(ins: Instruction): boolean {
     const offset = this.#frames?.operands.get(ins.address);
     if (offset !== undefined) return this.#slotHas(offset, ins.size);
-    // Through an address of the frame that was stored somewhere the own slots are read.
+    // Through an address of the frame that was stored somewhere the own slots are read. What is read may be a piece of an address, which a
+    // loop copies byte by byte.
     const lowest = this.#slots === 0 ? undefined : this.#frames?.escaped.get(ins.address);
-    if (lowest !== undefined && ins.size >= 8 && this.#mayBeSlot(lowest)) return true;
-    return ins.size >= 8 && this.#sources.address === undefined && this.#isAddressTainted(ins);
+    if (lowest !== undefined && this.#mayBeSlot(lowest)) return true;
+    return this.#sources.address === undefined && this.#isAddressTainted(ins);
+  }
+
+  /** Whether a string operation reads the frame. */
+  #mayReadSlot({ address }: Instruction): boolean {
+    return this.#frames?.operands.has(address) === true || this.#frames?.escaped.has(address) === true;
   }
 
   #mayBeSlot(lowest: number): boolean {
