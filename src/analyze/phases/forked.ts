@@ -10,6 +10,9 @@ import { StoredRoutines } from './stored-routines.ts';
 /** Names of the function that makes a process with memory of its own. */
 const FORKS = ['fork', '__fork', '__libc_fork', '_Fork'];
 
+/** Names of the function to whose call longjmp goes back. */
+const MARKS = ['setjmp', '_setjmp', '__sigsetjmp', 'sigsetjmp', 'getcontext'];
+
 /** Places that values are followed to, at most. */
 const LIMIT = 200;
 
@@ -35,7 +38,10 @@ export class ForkedRoutines {
   readonly #known = new Map<number, boolean>();
   /** By function: its instructions that not only children come to. */
   readonly #outside = new Map<number, ReadonlySet<number>>();
+  /** By routine: functions that call it in children. */
+  readonly #callers = new Map<number, Set<number>>();
   #forks: ReadonlySet<number> | null = null;
+  #marks: ReadonlyMap<number, readonly number[]> | null = null;
 
   constructor(graph: ProgramGraph, reach: Reach) {
     this.#graph = graph;
@@ -53,6 +59,22 @@ export class ForkedRoutines {
     return isForked;
   }
 
+  /** The functions that do, where it is true. */
+  callersOf(node: number): ReadonlySet<number> {
+    return this.#callers.get(node) ?? new Set();
+  }
+
+  /** Addresses of the calls of setjmp in a node. */
+  marksIn(node: number): readonly number[] {
+    if (this.#marks === null) {
+      const marks = new Map<number, number[]>();
+      for (const mark of this.#namedNodes(MARKS))
+        this.#reach.forEachCall(mark, (caller, at) => marks.set(caller, [...(marks.get(caller) ?? []), at]));
+      this.#marks = marks;
+    }
+    return this.#marks.get(node) ?? [];
+  }
+
   /** Whether a process comes to the instruction at an address of a node only as a child that the node has forked. */
   isInChild(node: number, address: number): boolean {
     const { base } = this.#graph.objectOf(node);
@@ -64,6 +86,8 @@ export class ForkedRoutines {
     const open: ValueStart[] = [];
     for (const [node, places] of this.#reach.takers.of(routine)) open.push({ node, registers: 0, places });
     const seen = new Set<string>();
+    const callers = new Set<number>();
+    this.#callers.set(routine, callers);
     const stored = new StoredRoutines(this.#graph, this.#reach, this.#escape);
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const { node, registers, places, isInChild = false } = next;
@@ -78,6 +102,7 @@ export class ForkedRoutines {
       if (isKept) return false;
       const isChild = (vaddr: number): boolean => isInChild || this.isInChild(node, vaddr + object.base);
       if (![...through].every(isChild)) return false;
+      if (through.size > 0) callers.add(node);
       for (const vaddr of stacked)
         if (!through.has(vaddr) && this.#escape.readsStack(this.#escape.calleeAt(node, vaddr))) return false;
       for (const [vaddr, mask] of handed) {
@@ -115,15 +140,19 @@ export class ForkedRoutines {
     return outside;
   }
 
-  /** The functions, and stubs of linkage tables that lead to them. */
   #forkNodes(): ReadonlySet<number> {
-    if (this.#forks !== null) return this.#forks;
+    this.#forks ??= this.#namedNodes(FORKS);
+    return this.#forks;
+  }
+
+  /** Functions of some names, and stubs of linkage tables that lead to them. */
+  #namedNodes(names: readonly string[]): Set<number> {
     const { image, objects } = this.#graph;
     const found = new Set<number>();
-    for (const name of FORKS) {
+    for (const name of names) {
       for (const { address } of image.lookup(name)) found.add(this.#graph.nodeAt(address));
       // Static programs have no names but those of `.symtab`.
-      const own = objects.length === 1 ? image.addressOf(0, name) : null;
+      const own = objects.length <= 2 ? image.addressOf(0, name) : null;
       if (own !== null) found.add(this.#graph.nodeAt(own));
     }
     found.delete(-1);
@@ -136,7 +165,6 @@ export class ForkedRoutines {
         if (isStub) found.add(caller);
       });
     }
-    this.#forks = found;
     return found;
   }
 }

@@ -22,7 +22,7 @@ export interface Remainder {
  *
  * Null where somebody unknown may have called one of them: then there is no telling what comes after it. A function that never returns
  * must run in the thread that main runs in, or in a process forked for it: beside another thread, coroutine or handler that comes to
- * it, main may still be in set-up.
+ * it, main may still be in set-up. Exceptions and longjmp lead to all functions that wait for another one.
  */
 export function remainderOf(
   graph: ProgramGraph,
@@ -35,12 +35,16 @@ export function remainderOf(
   const returning = new Set<number>();
   let endsMain = false;
   const open: Step[] = [{ node: place.node, address: place.address, how: 'from' }];
+  const resume = (node: number): void => {
+    if (!parts.has(node)) open.push(...resumptions(graph, reach, node, flows));
+  };
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, address, how } = next;
     const flow = flows.of(node);
     const { base, code, firstNode } = graph.objectOf(node);
     let isLeft = code.returns[node - firstNode] !== 0;
     if (how !== 'return') {
+      resume(node);
       const rest = parts.get(node) ?? { blocks: new Set(), tails: [] };
       parts.set(node, rest);
       const block = flow.blockOf(address - base);
@@ -51,7 +55,9 @@ export function remainderOf(
       isLeft &&= flow.leaves.has(block) || [...blocks].some((each) => flow.leaves.has(each));
     }
     if (!isLeft) {
-      if (!isAlone(graph, reach, node, main, flows)) return null;
+      const waiting = framesBelow(graph, reach, node, main, flows);
+      if (waiting === null) return null;
+      for (const frame of waiting) resume(frame);
       continue;
     }
     if (returning.has(node)) continue;
@@ -78,23 +84,53 @@ export function remainderOf(
 }
 
 /**
- * Whether all that waits for a function to return is on the one stack of a process on which main, or a child forked for it, runs: then nothing
- * but the function goes on.
+ * The functions that may wait for one to return, if they are on the one stack of a process on which main, or a child forked for it, runs; null
+ * if others may go on beside them.
  */
-function isAlone(graph: ProgramGraph, reach: Reach, first: number, main: number, flows: FlowCache): boolean {
+function framesBelow(
+  graph: ProgramGraph,
+  reach: Reach,
+  first: number,
+  main: number,
+  flows: FlowCache,
+): ReadonlySet<number> | null {
   const program = graph.objects[0];
   const entry = program === undefined ? -1 : graph.nodeAt(program.base + program.image.file.elf.entry);
   const forked = flows.forked(reach);
-  const seen = new Set([first]);
-  for (const node of seen) {
-    if (node === main || node === entry) continue;
+  const isFirst = (node: number): boolean => node === main || node === entry;
+  const alone = new Set([first]);
+  // Below a fork it does not matter who else runs.
+  const below = new Set<number>();
+  for (const node of alone) {
+    if (isFirst(node)) continue;
     const taken = reach.taken[node] as number;
-    if (reach.how[node] === HOW.NOT || (taken !== 0 && !forked.isCalledInChildren(node))) return false;
+    if (reach.how[node] === HOW.NOT || (taken !== 0 && !forked.isCalledInChildren(node))) return null;
+    for (const caller of taken === 0 ? [] : forked.callersOf(node)) below.add(caller);
     reach.forEachCall(node, (caller, at) => {
-      if (!forked.isInChild(caller, at)) seen.add(caller);
+      (forked.isInChild(caller, at) ? below : alone).add(caller);
     });
   }
-  return true;
+  for (const node of below) {
+    if (isFirst(node)) continue;
+    // Whoever called it through a pointer is not known.
+    if (reach.taken[node] !== 0) return null;
+    reach.forEachCall(node, (caller) => below.add(caller));
+  }
+  for (const node of alone) below.add(node);
+  return below;
+}
+
+/** Where a function may go on while it waits for another one: at its landing pads, and after calls of setjmp. */
+function resumptions(graph: ProgramGraph, reach: Reach, node: number, flows: FlowCache): Step[] {
+  const { base } = graph.objectOf(node);
+  const { body } = flows.of(node);
+  const steps: Step[] = [];
+  for (let block = 0; block < body.count; block++) {
+    if (body.isEnteredFromOutside(block))
+      steps.push({ node, address: base + (body.starts[block] as number), how: 'from' });
+  }
+  for (const address of flows.forked(reach).marksIn(node)) steps.push({ node, address, how: 'after' });
+  return steps;
 }
 
 /** Where a function goes on: from an instruction or after it, or it returns. */
