@@ -248,6 +248,14 @@ const TRAITS: readonly Trait[] = [
     main: 'B',
   },
   {
+    name: 'and what stands behind a call of setjmp before the loop, where the function with the loop never returns',
+    source: `jmp_buf env;
+      NOINLINE void serve(void) { A; for (;;) { if (await()) B; if (input) longjmp(env, 1); } }
+      int main(void) { C; if (setjmp(env)) D; E; serve(); }`,
+    whole: 'A B C D E',
+    main: 'A B D E',
+  },
+  {
     name: 'the loop of a worker that a process of its own enters through a pointer is the main phase',
     source: `NOINLINE __attribute__((noreturn)) void worker(void) { A; for (;;) { await(); B; } }
       NOINLINE void spawn(void (*what)(void)) { if (fork() == 0) what(); }
@@ -372,6 +380,21 @@ describe('phases by reading code', () => {
       });
     }
   }
+
+  it('have in the main one what a handler of exceptions does that waits for the loop', () => {
+    const text = `${PRELUDE}
+      NOINLINE void serve(void) { A; for (;;) { await(); B; if (input) throw 1; } }
+      int main(void) { C; try { serve(); } catch (int) { D; } return 0; }`;
+    const path = workshop.compile('throws', text, ['-O2', '-w'], 'g++');
+    const { program } = analyzeProgram(path, {
+      phases: { kind: 'waits', numbers: [syscallNumber('x86_64', 'poll') ?? -1], stacks: [] },
+      details: false,
+      source,
+    });
+    const inMain = program.calls.filter((call) => call.phases.includes(1)).map(({ nr }) => nr);
+    expect(inMain).toEqual(expect.arrayContaining([MARKS.B, MARKS.D]));
+    expect(inMain).not.toContain(MARKS.C);
+  });
 
   it('begin at a function that is named', () => {
     const path = workshop.compile(
