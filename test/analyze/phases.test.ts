@@ -334,6 +334,11 @@ const BESIDE: readonly Pick<Trait, 'name' | 'source' | 'flags'>[] = [
       int main(void) { spawn(worker, input); usleep(9); setup(); return 0; }`,
   },
   {
+    name: 'a function that makes threads of itself',
+    source: `NOINLINE void *again(void *x) { if (x == 0) { pthread_t t; pthread_create(&t, 0, again, &input); usleep(9); setup(); } worker(); return 0; }
+      int main(void) { again(0); return 0; }`,
+  },
+  {
     name: 'a thread of a forked child',
     source: `NOINLINE void spawn(void (*what)(void)) { pthread_t t; if (fork() == 0) { pthread_create(&t, 0, (void *(*)(void *))what, 0); usleep(9); setup(); } }
       int main(void) { spawn(worker); return 0; }`,
