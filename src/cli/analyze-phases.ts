@@ -19,6 +19,18 @@ export async function phaseSplit(
 ): Promise<PhaseSplit | null> {
   if (args.mainFunction !== undefined && args.phasesFrom !== undefined)
     throw new UsageError('analyze: --main-function and --phases-from both say where the main phase begins');
+  const place =
+    args.mainFunction !== undefined
+      ? '--main-function'
+      : args.phasesFrom !== undefined
+        ? '--phases-from'
+        : args.phases === 'main'
+          ? '--phases main'
+          : null;
+  if (place !== null && place !== '--phases main' && args.phases !== 'auto')
+    throw new UsageError(`analyze: --phases ${args.phases} and ${place} contradict each other`);
+  if (place !== null && args.fromMain)
+    throw new UsageError(`analyze: --from-main has one phase, ${place} asks for two`);
   if (args.mainFunction !== undefined) return { kind: 'function', name: args.mainFunction };
   if (args.phasesFrom !== undefined) return splitOf(await readProfile(args.phasesFrom), args.phasesFrom);
   return args.phases === 'none' || args.fromMain ? null : { kind: args.phases };

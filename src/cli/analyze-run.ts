@@ -15,7 +15,7 @@ import { escapeText } from '../report/escape.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { phaseSplit } from './analyze-phases.ts';
-import { findTarget } from './analyze-target.ts';
+import { findTarget, scriptPlaces } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
 import { refuseOwnInput } from './own-input.ts';
@@ -108,6 +108,7 @@ export function analysisTask(
     phases,
     plugins: args.plugins,
     libraries: args.dlopen.map((name) => ({ name, reason: '--dlopen' })),
+    script: scriptPlaces(path, args.root),
     cache: args.cache ? cacheDirectory('analyze') : null,
     timeLimit: isPartial ? milliseconds(args.timeout) : null,
     memoryLimit: isPartial ? (args.maxMemory ?? null) : null,

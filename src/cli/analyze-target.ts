@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { AnalysisTask } from '../analyze/pool/task.ts';
 import { UnsupportedError, UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
 
@@ -14,10 +15,10 @@ const EM_X86_64 = 62;
  * @throws UnsupportedError if it is for another machine than x86-64
  */
 export function findTarget(file: string, root: string): string {
-  const path = root === '/' ? resolve(file) : resolve('/', file);
   // Below another root, links lead elsewhere than on the host: the load set follows them, and says what it cannot read.
-  if (root !== '/') return path;
+  if (root !== '/') return resolve('/', file);
   const name = escapeText(file);
+  const path = file.startsWith('/') ? resolve(file) : resolve(workingDirectory(name), file);
   let head: Buffer;
   try {
     if (statSync(path).isDirectory())
@@ -45,6 +46,23 @@ export function findTarget(file: string, root: string): string {
     );
   }
   return path;
+}
+
+/** What a script's interpreter depends on besides its file; null for what is no script, or below another root than the machine's own. */
+export function scriptPlaces(path: string, root: string): AnalysisTask['script'] {
+  if (root !== '/' || readHead(path).subarray(0, 2).toString('latin1') !== '#!') return null;
+  return {
+    workingDirectory: workingDirectory(escapeText(path)),
+    searchPath: (process.env['PATH'] ?? '/bin:/usr/bin').split(':'),
+  };
+}
+
+function workingDirectory(name: string): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    throw new UsageError(`analyze: cannot read ${name}, the working directory was removed`, { cause: error });
+  }
 }
 
 function readHead(path: string): Buffer {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ARCHES, type Arch } from '../abi/arch.ts';
 import { nearestSyscallNames, syscallName, syscallNumber } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
@@ -34,9 +35,14 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
     ...(phase === undefined ? {} : { phase }),
     ...(program === undefined ? {} : { program }),
   };
-  const { phases, find, unresolved, buildIds } = await readSource(file, args);
+  const { phases, programs, find, unresolved, buildIds } = await readSource(file, args);
   if (phase !== undefined && !phases.includes(phase)) {
     throw new UsageError(`explain: no phase ${JSON.stringify(phase)} (${phases.join(', ')})`);
+  }
+  const isNamed = (path: string): boolean => path === program || basename(path) === program;
+  if (program !== undefined && !programs.some(isNamed)) {
+    const known = programs.length === 0 ? 'none' : programs.map((path) => escapeText(path)).join(', ');
+    throw new UsageError(`explain: no such program, ${JSON.stringify(program)} (${known})`);
   }
   const found = await withSources(find(filter), buildIds, args);
   if (args.json) {
@@ -61,6 +67,8 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
 
 interface Source {
   readonly phases: readonly string[];
+  /** Paths. */
+  readonly programs: readonly string[];
   readonly find: (filter: ExplainFilter) => Explanation[];
   /** Sites whose number is not known. */
   readonly unresolved: number;
@@ -81,6 +89,7 @@ async function readSource(file: string, args: ExplainArguments): Promise<Source>
   const policy = createPolicyParser()(text, source);
   return {
     phases: policy.phases.map(({ name }) => name),
+    programs: policy.phases.flatMap(({ programs }) => programs.map(({ path }) => path)),
     find: (filter) => explainInPolicy(policy, filter),
     unresolved: 0,
     buildIds: new Map(),
@@ -107,6 +116,7 @@ function profileSource(profile: Profile): Source {
   const sites = profile.programs.flatMap(({ analysis }) => analysis?.unresolved ?? []);
   return {
     phases: profile.phases.map(({ name }) => name),
+    programs: profile.programs.map(({ path }) => path),
     find: (filter) => explainInProfile(profile, filter),
     unresolved: sites.length,
     buildIds: new Map(

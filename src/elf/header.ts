@@ -1,7 +1,7 @@
 import { ByteCursor } from '../base/byte-cursor.ts';
 import { FormatError, UnsupportedError } from '../base/errors.ts';
 import { ST_SHNDX } from './constants.ts';
-import type { ElfFile } from './file.ts';
+import type { ElfFile, ElfSection } from './file.ts';
 import { loadSegments, nameSections, readSections, readSegments, type TablePlaces } from './header-table.ts';
 
 /**
@@ -10,22 +10,17 @@ import { loadSegments, nameSections, readSections, readSegments, type TablePlace
  * Everything else is read on demand by the other functions of this folder, which throw a FormatError
  * where the file contradicts itself. The bytes are borrowed: do not change them afterwards.
  *
+ * @param isMapped the file counts as the kernel and the loader see it, who look at no section headers: malformed ones, as packers leave them,
+ * count as none.
  * @throws FormatError when the bytes are no ELF file, or a header is malformed.
  * @throws UnsupportedError when the file is big-endian.
  */
-export function parseElf(bytes: Uint8Array): ElfFile {
+export function parseElf(bytes: Uint8Array, isMapped = false): ElfFile {
   const identification = readIdentification(bytes);
   const is64 = identification.class === 64;
   const header = readHeader(bytes, is64);
-  const hasSections = header.shoff !== 0 && header.shentsize !== 0;
-  const first = hasSections ? readSections(bytes, is64, header, 1)[0] : undefined;
-  // Counts that do not fit in 16 bits are in the null section (gABI 4.1).
-  const shnum = first === undefined ? 0 : header.shnum === 0 ? first.size : header.shnum;
-  const phnum = header.phnum === PN_XNUM && first !== undefined ? first.info : header.phnum;
-  const shstrndx = header.shstrndx === ST_SHNDX.SHN_XINDEX && first ? first.link : header.shstrndx;
-
+  const { sections, phnum } = readSectionTable(bytes, is64, header, isMapped);
   const segments = readSegments(bytes, is64, header, phnum);
-  const sections = readSections(bytes, is64, header, shnum);
   return {
     bytes,
     class: identification.class,
@@ -36,8 +31,30 @@ export function parseElf(bytes: Uint8Array): ElfFile {
     entry: header.entry,
     segments,
     loads: loadSegments(segments),
-    sections: nameSections(bytes, sections, shstrndx),
+    sections,
   };
+}
+
+/** The sections, and how many segments there are, which the first of them may say. */
+function readSectionTable(
+  bytes: Uint8Array,
+  is64: boolean,
+  header: Header,
+  isMapped: boolean,
+): { readonly sections: readonly ElfSection[]; readonly phnum: number } {
+  try {
+    const hasSections = header.shoff !== 0 && header.shentsize !== 0;
+    const first = hasSections ? readSections(bytes, is64, header, 1)[0] : undefined;
+    // Counts that do not fit in 16 bits are in the null section (gABI 4.1).
+    const shnum = first === undefined ? 0 : header.shnum === 0 ? first.size : header.shnum;
+    const phnum = header.phnum === PN_XNUM && first !== undefined ? first.info : header.phnum;
+    const shstrndx = header.shstrndx === ST_SHNDX.SHN_XINDEX && first ? first.link : header.shstrndx;
+    const sections = nameSections(bytes, readSections(bytes, is64, header, shnum), shstrndx);
+    return { sections, phnum };
+  } catch (error) {
+    if (!isMapped || !(error instanceof FormatError)) throw error;
+    return { sections: [], phnum: header.phnum };
+  }
 }
 
 /** `e_phnum` when the count is in `sh_info` of the null section (gABI 4.1). */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,6 +31,19 @@ describe('a store of entries', () => {
     expect(Buffer.from(store.read('key') ?? [])).toEqual(CONTENT);
     expect(store.read('other key')).toBeNull();
   });
+
+  it('takes a FIFO in the place of an entry for none, and does not wait for it', () => {
+    using directory = temporaryDirectory();
+    const store = new EntryStore(directory.path);
+    store.write('key', CONTENT);
+    const path = onlyEntry(directory.path);
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    const program = `import { EntryStore } from '${join(process.cwd(), 'dist/analyze/cache/entry-store.js')}';
+      console.log(new EntryStore(${JSON.stringify(directory.path)}).read('key'));`;
+    const options = { timeout: 20_000, encoding: 'utf8' } as const;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-e', program], options)).toBe('null\n');
+  }, 30_000);
 
   it('never believes an entry of which a byte was changed or the end is missing', () => {
     using directory = temporaryDirectory();

@@ -36,10 +36,12 @@ const PRELUDE = `
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 #define NOINLINE __attribute__((noinline, noclone, noipa))
 static inline __attribute__((always_inline)) long mark(long nr) {
@@ -179,6 +181,36 @@ const TRAITS: readonly Trait[] = [
     main: 'A',
   },
   {
+    name: 'one that is copied byte by byte is',
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; volatile int n = sizeof kept;
+        char *from = (char *)&local, *to = (char *)&kept; for (int i = 0; i < n; i++) to[i] = from[i]; B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  },
+  {
+    name: 'so is one that is copied in halves',
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; volatile int n = 2;
+        int *from = (int *)&local, *to = (int *)&kept; for (int i = 0; i < n; i++) to[i] = from[i]; B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  },
+  ...['movsq', 'rep movsb', 'lodsq; stosq'].map((copy) => ({
+    name: `and one that is copied by ${copy}`,
+    source: `void (*kept)(void);
+      NOINLINE void later(void) { A; }
+      NOINLINE void setup(void) { void (*local)(void) = later; void *from = &local, *to = &kept; long n = sizeof kept;
+        __asm__ volatile("${copy}" : "+S"(from), "+D"(to), "+c"(n) : : "rax", "memory"); B; }
+      int main(void) { setup(); for (;;) { await(); kept(); } }`,
+    whole: 'A B',
+    main: 'A',
+  })),
+  {
     name: 'one that a function returns is',
     source: `NOINLINE void later(void) { A; } typedef void (*handler)(void);
       NOINLINE handler choose(void) { return later; }
@@ -240,12 +272,105 @@ const TRAITS: readonly Trait[] = [
     main: 'A',
   },
   {
+    name: 'and what stands behind a call of setjmp before the loop, where the function with the loop never returns',
+    source: `jmp_buf env;
+      NOINLINE void serve(void) { A; for (;;) { if (await()) B; if (input) longjmp(env, 1); } }
+      int main(void) { C; if (setjmp(env)) D; E; serve(); }`,
+    whole: 'A B C D E',
+    main: 'A B D E',
+  },
+  {
     name: 'the loop of a worker that a process of its own enters through a pointer is the main phase',
     source: `NOINLINE __attribute__((noreturn)) void worker(void) { A; for (;;) { await(); B; } }
       NOINLINE void spawn(void (*what)(void)) { if (fork() == 0) what(); }
       int main(void) { C; spawn(worker); D; sigset_t none; sigemptyset(&none); for (;;) { sigsuspend(&none); E; } }`,
     whole: 'A B C D E',
     main: 'B',
+  },
+  {
+    name: 'so it is when a table of processes holds it, to have it forked again',
+    source: `struct process { int pid; int status; int channel[2]; void (*what)(void); const char *name; } processes[64];
+      volatile int last;
+      NOINLINE __attribute__((noreturn)) void worker(void) { A; for (;;) { await(); B; } }
+      NOINLINE int spawn(void (*what)(void), const char *name, int slot) {
+        if (slot < 0) for (slot = 0; slot < last; slot++) if (processes[slot].pid == -1) break;
+        int pid = fork();
+        if (pid == -1) return -1;
+        if (pid == 0) { F; what(); }
+        processes[slot].pid = pid;
+        processes[slot].what = what;
+        processes[slot].name = name;
+        return pid;
+      }
+      int main(void) { C; spawn(worker, "worker", -1); D; sigset_t none; sigemptyset(&none);
+        for (;;) { sigsuspend(&none); E; for (int i = 0; i < last; i++) if (processes[i].status) spawn(processes[i].what, processes[i].name, i); } }`,
+    levels: ['-O2'],
+    whole: 'A B C D E F',
+    main: 'A B',
+  },
+];
+
+/** Programs with a loop that runs beside main, which goes on meanwhile: the main phase cannot begin there. */
+const BESIDE: readonly Pick<Trait, 'name' | 'source' | 'flags'>[] = [
+  {
+    name: 'a thread, in a static program',
+    source: `int main(void) { pthread_t t; pthread_create(&t, 0, (void *(*)(void *))worker, 0); usleep(9); setup(); return 0; }`,
+    flags: ['-static'],
+  },
+  {
+    name: 'a thread, in a static position-independent program',
+    source: `int main(void) { pthread_t t; pthread_create(&t, 0, (void *(*)(void *))worker, 0); usleep(9); setup(); return 0; }`,
+    flags: ['-static-pie', '-fPIE'],
+  },
+  {
+    name: 'a thread whose start has the routine from the heap',
+    source: `struct job { void (*what)(void); };
+      NOINLINE void *start(void *x) { struct job job = *(struct job *)x; free(x); job.what(); return 0; }
+      NOINLINE void run(void (*what)(void)) { struct job *job = malloc(sizeof *job); job->what = what;
+        pthread_t t; pthread_create(&t, 0, start, job); }
+      int main(void) { run(worker); usleep(9); setup(); return 0; }`,
+  },
+  {
+    name: 'a thread that clone makes',
+    source: `char stack[65536];
+      int main(void) { clone((int (*)(void *))worker, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, 0);
+        usleep(9); setup(); return 0; }`,
+  },
+  {
+    name: 'a coroutine',
+    source: `ucontext_t here, there; char stack[65536];
+      int main(void) { getcontext(&there); there.uc_stack.ss_sp = stack; there.uc_stack.ss_size = sizeof stack;
+        makecontext(&there, worker, 0); swapcontext(&here, &there); setup(); return 0; }`,
+  },
+  {
+    name: 'a handler of a signal',
+    source: `int main(void) { signal(SIGUSR1, (void (*)(int))worker); raise(SIGUSR1); setup(); return 0; }`,
+  },
+  {
+    name: 'a thread that is made of what would be forked elsewhere',
+    source: `struct { int pid; void (*what)(void); } jobs[8];
+      NOINLINE void *start(void *x) { jobs[(long)x].what(); return 0; }
+      NOINLINE void spawn(void (*what)(void), int slot) {
+        int pid = input ? fork() : 1;
+        if (pid == 0) what();
+        jobs[slot].what = what;
+        pthread_t t; pthread_create(&t, 0, start, (void *)(long)slot); }
+      int main(void) { spawn(worker, input); usleep(9); setup(); return 0; }`,
+  },
+  {
+    name: 'a function that makes threads of itself',
+    source: `NOINLINE void *again(void *x) { if (x == 0) { pthread_t t; pthread_create(&t, 0, again, &input); usleep(9); setup(); } worker(); return 0; }
+      int main(void) { again(0); return 0; }`,
+  },
+  {
+    name: 'a thread of a forked child',
+    source: `NOINLINE void spawn(void (*what)(void)) { pthread_t t; if (fork() == 0) { pthread_create(&t, 0, (void *(*)(void *))what, 0); usleep(9); setup(); } }
+      int main(void) { spawn(worker); return 0; }`,
+  },
+  {
+    name: 'a thread that calls the function which main comes to later',
+    source: `NOINLINE void *start(void *x) { worker(); return 0; }
+      int main(void) { pthread_t t; pthread_create(&t, 0, start, 0); usleep(9); setup(); worker(); }`,
   },
 ];
 
@@ -270,6 +395,35 @@ describe('phases by reading code', () => {
       });
     }
   }
+
+  for (const level of ['-O0', '-O2']) {
+    for (const { name, source: code, flags = [] } of BESIDE) {
+      it(`do not begin at the loop of ${name} (${level})`, () => {
+        const text = `${PRELUDE}
+          NOINLINE __attribute__((noreturn)) void worker(void) { for (;;) { await(); F; } }
+          NOINLINE void setup(void) { A; B; C; D; E; }
+          ${code}`;
+        const path = workshop.compile('beside', text, [level, ...flags, '-pthread', '-w']);
+        const { phases } = analyzeProgram(path, { phases: { kind: 'auto' }, details: false, source });
+        expect(phases.map((phase) => phase.name)).toEqual(['setup']);
+      });
+    }
+  }
+
+  it('have in the main one what a handler of exceptions does that waits for the loop', () => {
+    const text = `${PRELUDE}
+      NOINLINE void serve(void) { A; for (;;) { await(); B; if (input) throw 1; } }
+      int main(void) { C; try { serve(); } catch (int) { D; } return 0; }`;
+    const path = workshop.compile('throws', text, ['-O2', '-w'], 'g++');
+    const { program } = analyzeProgram(path, {
+      phases: { kind: 'waits', numbers: [syscallNumber('x86_64', 'poll') ?? -1], stacks: [] },
+      details: false,
+      source,
+    });
+    const inMain = program.calls.filter((call) => call.phases.includes(1)).map(({ nr }) => nr);
+    expect(inMain).toEqual(expect.arrayContaining([MARKS.B, MARKS.D]));
+    expect(inMain).not.toContain(MARKS.C);
+  });
 
   it('begin at a function that is named', () => {
     const path = workshop.compile(

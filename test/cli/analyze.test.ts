@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
@@ -118,6 +119,128 @@ describe('callgate analyze', () => {
     expect(status).toBe(0);
   }, 60_000);
 
+  it('follows env to what it executes, and says what it does not find', () => {
+    using directory = temporaryDirectory();
+    const script = (name: string, line: string): string => {
+      writeFileSync(join(directory.path, name), `#!${line}\n`, { mode: 0o755 });
+      return name;
+    };
+    copyFileSync(bare, join(directory.path, 'bare'));
+    const found = callgate(['analyze', '--no-cache', '-o', '-', script('found', '/usr/bin/env bare')], {
+      cwd: directory.path,
+      env: { ...process.env, PATH: `/nonexistent:${directory.path}:${process.env['PATH']}` },
+    });
+    expect(parseProfile(found.stdout).programs[0]).toMatchObject({
+      path: join(directory.path, 'bare'),
+      analysis: { unresolved: [] },
+    });
+    const relative = analyze(directory.path, ['-o', '-', script('relative', 'bare')]);
+    expect(parseProfile(relative.stdout).programs[0]?.path).toBe(join(directory.path, 'bare'));
+    const absent = analyze(directory.path, [
+      '-o',
+      '-',
+      script('absent', '/usr/bin/env nothing-of-that-name'),
+    ]);
+    expect(parseProfile(absent.stdout).programs[0]?.analysis?.unresolved).toMatchObject([
+      { kind: 'object', reason: 'nothing-of-that-name: env executes it, and it was not found' },
+    ]);
+  }, 60_000);
+
+  it('refuses object files and core dumps, and takes what a library exports for its entries', () => {
+    using directory = temporaryDirectory();
+    const source = join(directory.path, 'library.c');
+    writeFileSync(
+      source,
+      `static long call(long nr) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(nr) : "rcx", "r11", "memory"); return r; }
+      static void hidden(void) { call(100); } void shown(void) { call(111); } void (*table[])(void) = { hidden };
+      static __attribute__((used)) void unused(void) { call(121); }`,
+    );
+    const build = (flags: readonly string[], name: string): string => {
+      const path = join(directory.path, name);
+      execFileSync('gcc', ['-O1', '-fPIC', '-nostdlib', ...flags, '-o', path, source]);
+      return path;
+    };
+    const object = build(['-c'], 'library.o');
+    expect(analyze(directory.path, [object])).toMatchObject({
+      status: 2,
+      stderr: `callgate: load set: ${object} is an object file that was not linked (programs and shared libraries only)\n`,
+    });
+    const core = join(directory.path, 'core');
+    writeFileSync(core, readFileSync(bare).fill(4, 16, 17));
+    expect(analyze(directory.path, [core]).stderr).toContain(`${core} is a core dump`);
+    const library = analyze(directory.path, ['-o', '-', build(['-shared'], 'library.so')]);
+    const [program] = parseProfile(library.stdout).programs;
+    expect(program?.calls.map(({ name }) => name)).toEqual([
+      'rt_sigreturn',
+      'times',
+      'getpgrp',
+      'restart_syscall',
+    ]);
+    expect(program?.analysis?.assumptions.join()).toContain('it is a shared library');
+  }, 60_000);
+
+  it('goes on without section headers that are malformed', () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'packed');
+    const bytes = readFileSync(bare);
+    bytes.writeBigUInt64LE(0x7fff_ffff_0000n, 40);
+    writeFileSync(path, bytes);
+    const { status, stdout } = analyze(directory.path, ['-o', '-', path]);
+    expect(status).toBe(0);
+    expect(parseProfile(stdout).programs[0]?.calls.map(({ name }) => name)).toContain('getpid');
+  }, 60_000);
+
+  it('reads the deleted executable of a process', async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'sleeper');
+    copyFileSync('/usr/bin/sleep', path);
+    const child = spawn(path, ['60']);
+    await once(child, 'spawn');
+    try {
+      rmSync(path);
+      const { status, stdout } = analyze(directory.path, ['-o', '-', `/proc/${child.pid}/exe`]);
+      expect(status).toBe(0);
+      expect(parseProfile(stdout).programs[0]?.calls.map(({ name }) => name)).toContain('clock_nanosleep');
+    } finally {
+      child.kill();
+    }
+  }, 60_000);
+
+  it('says that the working directory was removed', () => {
+    using directory = temporaryDirectory();
+    mkdirSync(join(directory.path, 'gone'));
+    const command = 'cd "$1" && rmdir "$1" && exec "$2" analyze --no-cache program';
+    const callgatePath = join(process.cwd(), 'bin/callgate');
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', command, 'sh', join(directory.path, 'gone'), callgatePath],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toContain('callgate: analyze: cannot read program, the working directory was removed\n');
+    expect(status).toBe(2);
+  }, 60_000);
+
+  it.each([
+    [
+      ['--phases', 'none', '--main-function', 'main'],
+      '--phases none and --main-function contradict each other',
+    ],
+    [
+      ['--phases', 'main', '--main-function', 'main'],
+      '--phases main and --main-function contradict each other',
+    ],
+    [['--from-main', '--phases', 'main'], '--from-main has one phase, --phases main asks for two'],
+    [['--from-main', '--main-function', 'main'], '--from-main has one phase, --main-function asks for two'],
+  ])('refuses %j', (options, message) => {
+    using directory = temporaryDirectory();
+    expect(analyze(directory.path, [...options, bare])).toMatchObject({
+      status: 2,
+      stderr: `callgate: analyze: ${message}\n`,
+    });
+  });
+
   it('marks a profile incomplete if time ran out and --partial was given, and fails without', () => {
     using directory = temporaryDirectory();
     const limited = ['--timeout', '1ms', '--no-cache', '-o', '-', '/usr/bin/bash'];
@@ -180,6 +303,13 @@ describe('callgate analyze', () => {
 });
 
 describe('callgate explain', () => {
+  it('refuses a program that is not there', () => {
+    expect(callgate(['explain', '--no-cache', '--program', 'nope', bare, 'exit'])).toMatchObject({
+      status: 2,
+      stderr: `callgate: explain: no such program, "nope" (${bare})\n`,
+    });
+  }, 60_000);
+
   it('prints the way from the entry of a program to the system call', () => {
     const { status, stdout, stderr } = callgate(['explain', '--no-cache', bare, 'exit']);
     expect(stderr).toBe('');

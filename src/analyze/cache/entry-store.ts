@@ -1,5 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '../../base/directories.ts';
 
@@ -32,7 +44,7 @@ export class EntryStore {
   read(key: string): Uint8Array | null {
     const path = this.#path(key);
     try {
-      const bytes = readFileSync(path);
+      const bytes = readRegular(path);
       const content = bytes.subarray(DIGEST_SIZE);
       if (bytes.length < DIGEST_SIZE || !bytes.subarray(0, DIGEST_SIZE).equals(digest(key, content)))
         return null;
@@ -93,6 +105,18 @@ export class EntryStore {
     } catch {
       // The next writer tries again.
     }
+  }
+}
+
+/** @throws when it is no regular file, too. */
+function readRegular(path: string): Buffer {
+  // Opening a FIFO that nobody writes to would wait for ever.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(descriptor).isFile()) throw new Error('no regular file');
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -270,7 +270,7 @@ export class Explorer {
       }
       taken = this.addFunction(target, ORIGIN.TAKEN);
     } else this.origins.items[taken] = this.origins.at(taken) | ORIGIN.TAKEN;
-    if (index >= 0 && taken !== index) this.fact(index, FACT.TAKE_CODE, at, taken);
+    if (index >= 0) this.fact(index, FACT.TAKE_CODE, at, taken);
   }
 
   /** Whether bytes outside of all frames are code rather than a table in the text: valid instructions up to a jump or return. */

@@ -1,4 +1,5 @@
 import type { ProgramGraph } from './program-graph.ts';
+import { isLibrary } from './roots.ts';
 import type { ScopedClosure } from './scope.ts';
 import { closedSiteGates } from './sites.ts';
 
@@ -15,6 +16,12 @@ export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): stri
     ...reach.closedGates().map(({ reason }) => reason),
     ...closedSiteGates(graph, reach).map(({ reason }) => reason),
   ];
+  const [program] = graph.objects;
+  if (program !== undefined && isLibrary(program)) {
+    assumptions.push(
+      'it is a shared library: whoever loads it may call every function that it exports, and what he does besides is not included',
+    );
+  }
   if (names.databases.size > 0) {
     assumptions.push(`nsswitch.conf stays as it is for ${[...names.databases].sort().join(', ')}`);
   }

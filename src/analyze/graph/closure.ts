@@ -8,7 +8,7 @@ import { NameService } from './name-service.ts';
 import { HandleScope } from './handle-scope.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import { type Part, Reach, type Root } from './reach.ts';
-import { objectRoots, openThreadData, personalityRoots } from './roots.ts';
+import { isLibrary, objectRoots, openExports, openThreadData, personalityRoots } from './roots.ts';
 
 /** Something that is loaded at run time and could not be told. */
 export interface UnknownLoad extends UnknownValue {
@@ -135,6 +135,7 @@ class ProgramCloser {
     for (const object of this.#graph.objects.slice(this.#prepared)) {
       if (withRoots) this.#reach.run(objectRoots(this.#graph, object));
       openThreadData(this.#reach, object);
+      if (isLibrary(object)) openExports(this.#graph, this.#reach, object);
     }
     this.#prepared = this.#graph.objects.length;
   }

@@ -158,8 +158,8 @@ export class Escape {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const [from, { isKept, handed, stacked, through }] = next;
       if (isKept) keepers.add(this.#graph.objectOf(from).index);
-      const calleeOf = (vaddr: number): number => (through.has(vaddr) ? target : this.#calleeAt(from, vaddr));
-      for (const vaddr of stacked) if (this.#readsStack(calleeOf(vaddr), 0)) return new Set([ANYWHERE]);
+      const calleeOf = (vaddr: number): number => (through.has(vaddr) ? target : this.calleeAt(from, vaddr));
+      for (const vaddr of stacked) if (this.readsStack(calleeOf(vaddr))) return new Set([ANYWHERE]);
       for (const [vaddr, registers] of handed) {
         const callee = calleeOf(vaddr);
         if (callee < 0) return new Set([ANYWHERE]);
@@ -175,7 +175,8 @@ export class Escape {
     return keepers;
   }
 
-  #readsStack(node: number, depth: number): boolean {
+  /** Whether a function may look at arguments on the stack; true for -1. */
+  readsStack(node: number, depth = 0): boolean {
     if (node < 0 || depth > STUB_LIMIT) return true;
     const known = this.#stackReaders.get(node);
     if (known !== undefined) return known;
@@ -187,7 +188,7 @@ export class Escape {
       const kind = code.factKinds[fact];
       // Where it jumps to finds the same on the stack.
       if (kind === FACT.JUMP || kind === FACT.JUMP_WORD)
-        reads = this.#readsStack(this.#calleeAt(node, code.factPlaces[fact] as number), depth + 1);
+        reads = this.readsStack(this.calleeAt(node, code.factPlaces[fact] as number), depth + 1);
       else if (kind === FACT.JUMP_INDIRECT || kind === FACT.JUMP_UNKNOWN) reads = true;
     }
     this.#stackReaders.set(node, reads);
@@ -204,8 +205,23 @@ export class Escape {
     return outcome;
   }
 
+  /** Whether a function has no parameters, whatever is in the registers: what compilers have called when the stack was overwritten. */
+  hasNoParameters(node: number): boolean {
+    return this.#graph.image
+      .lookup('__stack_chk_fail')
+      .some(({ address }) => this.#graph.nodeAt(address) === node);
+  }
+
+  /** Whether the call at a vaddr of a node is known not to return. */
+  neverReturns(node: number, vaddr: number): boolean {
+    const callee = this.calleeAt(node, vaddr);
+    if (callee < 0) return false;
+    const { code, firstNode } = this.#graph.objectOf(callee);
+    return code.returns[callee - firstNode] === 0;
+  }
+
   /** The one function that the call at a vaddr goes to, -1 where it is not known, or chosen when the program starts. */
-  #calleeAt(node: number, vaddr: number): number {
+  calleeAt(node: number, vaddr: number): number {
     const object = this.#graph.objectOf(node);
     const { code, firstNode } = object;
     const index = node - firstNode;

@@ -1,4 +1,4 @@
-import { P_TYPE } from '../../elf/constants.ts';
+import { DT_FLAGS_1_BITS, E_TYPE, P_TYPE } from '../../elf/constants.ts';
 import type { CallValues } from './call-values.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import type { Reach, Root } from './reach.ts';
@@ -27,12 +27,33 @@ export function startRoots(graph: ProgramGraph): Root[] {
       });
     }
     roots.push(...objectRoots(graph, object));
+    if (isLibrary(object)) {
+      for (const { address } of graph.image.exports(object.index)) roots.push({ address, note: 'exported' });
+    }
   }
   for (const name of LOOKED_UP) {
     for (const { address } of graph.image.lookup(name))
       roots.push({ address, note: 'looked up by the loader' });
   }
   return roots;
+}
+
+/**
+ * Whether what is analysed is no program but a library: then whoever loads it may call all that it exports.
+ *
+ * Some that can be started as well have their entry besides: the loader of glibc has neither interpreter nor the mark of a program.
+ */
+export function isLibrary({ image }: GraphObject): boolean {
+  const { role, elf, dynamic } = image.file;
+  const isMarked = ((dynamic?.flags1 ?? 0) & DT_FLAGS_1_BITS.DF_1_PIE) !== 0;
+  const hasInterpreter = elf.segments.some(({ type }) => type === P_TYPE.PT_INTERP);
+  return role === 'program' && elf.type === E_TYPE.ET_DYN && !isMarked && !hasInterpreter;
+}
+
+/** Data that a library exports: whoever loads it may read pointers there. */
+export function openExports(graph: ProgramGraph, reach: Reach, object: GraphObject): void {
+  for (const { address } of graph.image.exports(object.index))
+    if (graph.nodeAt(address) < 0) reach.openData(address, -1, address);
 }
 
 /** What the loader calls of one object: IFUNC resolvers and initialisers; and at the end its finalisers. */

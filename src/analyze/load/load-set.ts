@@ -1,4 +1,5 @@
 import { FormatError, UsageError } from '../../base/errors.ts';
+import { E_TYPE } from '../../elf/constants.ts';
 import { interpreter } from '../../elf/interpreter.ts';
 import { absolutePath } from './dynamic-string.ts';
 import { GlibcSearch } from './glibc-search.ts';
@@ -8,7 +9,7 @@ import type { LibraryVariant, LoadObject, LoadReason, MissingObject } from './lo
 import { MuslSearch } from './musl-search.ts';
 import { ObjectReader, type ObjectFile } from './object-reader.ts';
 import { RootFileSystem } from './root.ts';
-import { parseScriptLine, type ScriptLine } from './script-line.ts';
+import { executedByEnv, parseScriptLine, type ScriptLine } from './script-line.ts';
 import { readVdso } from './vdso.ts';
 
 /** How a load set is built. */
@@ -21,6 +22,8 @@ export interface LoadSetOptions {
   readonly preload?: readonly string[];
   /** The working directory for relative names, below the root; default `/`. */
   readonly workingDirectory?: string;
+  /** PATH, split: where env looks for the interpreter of a script; default the usual directories. */
+  readonly searchPath?: readonly string[];
   /**
    * Subdirectories for particular CPUs that are taken, such as `x86-64-v3`; default none, the files for every CPU.
    * What is passed over is in `LoadSet.variants`.
@@ -102,6 +105,7 @@ class LoadSetBuilder implements LoadSet {
   readonly libc: LoaderKind;
   readonly root: RootFileSystem;
   readonly #workingDirectory: string;
+  readonly #searchPath: readonly string[];
   readonly #hwcaps: readonly string[];
   readonly #reader: ObjectReader;
   readonly #search: LibrarySearch;
@@ -116,9 +120,10 @@ class LoadSetBuilder implements LoadSet {
   constructor(path: string, options: LoadSetOptions) {
     this.root = options.root ?? new RootFileSystem();
     this.#workingDirectory = options.workingDirectory ?? '/';
+    this.#searchPath = options.searchPath ?? DEFAULT_PATH;
     this.#hwcaps = options.hwcaps ?? [];
     this.#reader = new ObjectReader(this.root);
-    const { file, path: programPath, script } = this.#findProgram(path);
+    const { file, path: programPath, script, unknown } = this.#findProgram(path);
     this.script = script;
     const program = this.#add(file, 'program', {
       kind: 'program',
@@ -127,6 +132,14 @@ class LoadSetBuilder implements LoadSet {
       text: script === null ? '' : `interpreter of the script ${script.path}`,
     });
     program.path = programPath;
+    if (unknown !== null) {
+      this.missing.push({
+        name: unknown,
+        by: 0,
+        kind: 'program',
+        problem: 'env executes it, and it was not found',
+      });
+    }
     const loaderName = interpreter(file.elf);
     this.#loader = loaderName === null ? null : this.#findLoader(loaderName);
     this.libc = this.#loaderKind(program, loaderName);
@@ -168,20 +181,52 @@ class LoadSetBuilder implements LoadSet {
     return scope;
   }
 
-  #findProgram(path: string): { file: ObjectFile; path: string; script: ScriptLine | null } {
+  #findProgram(path: string): {
+    file: ObjectFile;
+    path: string;
+    script: ScriptLine | null;
+    /** What env executes, if it was not found. */
+    unknown: string | null;
+  } {
+    let unknown: string | null = null;
     let script: ScriptLine | null = null;
     let at = absolutePath(path, this.#workingDirectory);
     for (let depth = 0; depth <= MOST_SCRIPTS; depth++) {
       const bytes = this.root.read(at);
       if (bytes === null) throw new UsageError(`load set: ${at} is no file that can be read`);
       const line = parseScriptLine(at, bytes);
-      if (line === null) return { file: this.#reader.fromBytes(at, bytes), path: at, script };
+      if (line === null) {
+        const file = this.#reader.fromBytes(at, bytes);
+        refuseOthers(at, file.elf.type);
+        return { file, path: at, script, unknown };
+      }
       script ??= line;
       at = absolutePath(line.interpreter, this.#workingDirectory);
+      const executed = executedByEnv(line);
+      const found = executed === null ? null : this.#findExecutable(executed);
+      if (executed !== null && found === null) unknown = executed;
+      if (found !== null) {
+        this.assumptions.push(`${at} only finds and executes ${found}: what it does itself is not included`);
+        at = found;
+      }
     }
     throw new FormatError(`load set: ${path} is a script for a script, more than ${MOST_SCRIPTS} deep`, {
       value: path,
     });
+  }
+
+  /** The path of a command as execvp(3) finds it; null for none. */
+  #findExecutable(name: string): string | null {
+    if (name === '') return null;
+    if (name.includes('/')) {
+      const path = absolutePath(name, this.#workingDirectory);
+      return this.root.identity(path) === null ? null : path;
+    }
+    for (const directory of this.#searchPath) {
+      const path = absolutePath(`${directory === '' ? '.' : directory}/${name}`, this.#workingDirectory);
+      if (this.root.identity(path) !== null) return path;
+    }
+    return null;
   }
 
   #findLoader(name: string): { name: string; file: ObjectFile } | null {
@@ -363,6 +408,20 @@ class LoadSetBuilder implements LoadSet {
     return object;
   }
 }
+
+/** What is neither a program nor a library that could be mapped as one. */
+function refuseOthers(path: string, type: number): void {
+  if (type === E_TYPE.ET_EXEC || type === E_TYPE.ET_DYN) return;
+  const what =
+    type === E_TYPE.ET_REL
+      ? 'is an object file that was not linked'
+      : type === E_TYPE.ET_CORE
+        ? 'is a core dump'
+        : `has type ${type}`;
+  throw new UsageError(`load set: ${path} ${what} (programs and shared libraries only)`);
+}
+
+const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** The kernel's limit (fs/exec.c, exec_binprm). */
 const MOST_SCRIPTS = 5;

@@ -49,7 +49,7 @@ export class ObjectReader {
    * @throws UnsupportedError when it is big-endian.
    */
   fromBytes(path: string, bytes: Uint8Array): ObjectFile {
-    const elf = parseElf(bytes);
+    const elf = parseElf(bytes, true);
     const dynamic = elfDynamic(elf);
     return {
       path,

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  statSync,
 } from 'node:fs';
 
 import { UsageError } from '../../base/errors.ts';
@@ -45,7 +46,7 @@ export class RootFileSystem {
     try {
       return realpathSync.native(path);
     } catch {
-      return null;
+      return isDeleted(path) ? path : null;
     }
   }
 
@@ -62,7 +63,8 @@ export class RootFileSystem {
     let descriptor: number | undefined;
     try {
       // Opening a FIFO that nobody writes to would wait for ever.
-      descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      const follow = PROCESS_LINK.test(host) ? 0 : constants.O_NOFOLLOW;
+      descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | follow);
       const { size } = fstatSync(descriptor);
       if (!fstatSync(descriptor).isFile() || size > limit) return null;
       return readFileSync(descriptor);
@@ -98,7 +100,10 @@ export class RootFileSystem {
   identity(path: string): string | null {
     const host = this.hostPath(path);
     if (host === null) return null;
-    const status = lstatSync(host, { bigint: true, throwIfNoEntry: false });
+    const status = (PROCESS_LINK.test(host) ? statSync : lstatSync)(host, {
+      bigint: true,
+      throwIfNoEntry: false,
+    });
     return status?.isFile() === true ? `${status.dev}:${status.ino}` : null;
   }
 
@@ -131,6 +136,17 @@ export class RootFileSystem {
       left.push(...target.split('/').toReversed());
     }
     return `/${done.join('/')}`;
+  }
+}
+
+/** Links that lead to files of a process, whatever has become of their names (proc(5)). */
+const PROCESS_LINK = /^\/proc\/(?:\d+|self|thread-self)\/(?:task\/\d+\/)?(?:exe|fd\/\d+)$/;
+
+function isDeleted(path: string): boolean {
+  try {
+    return PROCESS_LINK.test(path) && readlinkSync(path).endsWith(' (deleted)') && statSync(path).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -138,8 +138,9 @@ class PhaseFinder {
     const main = mainNode(graph, values);
     const loops = mainLoops(graph, closure.reach, sites, main, this.#flows, only);
     const [ofMain] = loops.ofMain;
-    const workers = this.#areThreads(loops.ofWorkers) ? [] : loops.ofWorkers;
-    const candidates = [ofMain === undefined ? [] : [ofMain], workers].filter((places) => places.length > 0);
+    const candidates = [ofMain === undefined ? [] : [ofMain], loops.ofWorkers].filter(
+      (places) => places.length > 0,
+    );
     if (isForWorth && !candidates.some((places) => this.#mayBeWorth(places))) return null;
     const found = candidates
       .map((places) => this.#at(places, this.#describe(places)))
@@ -162,18 +163,6 @@ class PhaseFinder {
     const { reach } = phase.closure;
     const least = callSites(graph, reach, new ArgumentQuery(graph, reach, values), values);
     return sizeOf(sites) - sizeOf(least) >= WORTH;
-  }
-
-  /** Whether one of the functions may be the routine of a thread: then other threads of its process may still be in set-up. */
-  #areThreads(loops: readonly MainLoop[]): boolean {
-    const { graph, values, closure } = this.#whole;
-    const query = new ArgumentQuery(graph, closure.reach, values);
-    return graph.image.lookup('pthread_create').some(({ address }) => {
-      const node = graph.nodeAt(address);
-      if (node < 0 || closure.reach.how[node] === 0) return false;
-      const { numbers } = query.registerAtEntry(node, RDX);
-      return loops.some((loop) => numbers.has(graph.addressOf(loop.node)));
-    });
   }
 
   #describe(loops: readonly MainLoop[]): string {
@@ -200,8 +189,6 @@ class PhaseFinder {
     return { places, reason, closure: phase.closure, sites: callSites(graph, reach, query, values), query };
   }
 }
-
-const RDX = 2;
 
 const NOTHING_KEPT: KeptFunctions = { nodes: [], private: new Map() };
 

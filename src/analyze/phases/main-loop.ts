@@ -22,7 +22,7 @@ export interface MainLoop extends PhasePlace {
 export interface MainLoops {
   /** Of main and what it calls directly. */
   readonly ofMain: readonly MainLoop[];
-  /** Of functions that never return and whose address is taken, as those of worker processes are: one each. */
+  /** Of functions that never return and that only children forked for them are handed, as those of worker processes: one each. */
   readonly ofWorkers: readonly MainLoop[];
 }
 

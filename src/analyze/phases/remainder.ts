@@ -2,6 +2,7 @@ import { FACT } from '../code/object-code.ts';
 import type { ProgramGraph } from '../graph/program-graph.ts';
 import { HOW, type Part, type Reach, TAKEN } from '../graph/reach.ts';
 import { ControlFlow } from './control-flow.ts';
+import { ForkedRoutines } from './forked.ts';
 
 /** Where a phase begins: before the instruction at an address, in a function. */
 export interface PhasePlace {
@@ -19,7 +20,9 @@ export interface Remainder {
 /**
  * The rest of the function at a place, and of all functions to which it may return.
  *
- * Null where somebody unknown may have called one of them: then there is no telling what comes after it.
+ * Null where somebody unknown may have called one of them: then there is no telling what comes after it. A function that never returns
+ * must run in the thread that main runs in, or in a process forked for it: beside another thread, coroutine or handler that comes to
+ * it, main may still be in set-up. Exceptions and longjmp lead to all functions that wait for another one.
  */
 export function remainderOf(
   graph: ProgramGraph,
@@ -32,27 +35,32 @@ export function remainderOf(
   const returning = new Set<number>();
   let endsMain = false;
   const open: Step[] = [{ node: place.node, address: place.address, how: 'from' }];
+  const resume = (node: number): void => {
+    if (!parts.has(node)) open.push(...resumptions(graph, node, flows));
+  };
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, address, how } = next;
     const flow = flows.of(node);
     const { base, code, firstNode } = graph.objectOf(node);
+    let isLeft = code.returns[node - firstNode] !== 0;
     if (how !== 'return') {
+      resume(node);
       const rest = parts.get(node) ?? { blocks: new Set(), tails: [] };
       parts.set(node, rest);
       const block = flow.blockOf(address - base);
       if (block < 0) return null;
       rest.tails.push([how === 'after' ? address + 1 : address, base + (flow.body.ends[block] as number)]);
-      const begun = [block];
-      // Until the function has returned, it may be jumped back into.
-      for (const [behind, holder] of flow.comebacks) {
-        rest.tails.push([base + behind, base + (flow.body.ends[holder] as number)]);
-        begun.push(holder);
-      }
-      const blocks = new Set(begun.flatMap((each) => [...flow.after(each)]));
+      const blocks = flow.after(block);
       for (const each of blocks) rest.blocks.add(each);
-      if (![...begun, ...blocks].some((each) => flow.leaves.has(each))) continue;
+      isLeft &&= flow.leaves.has(block) || [...blocks].some((each) => flow.leaves.has(each));
     }
-    if (code.returns[node - firstNode] === 0 || returning.has(node)) continue;
+    if (!isLeft) {
+      const waiting = framesBelow(graph, reach, node, main, flows);
+      if (waiting === null) return null;
+      for (const frame of waiting) resume(frame);
+      continue;
+    }
+    if (returning.has(node)) continue;
     returning.add(node);
     if (node === main) {
       endsMain = true;
@@ -73,6 +81,56 @@ export function remainderOf(
       admits: (address) => isInRest(graph, flows, node, rest, address),
     })),
   };
+}
+
+/**
+ * The functions that may wait for one to return, if they are on the one stack of a process on which main, or a child forked for it, runs; null
+ * if others may go on beside them.
+ */
+function framesBelow(
+  graph: ProgramGraph,
+  reach: Reach,
+  first: number,
+  main: number,
+  flows: FlowCache,
+): ReadonlySet<number> | null {
+  const program = graph.objects[0];
+  const entry = program === undefined ? -1 : graph.nodeAt(program.base + program.image.file.elf.entry);
+  const forked = flows.forked(reach);
+  const isFirst = (node: number): boolean => node === main || node === entry;
+  const alone = new Set([first]);
+  // Below a fork it does not matter who else runs.
+  const below = new Set<number>();
+  for (const node of alone) {
+    if (isFirst(node)) continue;
+    const taken = reach.taken[node] as number;
+    if (reach.how[node] === HOW.NOT || (taken !== 0 && !forked.isCalledInChildren(node))) return null;
+    for (const caller of taken === 0 ? [] : forked.callersOf(node)) below.add(caller);
+    reach.forEachCall(node, (caller, at) => {
+      (forked.isInChild(caller, at) ? below : alone).add(caller);
+    });
+  }
+  for (const node of below) {
+    if (isFirst(node)) continue;
+    // Whoever called it through a pointer is not known.
+    if (reach.taken[node] !== 0) return null;
+    reach.forEachCall(node, (caller) => below.add(caller));
+  }
+  for (const node of alone) below.add(node);
+  return below;
+}
+
+/** Where a function may go on while it waits for another one: at its landing pads, and after calls of setjmp. */
+function resumptions(graph: ProgramGraph, node: number, flows: FlowCache): Step[] {
+  const { base } = graph.objectOf(node);
+  const { body, comebacks } = flows.of(node);
+  const steps: Step[] = [];
+  for (let block = 0; block < body.count; block++) {
+    if (body.isEnteredFromOutside(block))
+      steps.push({ node, address: base + (body.starts[block] as number), how: 'from' });
+  }
+  for (const [behind] of comebacks) steps.push({ node, address: base + behind, how: 'from' });
+  return steps;
 }
 
 /** Where a function goes on: from an instruction or after it, or it returns. */
@@ -105,10 +163,11 @@ function isJump(graph: ProgramGraph, node: number, address: number): boolean {
   return false;
 }
 
-/** Control flow of functions, made when first asked for. */
+/** Control flow of functions, and which are forked, made when first asked for. */
 export class FlowCache {
   readonly #graph: ProgramGraph;
   readonly #flows = new Map<number, ControlFlow>();
+  readonly #forked = new Map<Reach, ForkedRoutines>();
 
   constructor(graph: ProgramGraph) {
     this.#graph = graph;
@@ -121,5 +180,15 @@ export class FlowCache {
       this.#flows.set(node, flow);
     }
     return flow;
+  }
+
+  /** What is known of children that code of a reach forks. */
+  forked(reach: Reach): ForkedRoutines {
+    let forked = this.#forked.get(reach);
+    if (forked === undefined) {
+      forked = new ForkedRoutines(this.#graph, reach);
+      this.#forked.set(reach, forked);
+    }
+    return forked;
   }
 }

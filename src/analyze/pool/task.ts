@@ -29,6 +29,8 @@ export interface AnalysisTask {
   readonly phases: PhaseSplit | null;
   readonly plugins: boolean;
   readonly libraries: readonly RunTimeLibrary[];
+  /** For scripts: where relative interpreters begin, and where env looks for them; null for what is no script. */
+  readonly script: { readonly workingDirectory: string; readonly searchPath: readonly string[] } | null;
   /** Directory of the cache; null for none. */
   readonly cache: string | null;
   /** Milliseconds and bytes after which no further object is read; null for no bound. */
@@ -58,8 +60,8 @@ export type TaskProgress = (objects: number, path: string) => void;
 export function runTask(task: AnalysisTask, progress: TaskProgress = () => undefined): TaskResult {
   const root = new RecordingRoot(task.root);
   const store = task.cache === null ? null : new EntryStore(task.cache);
-  const { path, scope, phases, plugins, libraries } = task;
-  const question = JSON.stringify({ path, scope, phases, plugins, libraries });
+  const { path, scope, phases, plugins, libraries, script } = task;
+  const question = JSON.stringify({ path, scope, phases, plugins, libraries, script });
   if (store !== null) {
     const known = recallResult(store, root, question);
     if (known !== null) return known as TaskResult;
@@ -106,6 +108,7 @@ function analyzeWith(
   const options: AnalyzeOptions = {
     root,
     scope: task.scope,
+    ...task.script,
     ...(task.phases === null ? {} : { phases: task.phases }),
     plugins: task.plugins,
     libraries: task.libraries,

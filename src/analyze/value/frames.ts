@@ -12,12 +12,15 @@ const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 /** No address of the frame that is known. */
 export const NO_FRAME: number = -0x8000_0000;
 
+/** Above all addresses of the frame: none of them is known elsewhere than in registers. */
+const NOWHERE = 0x7fff_ffff;
+
 /** The only system call of x86-64 by which the kernel gets the address of a function to call. */
 const RT_SIGACTION = 13;
 
 /** A state: what each register is, as offset from the stack pointer at entry; */
 const ESCAPED = 16;
-/** whether an address of the frame may be elsewhere than in registers; and the number in rax. */
+/** the lowest address of the frame that calls were handed or that was stored, NO_FRAME where that is not known; and the number in rax. */
 const NUMBER = 17;
 const SIZE = 18;
 
@@ -33,8 +36,13 @@ export class Frames {
   readonly tops: Map<number, number> = new Map();
   /** At calls: the lowest address of the frame that is handed over; NO_FRAME if any may be known, Infinity if none is. */
   readonly lowest: Map<number, number> = new Map();
-  /** Instructions that may read any slot: an address of the frame may have been stored before, or has an index added. */
-  readonly escaped: Set<number> = new Set();
+  /** At calls: the lowest address of the frame that this one or one before may know, if objects extend upwards from their address. */
+  readonly exposed: Map<number, number> = new Map();
+  /**
+   * Instructions that may read any slot: an address of the frame may have been stored before, or has an index added. With the lowest
+   * address that they may read if objects extend upwards from their address.
+   */
+  readonly escaped: Map<number, number> = new Map();
   readonly reached: Set<number> = new Set();
   /** System calls by which the kernel learns of no function. */
   readonly harmless: Set<number> = new Set();
@@ -55,12 +63,11 @@ export class Frames {
     this.#isReached = new Uint8Array(body.count);
     const state = this.#state.fill(NO_FRAME);
     state[RSP] = 0;
-    state[ESCAPED] = 0;
+    state[ESCAPED] = NOWHERE;
     this.#enter(this.#blockAt(body.entry));
     for (let block = 0; block < body.count; block++) {
       if (!body.isEnteredFromOutside(block)) continue;
       state.fill(NO_FRAME);
-      state[ESCAPED] = 1;
       this.#enter(block);
     }
     for (let block = this.#work.pop(); block !== undefined; block = this.#work.pop()) this.#follow(block);
@@ -81,7 +88,7 @@ export class Frames {
     for (let index = 0; index < SIZE; index++) {
       const old = this.#states[at + index] as number;
       const given = this.#state[index] as number;
-      const joined = index === ESCAPED ? old | given : old === given ? old : NO_FRAME;
+      const joined = old === given ? old : index === ESCAPED ? Math.min(old, given) : NO_FRAME;
       if (joined === old) continue;
       this.#states[at + index] = joined;
       isChanged = true;
@@ -131,10 +138,15 @@ export class Frames {
   #forget(registers: number, escapes: boolean): void {
     for (let register = 0; register < 16; register++) {
       if (((registers >>> register) & 1) === 0 || register === RSP) continue;
-      if (escapes && this.#state[register] !== NO_FRAME) this.#state[ESCAPED] = 1;
+      if (escapes) this.#expose(this.#state[register] as number);
       this.#state[register] = NO_FRAME;
     }
     if ((registers & 1) !== 0) this.#state[NUMBER] = NO_FRAME;
+  }
+
+  /** Somebody may find an address of the frame elsewhere from now on. */
+  #expose(offset: number): void {
+    if (offset !== NO_FRAME && offset < (this.#state[ESCAPED] as number)) this.#state[ESCAPED] = offset;
   }
 
   #apply(ins: Instruction): void {
@@ -146,7 +158,7 @@ export class Frames {
       case OP.TEST:
         return;
       case OP.PUSH:
-        if (ins.sourceKind === OPERAND.REGISTER && state[from] !== NO_FRAME) state[ESCAPED] = 1;
+        if (ins.sourceKind === OPERAND.REGISTER) this.#expose(state[from] as number);
         this.#move(RSP, -ins.size);
         return;
       case OP.POP:
@@ -162,11 +174,11 @@ export class Frames {
           const isCopy = ins.sourceKind === OPERAND.REGISTER && ins.size === 8;
           this.#put(to, isCopy ? (state[from] as number) : NO_FRAME);
           if (to === RAX && ins.sourceKind === OPERAND.IMMEDIATE) state[NUMBER] = ins.immLow;
-        } else if (ins.sourceKind === OPERAND.REGISTER && state[from] !== NO_FRAME) state[ESCAPED] = 1;
+        } else if (ins.sourceKind === OPERAND.REGISTER) this.#expose(state[from] as number);
         return;
       case OP.LEA: {
         const base = ins.memoryBase < 0 ? NO_FRAME : (state[ins.memoryBase] as number);
-        if (base !== NO_FRAME && ins.memoryIndex >= 0) state[ESCAPED] = 1;
+        if (base !== NO_FRAME && ins.memoryIndex >= 0) state[ESCAPED] = NO_FRAME;
         this.#put(to, base === NO_FRAME || ins.memoryIndex >= 0 ? NO_FRAME : base + ins.displacement);
         return;
       }
@@ -212,7 +224,7 @@ export class Frames {
       const isOperand =
         ((address >>> register) & 1) === 0 ||
         (ins.sourceKind === OPERAND.REGISTER && ins.sourceRegister === register);
-      if (isRead && isOperand && register !== RSP && state[register] !== NO_FRAME) state[ESCAPED] = 1;
+      if (isRead && isOperand && register !== RSP && state[register] !== NO_FRAME) state[ESCAPED] = NO_FRAME;
     }
     for (let register = 0; register < 16; register++)
       if (((ins.writes >>> register) & 1) === 1) this.#put(register, NO_FRAME);
@@ -224,7 +236,8 @@ export class Frames {
     this.reached.add(address);
     const isIndexed = ins.hasMemory === 1 && ins.memoryBase >= 0 && ins.memoryIndex >= 0;
     const isSomewhere = isIndexed && state[ins.memoryBase] !== NO_FRAME;
-    if (state[ESCAPED] === 1 || isSomewhere) this.escaped.add(address);
+    const escaped = isSomewhere ? NO_FRAME : (state[ESCAPED] as number);
+    if (escaped !== NOWHERE) this.escaped.set(address, escaped);
     const offset = this.#operandOf(ins);
     if (offset !== NO_FRAME) this.operands.set(address, offset);
     if (
@@ -237,12 +250,14 @@ export class Frames {
     if (ins.flow === FLOW.SYSCALL && state[NUMBER] !== NO_FRAME && state[NUMBER] !== RT_SIGACTION)
       this.harmless.add(address);
     this.tops.set(address, state[RSP] as number);
-    let lowest = state[ESCAPED] === 1 ? NO_FRAME : Infinity;
+    let lowest = Infinity;
     for (const register of ARGUMENTS) {
       const handed = state[register] as number;
       if (handed !== NO_FRAME) lowest = Math.min(lowest, handed);
     }
-    this.lowest.set(address, lowest);
+    const known = state[ESCAPED] as number;
+    this.lowest.set(address, known === NOWHERE ? lowest : NO_FRAME);
+    this.exposed.set(address, Math.min(known, lowest));
   }
 
   #operandOf(ins: Instruction): number {

@@ -1,7 +1,8 @@
-import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
+import { FLOW, Instruction, OP, OPERAND, SEGMENT } from '../x86/instruction.ts';
 import { EFFECT, effectsOfCall } from './effect.ts';
 import type { FunctionBody } from './flow.ts';
 import { Frames, NO_FRAME } from './frames.ts';
+import { isLocalSlot } from './local-slots.ts';
 
 /** Where tainted values begin in a function. */
 export interface TaintSources {
@@ -9,6 +10,22 @@ export interface TaintSources {
   readonly registers: number;
   /** vaddrs of instructions that put one into their destination: LEA, MOV. */
   readonly places: ReadonlySet<number>;
+  /** If given, a value that MOV stores whole in other memory than the frame is not kept thereby; the vaddr is added. */
+  readonly stores?: Set<number>;
+  /** If given, the values are addresses of data, and what is read there is none of them. */
+  readonly address?: AddressUses;
+  /** Whether the call at a vaddr is known not to return. */
+  readonly neverReturns?: (vaddr: number) => boolean;
+}
+
+/** What a function does with an address of data, by vaddr. */
+export interface AddressUses {
+  /** Instructions that read at the address, or past it. */
+  readonly reads: Set<number>;
+  /** LEA that adds a constant: its result is not followed. */
+  readonly shifts: Set<number>;
+  /** Other instructions that compute something from it. */
+  readonly steps: Set<number>;
 }
 
 /** What a function does with tainted values. */
@@ -33,6 +50,12 @@ const RBP = 5;
 const RSI = 6;
 const R10 = 10;
 const R11 = 11;
+
+/**
+ * Beside the bits of registers: rdx may be the second half of a result, for rax may be the first. It is none where it holds the difference of
+ * the stack protector's words, or what a system call has returned, its negation or -1.
+ */
+const RESULT = 1 << 16;
 
 /** Most stack slots that may hold a tainted value; past it the value counts as kept. */
 const SLOT_LIMIT = 30;
@@ -118,11 +141,11 @@ export class TaintFlow {
     this.#states = new Int32Array(body.count * 3);
     this.#isReached = new Uint8Array(body.count);
     this.#work = [];
-    this.#registers = sources.registers;
+    this.#registers = sources.registers | this.#result();
     this.#vectors = 0;
     this.#slots = 0;
     this.#enter(this.#blockAt(body.entry));
-    this.#registers = 0;
+    this.#registers = this.#result();
     for (let block = 0; block < body.count; block++) if (body.isEnteredFromOutside(block)) this.#enter(block);
     this.#settle();
     for (let ever = 0; ever !== this.#everSlots && !this.#isKept;) {
@@ -190,12 +213,14 @@ export class TaintFlow {
     const frames = this.#framesFor(body);
     const ins = this.#ins;
     const end = body.ends[block] as number;
+    const result = this.#result();
     for (let address = body.starts[block] as number; address < end;) {
       const length = body.decode(address, ins);
       if (length === 0) return;
       address += length;
       switch (ins.flow) {
         case FLOW.NEXT:
+          if (result !== 0 && (ins.writes & (1 << RAX)) !== 0) this.#noteResult(ins);
           this.#apply(ins);
           break;
         case FLOW.BRANCH:
@@ -214,14 +239,16 @@ export class TaintFlow {
         case FLOW.CALL_INDIRECT:
           this.#handOver(ins);
           this.#meetPads();
-          this.#registers &= ~this.#callerSaved;
+          if (this.#sources.neverReturns?.(ins.address) === true) return;
+          this.#registers = (this.#registers & ~this.#callerSaved) | result;
           this.#vectors = 0;
           if (this.#twice.has(ins.address)) this.#slots |= this.#everSlots;
           break;
-        case FLOW.RETURN:
-          if ((this.#registers & ((1 << RAX) | (1 << RDX))) !== 0 || (this.#vectors & 3) !== 0)
-            this.#isKept = true;
+        case FLOW.RETURN: {
+          const results = (this.#registers & result) === result ? (1 << RAX) | (1 << RDX) : 1 << RAX;
+          if ((this.#registers & results) !== 0 || (this.#vectors & 3) !== 0) this.#isKept = true;
           return;
+        }
         case FLOW.TRAP:
           return;
         default:
@@ -229,7 +256,7 @@ export class TaintFlow {
             if ((this.#registers & (ARGUMENT_MASK | (1 << R10))) !== 0 || this.#isVisible(ins))
               this.#isKept = true;
           }
-          this.#registers &= ~((1 << RAX) | (1 << RCX) | (1 << R11));
+          this.#registers &= ~((1 << RAX) | (1 << RCX) | (1 << R11) | result);
       }
       if (this.#isKept) return;
     }
@@ -249,8 +276,26 @@ export class TaintFlow {
   /** Whether what a call is handed leads to a slot that holds a tainted value: objects extend upwards from their address. */
   #isVisible({ address }: Instruction): boolean {
     if (this.#slots === 0) return false;
-    const lowest = this.#frames?.lowest.get(address) ?? NO_FRAME;
+    const frames = this.#frames;
+    const lowest = (this.#isExact() ? frames?.exposed.get(address) : frames?.lowest.get(address)) ?? NO_FRAME;
     return this.#someSlot((offset) => offset >= lowest);
+  }
+
+  /** Whether it counts where an object in the frame begins whose address was handed over: not for what set-up may have kept. */
+  #isExact(): boolean {
+    return this.#sources.stores !== undefined || this.#sources.address !== undefined;
+  }
+
+  /** Follows whether what rax holds may be half of a result. */
+  #noteResult({ operation, segment, reads, sourceKind, immLow }: Instruction): void {
+    if (operation === OP.SUB && segment === SEGMENT.FS) this.#registers &= ~RESULT;
+    else if ((reads & (1 << RAX)) === 0 && !(sourceKind === OPERAND.IMMEDIATE && immLow === -1))
+      this.#registers |= RESULT;
+  }
+
+  /** The bit of RESULT where it is followed. */
+  #result(): number {
+    return this.#isExact() ? RESULT : 0;
   }
 
   #someSlot(test: (offset: number) => boolean): boolean {
@@ -267,16 +312,22 @@ export class TaintFlow {
       // A jump leaves the return address on top.
       const first = ins.flow === FLOW.CALL || ins.flow === FLOW.CALL_INDIRECT ? top : top + 8;
       if (top === NO_FRAME) this.#isKept = true;
-      else if (this.#someSlot((offset) => offset >= first && offset < first + STACK_ARGUMENTS))
+      else if (this.#someSlot((offset) => this.#isArgument(offset, first, top)))
         this.#stacked.add(ins.address);
     }
     if (ins.flow === FLOW.CALL_INDIRECT || ins.flow === FLOW.JUMP_INDIRECT) {
       const isThrough = ins.sourceKind === OPERAND.REGISTER ? this.#has(ins.sourceRegister) : this.#load(ins);
       if (isThrough) this.#through.add(ins.address);
+      if (this.#sources.address !== undefined && this.#isAddressTainted(ins)) this.#isKept = true;
     }
     const registers = this.#registers & ARGUMENT_MASK;
     if (registers !== 0) this.#handed.set(ins.address, (this.#handed.get(ins.address) ?? 0) | registers);
     // Vector registers carry arguments too, but no pointers.
+  }
+
+  #isArgument(offset: number, first: number, top: number): boolean {
+    if (offset < first || offset >= first + STACK_ARGUMENTS) return false;
+    return !this.#isExact() || !isLocalSlot(this.#body as FunctionBody, this.#frames as Frames, top, offset);
   }
 
   #meetPads(): void {
@@ -286,7 +337,7 @@ export class TaintFlow {
     this.#padSlots |= this.#slots;
     const body = this.#body as FunctionBody;
     const [all, vectors, slots] = [this.#registers, this.#vectors, this.#slots];
-    this.#registers = this.#padRegisters;
+    this.#registers = this.#padRegisters | this.#result();
     this.#vectors = 0;
     this.#slots = this.#padSlots;
     for (let block = 0; block < body.count; block++) if (body.isEnteredFromOutside(block)) this.#enter(block);
@@ -298,6 +349,7 @@ export class TaintFlow {
   #apply(ins: Instruction): void {
     if ((this.#registers | this.#vectors | this.#slots) === 0 && !this.#sources.places.has(ins.address))
       return;
+    if (this.#sources.address !== undefined && this.#useAddress(ins, this.#sources.address)) return;
     switch (ins.operation) {
       case OP.NOP:
       case OP.CMP:
@@ -314,8 +366,7 @@ export class TaintFlow {
       case OP.MOVZX:
       case OP.MOVSX:
       case OP.MOVSXD:
-        // A table of numbers is no table of pointers.
-        this.#put(ins, ins.sourceKind === OPERAND.REGISTER && this.#has(ins.sourceRegister));
+        this.#put(ins, this.#source(ins));
         return;
       case OP.LEA:
         this.#put(ins, this.#isAddressTainted(ins) || this.#sources.places.has(ins.address));
@@ -345,11 +396,10 @@ export class TaintFlow {
         this.#exchange(ins);
         return;
       case OP.MOVS:
-        if (this.#has(RSI) || (this.#slots !== 0 && this.#frames?.operands.has(ins.address) === true))
-          this.#isKept = true;
+        if (this.#has(RSI) || (this.#slots !== 0 && this.#mayReadSlot(ins))) this.#isKept = true;
         return;
       case OP.LODS:
-        this.#set(RAX, this.#has(RSI));
+        this.#set(RAX, this.#has(RSI) || (this.#slots !== 0 && this.#mayReadSlot(ins)));
         return;
       case OP.STOS:
         if (this.#has(RAX)) this.#isKept = true;
@@ -387,9 +437,20 @@ export class TaintFlow {
   #load(ins: Instruction): boolean {
     const offset = this.#frames?.operands.get(ins.address);
     if (offset !== undefined) return this.#slotHas(offset, ins.size);
-    // Through an address of the frame that was stored somewhere the own slots are read.
-    if (this.#slots !== 0 && ins.size >= 8 && this.#frames?.escaped.has(ins.address) === true) return true;
-    return ins.size >= 8 && this.#isAddressTainted(ins);
+    // Through an address of the frame that was stored somewhere the own slots are read. What is read may be a piece of an address, which a
+    // loop copies byte by byte.
+    const lowest = this.#slots === 0 ? undefined : this.#frames?.escaped.get(ins.address);
+    if (lowest !== undefined && this.#mayBeSlot(lowest)) return true;
+    return this.#sources.address === undefined && this.#isAddressTainted(ins);
+  }
+
+  /** Whether a string operation reads the frame. */
+  #mayReadSlot({ address }: Instruction): boolean {
+    return this.#frames?.operands.has(address) === true || this.#frames?.escaped.has(address) === true;
+  }
+
+  #mayBeSlot(lowest: number): boolean {
+    return !this.#isExact() || this.#someSlot((offset) => offset + 8 > lowest);
   }
 
   #put(ins: Instruction, isTainted: boolean): void {
@@ -399,7 +460,49 @@ export class TaintFlow {
     } else if (ins.destinationKind === OPERAND.MEMORY) {
       const offset = this.#frames?.operands.get(ins.address);
       if (offset !== undefined) this.#putSlot(offset, ins.size, isTainted);
-      else if (isTainted) this.#isKept = true;
+      else if (isTainted) this.#store(ins);
+    }
+  }
+
+  #store(ins: Instruction): void {
+    if (ins.operation === OP.MOV && ins.size === 8 && this.#sources.stores !== undefined)
+      this.#sources.stores.add(ins.address);
+    else this.#isKept = true;
+  }
+
+  /** Notes what an instruction does with an address of data; whether that is all. */
+  #useAddress(ins: Instruction, { reads, shifts, steps }: AddressUses): boolean {
+    const isTainted = this.#isAddressTainted(ins);
+    if (isTainted && ins.readsMemory === 1) reads.add(ins.address);
+    switch (ins.operation) {
+      case OP.MOV:
+      case OP.CMP:
+      case OP.TEST:
+      case OP.PUSH:
+      case OP.POP:
+      case OP.CMOV:
+      case OP.MOVZX:
+      case OP.MOVSX:
+      case OP.MOVSXD:
+        return false;
+      case OP.LEA:
+        if (!isTainted || ins.displacement === 0) return false;
+        if (ins.destinationRegister === ins.memoryBase) steps.add(ins.address);
+        else {
+          shifts.add(ins.address);
+          this.#put(ins, false);
+          return true;
+        }
+        return false;
+      case OP.LODS:
+        this.#isKept ||= this.#has(RSI);
+        return false;
+      default: {
+        // An index is added to the address as well as the address to an index.
+        const read = ins.operation === OP.ADD ? ins.reads & ins.writes : ins.reads;
+        if ((read & this.#registers) !== 0 && !this.#isOnlyAddress(ins)) steps.add(ins.address);
+        return false;
+      }
     }
   }
 
@@ -410,7 +513,10 @@ export class TaintFlow {
     }
     for (let slot = 0; slot < this.#offsets.length; slot++) {
       const at = this.#offsets[slot] as number;
-      if (!isTainted && at >= offset && at + 8 <= offset + size) this.#slots &= ~(1 << slot);
+      if (isTainted) continue;
+      const isWhole = at >= offset && at + 8 <= offset + size;
+      // What is left of an address that was overwritten in part is none.
+      if (isWhole || (this.#isExact() && at < offset + size && at + 8 > offset)) this.#slots &= ~(1 << slot);
     }
     if (!isTainted) return;
     let slot = this.#offsets.indexOf(offset);
