@@ -4,6 +4,7 @@ import { Transfer } from '../value/transfer.ts';
 import { ValuePool } from '../value/value.ts';
 import { warmUpDecoder } from '../x86/warm-up.ts';
 import { type CodeMap, withCodeMap } from './code-map.ts';
+import { ComputedCalls } from './computed-calls.ts';
 import { dataObjects, pointerWords } from './data-objects.ts';
 import { Explorer } from './explorer.ts';
 import { finishCode } from './finish.ts';
@@ -30,7 +31,8 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   const known = functionStarts(image, view);
   const explorer = new Explorer(view, map, known, noreturnWords(image, view));
   const transfer = new Transfer(new ValuePool(), view, view.isGo);
-  const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer);
+  const flow = new FlowAnalysis(transfer);
+  const jumps = new JumpResolver(explorer, flow, transfer);
   for (const label of known.dataLabels) explorer.take(-1, -1, label);
   jumps.run();
   enterLandingPads(explorer, view, known);
@@ -46,6 +48,8 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
     takeFromData(explorer, view, pointers, jumps);
     jumps.run();
   }
+  const computed = new ComputedCalls(explorer, flow, transfer, jumps.targets);
+  for (computed.run(); explorer.hasWork; computed.run()) jumps.run();
   const taken: number[] = [];
   for (let fact = 0; fact < explorer.factKinds.length; fact++) {
     if (explorer.factKinds.at(fact) === FACT.TAKE_DATA) taken.push(explorer.factTargets.at(fact));
