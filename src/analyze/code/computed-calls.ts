@@ -1,6 +1,6 @@
 import type { FlowAnalysis } from '../value/flow.ts';
 import type { Transfer } from '../value/transfer.ts';
-import { VALUE } from '../value/value.ts';
+import { TOP, VALUE } from '../value/value.ts';
 import { FLOW, Instruction, OP, OPERAND } from '../x86/instruction.ts';
 import { ExploredBody } from './body.ts';
 import { CODE, type Explorer } from './explorer.ts';
@@ -67,24 +67,24 @@ export class ComputedCalls {
 
   /** Whether the bytes of the code before a call may be those of a sum: most calls go through what was loaded right before. */
   #mayBeSum(vaddr: number): boolean {
-    const { view } = this.#explorer;
-    let place = vaddr;
+    const { bytes, base } = this.#explorer.view;
+    let place = vaddr + base;
     // Prefixes: notrack and bnd.
-    while (view.u8(place) === 0x3e || view.u8(place) === 0xf2) place++;
-    const isHigh = view.u8(place) === 0x41;
-    const modrm = view.u8(place + (isHigh ? 2 : 1));
+    while (bytes[place] === 0x3e || bytes[place] === 0xf2) place++;
+    const isHigh = bytes[place] === 0x41;
+    const modrm = bytes[place + (isHigh ? 2 : 1)] as number;
     if (modrm < 0xc0) return isFrame(modrm & 7, modrm);
     const register = (modrm & 7) | (isHigh ? 8 : 0);
     let at = vaddr;
     for (let count = 0; count < WINDOW; count++) {
       at = this.#before(at);
       if (at < 0) return false;
-      const rex = view.u8(at);
+      const rex = bytes[at + base] as number;
       if ((rex & 0xf8) !== 0x48) continue;
-      const operands = view.u8(at + 2);
+      const operands = bytes[at + base + 2] as number;
       const first = ((operands >> 3) & 7) | ((rex & 4) << 1);
       const second = operands < 0xc0 ? -1 : (operands & 7) | ((rex & 1) << 3);
-      switch (view.u8(at + 1)) {
+      switch (bytes[at + base + 1]) {
         case 0x8b:
           if (first === register) return second >= 0 || isFrame(operands & 7, operands);
           break;
@@ -179,27 +179,54 @@ export class ComputedCalls {
     return ins.sourceKind !== OPERAND.IMMEDIATE || (view.isFixed && view.contains(ins.immLow));
   }
 
-  /** Looks at some calls of a function with all values. */
+  /**
+   * Looks at some calls of a function, with all values if straight-line code does not say enough. Large sums are not worth that but in code of
+   * the large model: the loader has many.
+   */
   #resolve(index: number, places: ReadonlyMap<number, number>): void {
-    const { pool } = this.#transfer;
+    const open = new Map<number, number>();
+    for (const [at, size] of places) {
+      if (this.#takeMembers(index, at, this.#straightValue(at))) continue;
+      if (size === 4 || this.#explorer.wideFunctions.has(index)) open.set(at, size);
+      else this.#explorer.fact(index, FACT.COMPUTED, at, size);
+    }
+    if (open.size === 0) return;
     const body = new ExploredBody(this.#explorer, index, this.#jumps, () => -1);
     const callees = new Map<number, number>();
     this.#flow.run(body, (ins, state) => {
-      if (!places.has(ins.address)) return;
-      const place = placeOf(ins);
-      const isRegister = place !== null && place.isSlot !== true;
-      const callee = isRegister
-        ? (state[place.register] as number)
-        : this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8);
-      callees.set(ins.address, callee);
+      if (open.has(ins.address)) callees.set(ins.address, this.#calleeOf(ins, state));
     });
-    for (const [at, size] of places) {
+    for (const [at, size] of open) {
       const callee = callees.get(at);
-      // The values say that nothing comes there.
-      if (callee === undefined) continue;
-      const isKnown = pool.members(callee).every((member) => this.#takeAll(index, at, member));
-      if (!isKnown) this.#explorer.fact(index, FACT.COMPUTED, at, size);
+      // Without one the values say that nothing comes there.
+      if (callee !== undefined && !this.#takeMembers(index, at, callee))
+        this.#explorer.fact(index, FACT.COMPUTED, at, size);
     }
+  }
+
+  /** Where a call goes by the few instructions before it alone. */
+  #straightValue(vaddr: number): number {
+    const { flags, low, view } = this.#explorer;
+    let start = vaddr;
+    for (let count = 0; count < WINDOW; count++) {
+      if (((flags[start - low] as number) & (CODE.LEADER | CODE.OUTSIDE)) !== 0) break;
+      const before = this.#before(start);
+      if (before < 0) break;
+      start = before;
+    }
+    const state = this.#flow.straight(view, start, vaddr, [], false, () => false);
+    if (state === null || view.decode(vaddr, this.#ins) === 0) return TOP;
+    return this.#calleeOf(this.#ins, state);
+  }
+
+  #calleeOf(ins: Instruction, state: Int32Array): number {
+    const place = placeOf(ins);
+    if (place !== null && place.isSlot !== true) return state[place.register] as number;
+    return this.#transfer.load(state, this.#transfer.addressOf(ins, state), 8);
+  }
+
+  #takeMembers(index: number, at: number, callee: number): boolean {
+    return this.#transfer.pool.members(callee).every((member) => this.#takeAll(index, at, member));
   }
 
   /** Takes the addresses that a value stands for; false if it does not say which. */

@@ -71,6 +71,8 @@ export class Explorer {
   readonly outside: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
+  /** Functions that take addresses as distances from the GOT. */
+  readonly wideFunctions: Set<number> = new Set();
   /** How often code of each function that was known already was entered from outside. */
   readonly #lateEntries = new IntList();
   /** By vaddr, the functions that begin in what another one owned already. */
@@ -498,6 +500,7 @@ export class Explorer {
     if (view.got < 0 || view.i32(number + 4) !== distance >> 31) return;
     const target = view.got + distance;
     if (!view.contains(target)) return;
+    this.wideFunctions.add(index);
     if ((target & 7) === 0 && view.mayHoldPointer(target)) this.fact(index, FACT.LOAD, at, target);
     if (view.wordAt(target) !== WORD.SLOT) this.take(index, at, target);
   }

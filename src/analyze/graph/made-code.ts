@@ -47,7 +47,9 @@ export class MadeCodeSearch {
     }
     const general = new Set(graph.image.lookup('syscall').map(({ address }) => graph.nodeAt(address)));
     for (const { node, address, arch, numbers } of sites) {
-      if (arch !== 'x86_64') continue;
+      // Nobody else asks the loader for memory, and its functions are large.
+      const { role } = graph.objectOf(node).image.file;
+      if (arch !== 'x86_64' || role === 'interpreter') continue;
       const mapping = [...numbers].filter(([number]) => MAPPING.has(number));
       if (mapping.length === 0) continue;
       if (mapping.length === numbers.size)
