@@ -84,7 +84,7 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
       ? null
       : findPhase({ graph, values, closure, sites }, options.phases);
   const calls = callsOf(graph, reach, query, sites, main, options.details !== false);
-  const made = new MadeCodeSearch(graph, sites, query);
+  const made = new MadeCodeSearch(graph, reach, sites, query);
   const { file } = image.objects[0] as (typeof image.objects)[number];
   return {
     program: {

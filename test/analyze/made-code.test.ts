@@ -18,6 +18,7 @@ const PRELUDE = `
 const MAKERS = {
   'by mmap': 'int main(void) { return mmap(0, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == 0; }',
   'by mprotect': 'int main(int c, char **v) { return mprotect(v, 4096, PROT_READ | PROT_EXEC); }',
+  'as the loader does of stacks': 'int main(int c, char **v) { return mprotect(v, 4096, 7); }',
   'by syscall': 'int main(int c, char **v) { return syscall(SYS_mprotect, v, 4096, PROT_EXEC); }',
   'by a protection that it is given': 'int main(int c, char **v) { return mprotect(v, 4096, atoi(v[1])); }',
   'through a function of its own': `NOINLINE int protect(void *at, int how) { return mprotect(at, 4096, how); }

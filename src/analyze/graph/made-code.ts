@@ -1,6 +1,7 @@
 import { P_FLAGS } from '../../elf/constants.ts';
 import type { ArgumentQuery, CallPlace, PossibleValues } from './argument-query.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
+import type { Reach } from './reach.ts';
 import type { CallSite } from './sites.ts';
 import { hasStaticGlibc } from './static-libc.ts';
 
@@ -36,7 +37,7 @@ export class MadeCodeSearch {
   readonly #graph: ProgramGraph;
   readonly #isStaticGlibc: boolean;
 
-  constructor(graph: ProgramGraph, sites: readonly CallSite[], query: ArgumentQuery) {
+  constructor(graph: ProgramGraph, reach: Reach, sites: readonly CallSite[], query: ArgumentQuery) {
     this.#graph = graph;
     this.#isStaticGlibc = hasStaticGlibc(graph);
     for (const { base, image } of graph.objects) {
@@ -52,9 +53,14 @@ export class MadeCodeSearch {
       if (arch !== 'x86_64' || role === 'interpreter') continue;
       const mapping = [...numbers].filter(([number]) => MAPPING.has(number));
       if (mapping.length === 0) continue;
-      if (mapping.length === numbers.size)
-        this.#search({ node, address }, query.registerAt(node, address, RDX));
-      else if (general.has(node)) {
+      if (mapping.length === numbers.size) {
+        const isOfLibc = this.#search({ node, address }, query.registerAt(node, address, RDX));
+        // Of each value one way is known: what libc asks for may be asked for by others too.
+        if (isOfLibc)
+          reach.forEachCall(node, (from, at) =>
+            this.#search({ node: from, address: at }, query.registerAt(from, at, RDX)),
+          );
+      } else if (general.has(node)) {
         for (const [, way] of mapping) {
           const call = way.at(-1);
           if (call !== undefined) this.#search(call, query.registerAt(call.node, call.address, RCX));
@@ -63,13 +69,15 @@ export class MadeCodeSearch {
     }
   }
 
-  #search(site: CallPlace, { numbers, unknown }: PossibleValues): void {
+  /** True if code of libc asks for memory for code, by a constant that comes from a caller of the site. */
+  #search(site: CallPlace, { numbers, unknown }: PossibleValues): boolean {
+    let isOfLibc = false;
     for (const [protection, way] of numbers) {
       if ((protection & PROT_EXEC) === 0) continue;
       const place = way[0] ?? site;
       const isHook = unknown.some(({ node }) => node === place.node);
-      if (!this.#isOfLibc(place, isHook))
-        this.#add(place.address, 'memory for code that is made at run time');
+      if (this.#isOfLibc(place, isHook)) isOfLibc ||= way.length > 0;
+      else this.#add(place.address, 'memory for code that is made at run time');
     }
     for (const place of unknown) {
       const isGo = this.#graph.objectOf(place.node).view.isGo;
@@ -79,6 +87,7 @@ export class MadeCodeSearch {
       } else
         this.#add(place.address, `memory that may be for code that is made at run time: ${place.reason}`);
     }
+    return isOfLibc;
   }
 
   #add(address: number, reason: string): void {
