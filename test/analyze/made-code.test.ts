@@ -27,6 +27,10 @@ const MAKERS = {
 
 const BUILDS = ['', '-O2', '-static', '-static-pie -O2'];
 
+const THREADS = `#include <pthread.h>
+  static void *run(void *unused) { return unused; }
+  int main(void) { pthread_t id; pthread_create(&id, 0, run, 0); return pthread_join(id, 0); }`;
+
 const kinds = (name: string, source: string, options: string): string[] => {
   const file = workshop.compile(`${name}${options}`.replaceAll(/\W+/g, '-'), PRELUDE + source, [
     '-w',
@@ -49,5 +53,10 @@ describe.each(BUILDS)('code that is made at run time (%s)', (options) => {
       return mprotect(at, 4096, PROT_NONE);
     }`;
     expect(kinds('data', source, options)).toEqual([]);
+  });
+
+  it('is not said of stacks, with symbols or without', () => {
+    expect(kinds('threads', THREADS, options)).toEqual([]);
+    expect(kinds('threads', THREADS, `${options} -s`.trim())).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ const LIBC = /^(libc\.so\.6|libpthread\.so\.0|libc\.musl-)/;
 
 /** The same functions of glibc in a static program; source: glibc's elf/dl-load.c, dl-reloc.c, dl-execstack.c, nptl, spawni.c. */
 const STATIC_LIBC =
-  /^(_dl_|__?pthread_create|pthread_create|allocate_stack|__libc_|__spawn|__mmap|mmap|__mprotect|mprotect)/;
+  /^(_dl_|__?pthread_create|pthread_create|allocate_stack|__nptl_|__libc_|__spawn|__mmap|mmap|__mprotect|mprotect)/;
 
 /** Places where the program asks for memory that is, or may be, executable, and segments that are so and written as well. */
 export class MadeCodeSearch {
@@ -35,10 +35,12 @@ export class MadeCodeSearch {
   isThroughPointers = false;
   readonly found: Map<number, MadeCode> = new Map();
   readonly #graph: ProgramGraph;
+  readonly #reach: Reach;
   readonly #isStaticGlibc: boolean;
 
   constructor(graph: ProgramGraph, reach: Reach, sites: readonly CallSite[], query: ArgumentQuery) {
     this.#graph = graph;
+    this.#reach = reach;
     this.#isStaticGlibc = hasStaticGlibc(graph);
     for (const { base, image } of graph.objects) {
       for (const { vaddr, flags } of image.file.elf.loads) {
@@ -54,29 +56,35 @@ export class MadeCodeSearch {
       const mapping = [...numbers].filter(([number]) => MAPPING.has(number));
       if (mapping.length === 0) continue;
       if (mapping.length === numbers.size) {
-        const isOfLibc = this.#search({ node, address }, query.registerAt(node, address, RDX));
+        const protections = query.registerAt(node, address, RDX);
+        const asking = new Set(protections.unknown.map((place) => place.node));
+        const isOfLibc = this.#search({ node, address }, protections, asking);
         // Of each value one way is known: what libc asks for may be asked for by others too.
         if (isOfLibc)
           reach.forEachCall(node, (from, at) =>
-            this.#search({ node: from, address: at }, query.registerAt(from, at, RDX)),
+            this.#search({ node: from, address: at }, query.registerAt(from, at, RDX), asking),
           );
       } else if (general.has(node)) {
         for (const [, way] of mapping) {
           const call = way.at(-1);
-          if (call !== undefined) this.#search(call, query.registerAt(call.node, call.address, RCX));
+          if (call !== undefined)
+            this.#search(call, query.registerAt(call.node, call.address, RCX), new Set());
         }
       }
     }
   }
 
-  /** True if code of libc asks for memory for code, by a constant that comes from a caller of the site. */
-  #search(site: CallPlace, { numbers, unknown }: PossibleValues): boolean {
+  /**
+   * True if code of libc asks for memory for code, by a constant that comes from a caller of the site.
+   *
+   * @param asking functions that ask the same of the site with who knows what, as glibc's do that make stacks executable.
+   */
+  #search(site: CallPlace, { numbers, unknown }: PossibleValues, asking: ReadonlySet<number>): boolean {
     let isOfLibc = false;
     for (const [protection, way] of numbers) {
       if ((protection & PROT_EXEC) === 0) continue;
       const place = way[0] ?? site;
-      const isHook = unknown.some(({ node }) => node === place.node);
-      if (this.#isOfLibc(place, isHook)) isOfLibc ||= way.length > 0;
+      if (this.#isOfLibc(place, this.#isAsking(place.node, asking))) isOfLibc ||= way.length > 0;
       else this.#add(place.address, 'memory for code that is made at run time');
     }
     for (const place of unknown) {
@@ -88,6 +96,14 @@ export class MadeCodeSearch {
         this.#add(place.address, `memory that may be for code that is made at run time: ${place.reason}`);
     }
     return isOfLibc;
+  }
+
+  #isAsking(node: number, asking: ReadonlySet<number>): boolean {
+    let isAsking = asking.has(node);
+    this.#reach.forEachCall(node, (from) => {
+      isAsking ||= asking.has(from);
+    });
+    return isAsking;
   }
 
   #add(address: number, reason: string): void {
