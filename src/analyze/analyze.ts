@@ -5,6 +5,8 @@ import { ArgumentQuery } from './graph/argument-query.ts';
 import { assumptionsOf } from './graph/assumptions.ts';
 import { CallValues } from './graph/call-values.ts';
 import { chainTo, codePlace } from './graph/chains.ts';
+import { MadeCodeSearch } from './graph/made-code.ts';
+import { openTargets } from './graph/open-targets.ts';
 import { type CodeSource, ProgramGraph } from './graph/program-graph.ts';
 import { HOW, type Reach } from './graph/reach.ts';
 import { runtimesOf } from './graph/runtimes.ts';
@@ -82,6 +84,7 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
       ? null
       : findPhase({ graph, values, closure, sites }, options.phases);
   const calls = callsOf(graph, reach, query, sites, main, options.details !== false);
+  const made = new MadeCodeSearch(graph, reach, sites, query);
   const { file } = image.objects[0] as (typeof image.objects)[number];
   return {
     program: {
@@ -99,8 +102,11 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
           phase: 1,
           reason: main?.reason ?? '',
         })),
-        unresolved: unresolvedSites(graph, closure, sites, main),
-        assumptions: [...assumptionsOf(graph, closure), ...(main === null ? [] : [PHASE_ASSUMPTION])],
+        unresolved: unresolvedSites(graph, closure, sites, made, main),
+        assumptions: [
+          ...assumptionsOf(graph, closure, made.isThroughPointers),
+          ...(main === null ? [] : [PHASE_ASSUMPTION]),
+        ],
       },
     },
     phases: phasesOf(graph, main),
@@ -226,6 +232,7 @@ function unresolvedSites(
   graph: ProgramGraph,
   closure: ScopedClosure,
   sites: readonly CallSite[],
+  made: MadeCodeSearch,
   main: FoundPhase | null,
 ): UnresolvedSite[] {
   const found: UnresolvedSite[] = [];
@@ -250,6 +257,7 @@ function unresolvedSites(
   for (const { kind, address, reason } of closure.unknown) {
     add(kind, address, kind === 'dlopen' ? `library to open: ${reason}` : `symbol to look up: ${reason}`);
   }
+  for (const { kind, address, reason } of openTargets(graph, closure.reach)) add(kind, address, reason);
   const program = graph.objects[0]?.image;
   for (const { name, problem, by } of graph.image.loadSet.missing) {
     const object = graph.image.loadSet.objects[by ?? 0]?.path ?? program?.file.path ?? '';
@@ -262,7 +270,11 @@ function unresolvedSites(
       phases: everywhere,
     });
   }
-  for (const { object, reason } of runtimesOf(graph)) {
+  const runtimes = runtimesOf(graph);
+  const known = new Set(runtimes.map(({ object }) => object));
+  for (const { address, reason } of made.found.values())
+    if (!known.has(graph.image.objectAt(address))) add('runtime', address, reason);
+  for (const { object, reason } of runtimes) {
     const path = graph.objects[object]?.image.file.path ?? '';
     found.push({ object: path, function: null, address: 0, kind: 'runtime', reason, phases: everywhere });
   }

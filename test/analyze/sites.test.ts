@@ -47,6 +47,13 @@ function assembled(code: string, data: string, before = '', behind = ''): string
 /** Code in assembler, without frames. */
 const TOP_LEVEL = (code: string): string => `__asm__(${JSON.stringify(`.text\n${code}`)});`;
 
+/** Two functions that are known by their distances from a table. */
+const DISTANCES = `
+__asm__(".section .rodata; .balign 4; .globl distances; .hidden distances; distances: .long first - distances, second - distances; .text");
+__asm__("first: mov $39, %eax; syscall; ret; second: mov $102, %eax; syscall; ret");
+extern const int distances[] __attribute__((visibility("hidden")));
+`;
+
 const TRAITS: readonly Trait[] = [
   { name: 'a constant number', source: 'void begin(void) { call(39, 0, 0, 0); leave(); }', calls: [39] },
   {
@@ -274,6 +281,74 @@ const TRAITS: readonly Trait[] = [
     source: `NOINLINE long one(void) { return call(39, 0, 0, 0); } NOINLINE long two(void) { return one(); }
       void begin(void) { two(); leave(); }`,
     calls: [39],
+  },
+  {
+    name: 'a table of distances to functions',
+    source: `${DISTANCES}
+      void begin(void) { ((void (*)(void))((char *)distances + distances[input]))(); leave(); }`,
+    calls: [39, 102],
+  },
+  {
+    name: 'a table of distances to functions that is handed over',
+    source: `${DISTANCES}
+      NOINLINE int apply(const int *table, int index) { return ((int (*)(void))((char *)table + table[index]))() + 1; }
+      void begin(void) { apply(distances, input); leave(); }`,
+    calls: [],
+    unresolved: ['call'],
+  },
+  {
+    name: 'a table of distances to functions that is handed over, and jumped through at last',
+    source: `${DISTANCES}
+      __attribute__((optimize("O2"))) NOINLINE void apply(const int *table, int index) {
+        ((void (*)(void))((char *)table + table[index]))();
+      }
+      void begin(void) { apply(distances, input); leave(); }`,
+    calls: [],
+    unresolved: ['jump'],
+  },
+  {
+    name: 'a table of distances to functions from which one is kept in a variable first',
+    source: `${DISTANCES}
+      NOINLINE int apply(const int *table, int index) {
+        int (*function)(void) = (int (*)(void))((char *)table + table[index]);
+        call(104, 0, 0, 0);
+        return function() + 1;
+      }
+      void begin(void) { apply(distances, input); leave(); }`,
+    calls: [104],
+    unresolved: ['call'],
+  },
+  {
+    name: 'memory for code',
+    source: 'void begin(void) { call(9, 0, 4096, 7); leave(); }',
+    calls: [9],
+    unresolved: ['runtime'],
+  },
+  {
+    name: 'memory that is made executable later',
+    source: `NOINLINE long protect(long address, int protection) { return call(10, address, 4096, protection); }
+      void begin(void) { protect(input, 3); protect(input, 5); leave(); }`,
+    calls: [10],
+    unresolved: ['runtime'],
+  },
+  {
+    name: 'memory of which it is not known what it is for',
+    source: 'void begin(void) { call(9, 0, 4096, input); leave(); }',
+    calls: [9],
+    unresolved: ['runtime'],
+  },
+  {
+    name: 'memory for data',
+    source: 'void begin(void) { call(9, 0, 4096, 3); call(10, input, 4096, 1); leave(); }',
+    calls: [9, 10],
+  },
+  {
+    name: 'code that is changed',
+    source: `__asm__(".pushsection .written, \\"awx\\"; changed: mov $39, %eax; syscall; ret; .popsection");
+      extern unsigned char changed[] __attribute__((visibility("hidden")));
+      void begin(void) { changed[1] = 102; __asm__ volatile("call changed" ::: "rax", "rcx", "r11", "memory"); leave(); }`,
+    calls: [39],
+    unresolved: ['runtime'],
   },
   {
     name: 'a number that is computed',

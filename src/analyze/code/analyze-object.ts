@@ -4,6 +4,7 @@ import { Transfer } from '../value/transfer.ts';
 import { ValuePool } from '../value/value.ts';
 import { warmUpDecoder } from '../x86/warm-up.ts';
 import { type CodeMap, withCodeMap } from './code-map.ts';
+import { ComputedCalls } from './computed-calls.ts';
 import { dataObjects, pointerWords } from './data-objects.ts';
 import { Explorer } from './explorer.ts';
 import { finishCode } from './finish.ts';
@@ -32,10 +33,8 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   const words = namedWords(image, view);
   const explorer = new Explorer(view, map, known, words.noreturn);
   const transfer = new Transfer(new ValuePool(), view, view.isGo);
-  const jumps = new JumpResolver(explorer, new FlowAnalysis(transfer), transfer, {
-    starts: known.twice,
-    words: words.twice,
-  });
+  const flow = new FlowAnalysis(transfer);
+  const jumps = new JumpResolver(explorer, flow, transfer, { starts: known.twice, words: words.twice });
   for (const label of known.dataLabels) explorer.take(-1, -1, label);
   jumps.run();
   enterLandingPads(explorer, view, known);
@@ -51,6 +50,8 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
     takeFromData(explorer, view, pointers, jumps);
     jumps.run();
   }
+  const computed = new ComputedCalls(explorer, flow, transfer, jumps);
+  for (computed.run(); explorer.hasWork; computed.run()) jumps.run();
   const taken: number[] = [];
   for (let fact = 0; fact < explorer.factKinds.length; fact++) {
     if (explorer.factKinds.at(fact) === FACT.TAKE_DATA) taken.push(explorer.factTargets.at(fact));

@@ -31,6 +31,9 @@ const RUN_LIMIT = 2 ** 31;
 /** So many bytes an instruction may have. */
 const WINDOW = 16;
 
+/** Length of `mov r64, imm64`. */
+const WIDE_MOVE = 10;
+
 /** A callee that is not known to return: what to do when it does. */
 const RETURN_TOO = -1;
 
@@ -68,6 +71,8 @@ export class Explorer {
   readonly outside: IntList = new IntList();
   /** Indirect jumps still to be understood: function and vaddr. */
   readonly pendingJumps: IntList = new IntList();
+  /** Functions that take addresses as distances from the GOT. */
+  readonly wideFunctions: Set<number> = new Set();
   /** How often code of each function that was known already was entered from outside. */
   readonly #lateEntries = new IntList();
   /** By vaddr, the functions that begin in what another one owned already. */
@@ -256,7 +261,7 @@ export class Explorer {
         // A label within a function: of the own one it is a way to go on, of another one it stands for the whole.
         const start = this.frames.starts[frame] as number;
         const holder = this.ownerOf(start);
-        if (holder >= 0 && target !== start) {
+        if (holder >= 0 && target !== start && !this.#isPlt(start, target)) {
           this.labels.push(holder);
           this.labels.push(target);
           if (holder !== index && index >= 0) this.fact(index, FACT.TAKE_CODE, at, holder);
@@ -377,6 +382,7 @@ export class Explorer {
           view.describe(ins);
           this.#noteOperands(index, ins);
         }
+        if (length === WIDE_MOVE) this.#noteWideMove(index, at);
         if (wasCall && !isPadding(view.u8(at), view.u8(at + 1))) wasCall = false;
         at = next;
         continue;
@@ -478,12 +484,35 @@ export class Explorer {
     return true;
   }
 
+  /**
+   * A number of 8 bytes where 4 would do: code of the large and medium models takes every address as its distance from the GOT, and adds that
+   * of the GOT elsewhere. Or it is an address that the loader puts into the code.
+   */
+  #noteWideMove(index: number, at: number): void {
+    const { view } = this;
+    const number = at + 2;
+    if ((view.u8(at) & 0xfe) !== 0x48 || (view.u8(at + 1) & 0xf8) !== 0xb8) return;
+    if (view.wordAt(number) !== WORD.NONE) {
+      this.take(index, at, view.i32(number) - view.base);
+      this.fact(index, FACT.LOAD, at, number);
+    }
+    const distance = view.i32(number);
+    if (view.got < 0 || view.i32(number + 4) !== distance >> 31) return;
+    const target = view.got + distance;
+    if (!view.contains(target)) return;
+    this.wideFunctions.add(index);
+    if ((target & 7) === 0 && view.mayHoldPointer(target)) this.fact(index, FACT.LOAD, at, target);
+    if (view.wordAt(target) !== WORD.SLOT) this.take(index, at, target);
+  }
+
   /** Addresses that an instruction takes or reads through its operands. */
   #noteOperands(index: number, ins: Instruction): void {
     const { view } = this;
     if (ins.ripTarget >= 0) {
-      if (ins.operation === OP.LEA) this.take(index, ins.address, ins.ripTarget);
-      else if (ins.readsMemory === 1) {
+      // Its own address is taken to know where the code is.
+      if (ins.operation === OP.LEA) {
+        if (ins.ripTarget !== ins.address) this.take(index, ins.address, ins.ripTarget);
+      } else if (ins.readsMemory === 1) {
         const end = ins.ripTarget + Math.max(ins.size, 8);
         if (ins.size >= 8 || ins.size === 0) {
           for (let word = ins.ripTarget & ~7; word < end; word += 8) {

@@ -67,7 +67,8 @@ export class JumpResolver {
   readonly #ins = new Instruction();
   readonly #addresses: AddressRegisters;
   readonly #clobbers: ClobberedRegisters;
-  readonly #effects: CalleeEffects;
+  /** What called functions do beyond the convention, as far as that is known by now. */
+  readonly effects: CalleeEffects;
   readonly #opened = new Set<number>();
   /** 1 for each place of a frame where an instruction begins, by frame. */
   readonly #boundaries = new Map<number, Uint8Array>();
@@ -88,8 +89,8 @@ export class JumpResolver {
   readonly #unknown = new Set<number>();
   /** Functions of which a jump has got more targets, which their registers do not know yet. */
   readonly #widened = new Set<number>();
-  /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries. */
-  readonly #unbounded: (readonly [number, number, number, number, number])[] = [];
+  /** Tables whose end is not known: function, jump, table, base (-1: entries are pointers), most entries, bytes of an entry. */
+  readonly #unbounded: (readonly [number, number, number, number, number, number])[] = [];
 
   /** @param twice Functions that return twice by their name, and words through which they are called. */
   constructor(
@@ -102,7 +103,7 @@ export class JumpResolver {
     this.#flow = flow;
     this.#transfer = transfer;
     this.#clobbers = new ClobberedRegisters(explorer);
-    this.#effects = new CalleeEffects(explorer.view, {
+    this.effects = new CalleeEffects(explorer.view, {
       twice: twice.starts,
       jumpTargets: (at) => this.targets.get(at) ?? null,
       returns: (target) => {
@@ -139,7 +140,7 @@ export class JumpResolver {
         this.#checkAssumed();
         if (this.#explorer.hasWork || this.#fresh.size > 0) continue;
         // So may what a called function does to registers.
-        const effectsHaveGrown = this.#effects.hasGrown(this.#explorer.runStarts.length);
+        const effectsHaveGrown = this.effects.hasGrown(this.#explorer.runStarts.length);
         if (this.#clobbers.hasGrown() || effectsHaveGrown) this.#seenVersions.clear();
         const grown = [...this.#jumps.keys()].filter((index) => this.#hasGrown(index));
         if (grown.length === 0) return;
@@ -279,8 +280,8 @@ export class JumpResolver {
     const isEntered = (address: number): boolean => this.#isEntered(address);
     const body = {
       decode: (address: number, into: Instruction): number => view.decode(address, into),
-      effects: (target: number): number => this.#effects.of(target),
-      effectsOfWord: (word: number): number => this.#effects.ofWord(word),
+      effects: (target: number): number => this.effects.of(target),
+      effectsOfWord: (word: number): number => this.effects.ofWord(word),
     };
     const state = this.#flow.straight(body, entry, at, registers, everywhere, isEntered);
     const ins = this.#ins;
@@ -317,7 +318,7 @@ export class JumpResolver {
     switch (pool.kind(value)) {
       case VALUE.ADDRESS:
         return true;
-      case VALUE.SUM4: {
+      case VALUE.SUM: {
         const { count } = pool.sum(value);
         return widths === WIDTHS.ALL || !isWidth(count) || (widths === WIDTHS.BYTE && count === BYTE_COUNT);
       }
@@ -404,7 +405,7 @@ export class JumpResolver {
       index,
       this.targets,
       (target) => this.#clobbers.of(target),
-      this.#effects,
+      this.effects,
     );
     const found: { at: number; value: number; stack: number }[] = [];
     this.#flow.run(body, (ins, state) => {
@@ -450,24 +451,24 @@ export class JumpResolver {
       if (pool.kind(member) === VALUE.ADDRESS) targets.push(payload);
       else if (pool.kind(member) === VALUE.ENTRY8) {
         const count = pool.extra(member);
-        if (isWidth(count)) this.#addUnbounded(index, at, payload, -1, count);
+        if (isWidth(count)) this.#addUnbounded(index, at, payload, -1, count, 8);
         else targets.push(...this.#entries8(payload, count));
       } else {
-        const { table, count, base } = pool.sum(member);
+        const { table, count, base, size } = pool.sum(member);
         this.#bases.add(base);
-        if (isWidth(count)) this.#addUnbounded(index, at, table, base, count);
-        else targets.push(...this.#entries4(index, table, count, base, false));
+        if (isWidth(count)) this.#addUnbounded(index, at, table, base, count, size);
+        else targets.push(...this.#entriesOfSum(index, table, count, base, size, false));
       }
     }
     this.#setTargets(index, at, targets);
   }
 
-  #addUnbounded(index: number, at: number, table: number, base: number, count: number): void {
+  #addUnbounded(index: number, at: number, table: number, base: number, count: number, size: number): void {
     const key = `${at},${table},${base}`;
     if (this.#seenTables.has(key)) return;
     this.#seenTables.add(key);
     // One double among them makes doubles of all.
-    this.#unbounded.push([index, at, integer(table), integer(base), integer(count)]);
+    this.#unbounded.push([index, at, integer(table), integer(base), integer(count), size]);
   }
 
   /** Whether a table of the jump is still to be read, or was. */
@@ -477,7 +478,7 @@ export class JumpResolver {
 
   #isTarget(id: number): boolean {
     const kind = this.#transfer.pool.kind(id);
-    return kind === VALUE.ADDRESS || kind === VALUE.ENTRY8 || kind === VALUE.SUM4;
+    return kind === VALUE.ADDRESS || kind === VALUE.ENTRY8 || kind === VALUE.SUM;
   }
 
   /** Adds targets of a jump; unbounded tables may still bring more. */
@@ -503,7 +504,14 @@ export class JumpResolver {
       this.#explorer.jump(index, at, all[place] as number);
   }
 
-  #entries4(index: number, table: number, count: number, base: number, isStrict: boolean): number[] {
+  #entriesOfSum(
+    index: number,
+    table: number,
+    count: number,
+    base: number,
+    size: number,
+    isStrict: boolean,
+  ): number[] {
     const { view, frames, functionStarts } = this.#explorer;
     const hasFrame = frames.at(functionStarts.at(index)) >= 0;
     // A mask bounds an index as well, of which not all values need be there: then the table ends before, with what cannot be an entry.
@@ -511,8 +519,9 @@ export class JumpResolver {
     const targets: number[] = [];
     const start = integer(table);
     for (let entry = 0; entry < Math.min(count, 65_536); entry++) {
-      const place = start + entry * 4;
+      const place = start + entry * size;
       if (!view.contains(place)) break;
+      // Large objects are refused, so that the low half says it all.
       const sum = base + view.i32(place);
       const target = sum >= 0 && sum < 2 ** 31 ? sum | 0 : -1;
       if (isMask && (!view.isCode(target) || (hasFrame && frames.at(target) < 0))) break;
@@ -577,6 +586,7 @@ export class JumpResolver {
     table: number,
     base: number,
     most: number,
+    size: number,
     bounds: Int32Array,
   ): void {
     const limit = most < 0 ? ENTRY_LIMIT : Math.min(most, ENTRY_LIMIT);
@@ -593,8 +603,8 @@ export class JumpResolver {
       this.#setTargets(index, at, targets);
       return;
     }
-    const count = Math.min(limit, Math.floor((next - table) / 4));
-    this.#setTargets(index, at, this.#entries4(index, table, count, base, true));
+    const count = Math.min(limit, Math.floor((next - table) / size));
+    this.#setTargets(index, at, this.#entriesOfSum(index, table, count, base, size, true));
   }
 
   #tableBounds(): Int32Array {

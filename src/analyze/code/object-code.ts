@@ -28,6 +28,8 @@ export const FACT = {
   JUMP_INDIRECT: 12,
   /** A jump of which nothing is known: all code of the function was held for reachable. */
   JUMP_UNKNOWN: 13,
+  /** An indirect call or jump to the sum of numbers of which nothing is known: the bytes of the smaller one, 4 or 8. */
+  COMPUTED: 14,
 } as const;
 
 /** How the start of a function is known; bits. */

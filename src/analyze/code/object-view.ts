@@ -1,5 +1,5 @@
 import { integer } from '../../base/integer.ts';
-import { E_TYPE, P_FLAGS, P_TYPE } from '../../elf/constants.ts';
+import { D_TAG, E_TYPE, P_FLAGS, P_TYPE } from '../../elf/constants.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
 import type { ValueMemory } from '../value/transfer.ts';
@@ -34,6 +34,8 @@ export class ObjectView implements ValueMemory {
   readonly isFixed: boolean;
   /** Compiled by Go, whose functions keep to a calling convention of their own. */
   readonly isGo: boolean;
+  /** What code of the large model adds distances to: the start of the global offset table, -1 for none. */
+  readonly got: number;
   /** The image, in which a vaddr of this object stands at vaddr + base. */
   readonly bytes: Uint8Array;
   readonly base: number;
@@ -77,6 +79,12 @@ export class ObjectView implements ValueMemory {
     const got = elf.sections
       .filter(({ name }) => name === '.got' || name === '.got.plt')
       .flatMap(({ addr, size }) => [addr, addr + size]);
+    const table =
+      elf.sections.find(({ name }) => name === '.got.plt') ??
+      elf.sections.find(({ name }) => name === '.got');
+    const { entries } = object.file.dynamic ?? { entries: [] };
+    const named = table?.addr ?? entries.find(({ tag }) => tag === D_TAG.DT_PLTGOT)?.value;
+    this.got = integer(named ?? -1);
     for (let at = 0; at < relocations.count; at++) {
       const kind = relocations.kind[at] as number;
       const word = wordOf(kind);

@@ -1,6 +1,7 @@
 import { FACT } from '../code/object-code.ts';
 import type { StackSlots } from '../value/state.ts';
-import { TOP, VALUE, type ValuePool } from '../value/value.ts';
+import type { Transfer } from '../value/transfer.ts';
+import { TOP, VALUE } from '../value/value.ts';
 import { Instruction, OPERAND } from '../x86/instruction.ts';
 import { CallValues } from './call-values.ts';
 import { Escape } from './escape.ts';
@@ -215,7 +216,7 @@ export class ArgumentQuery {
         const at = code.factPlaces[fact] as number;
         const found = this.#values.at(from, at + base);
         if (found === null || view.decode(at, ins) === 0) continue;
-        const callee = calleeOf(ins, found.state, found.slots, transfer.pool);
+        const callee = calleeOf(ins, found.state, found.slots, transfer);
         const isCall = transfer.pool.members(callee).some((member) => {
           const payload = transfer.pool.payload(member) + base;
           const memberKind = transfer.pool.kind(member);
@@ -271,13 +272,14 @@ export class ArgumentQuery {
   }
 }
 
-/** Where an indirect call or jump goes: a register, or a slot of the own frame. */
-function calleeOf(ins: Instruction, state: Int32Array, slots: StackSlots, pool: ValuePool): number {
+/** Where an indirect call or jump goes: a register, a slot of the own frame, or a word that the loader fills. */
+function calleeOf(ins: Instruction, state: Int32Array, slots: StackSlots, transfer: Transfer): number {
   if (ins.sourceKind === OPERAND.REGISTER) return state[ins.sourceRegister] as number;
-  if (ins.hasMemory === 0 || ins.memoryBase < 0 || ins.memoryIndex >= 0) return TOP;
-  const base = state[ins.memoryBase] as number;
-  if (pool.kind(base) !== VALUE.FRAME) return TOP;
-  return slots.read(state, pool.payload(base) + ins.displacement, 8);
+  if (ins.hasMemory === 0 || ins.memoryBase < 0) return TOP;
+  const { pool } = transfer;
+  const address = transfer.addressOf(ins, state);
+  if (pool.kind(address) === VALUE.ADDRESS) return transfer.load(state, address, 8);
+  return pool.kind(address) === VALUE.FRAME ? slots.read(state, pool.payload(address), 8) : TOP;
 }
 
 function merge(

@@ -1,10 +1,16 @@
+import { unknownJumpObjects } from './open-targets.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import { isLibrary } from './roots.ts';
 import type { ScopedClosure } from './scope.ts';
 import { closedSiteGates } from './sites.ts';
+import { hasStaticGlibc } from './static-libc.ts';
 
 /** What a result takes for granted, one sentence each. */
-export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): string[] {
+export function assumptionsOf(
+  graph: ProgramGraph,
+  closure: ScopedClosure,
+  isMappingTaken: boolean,
+): string[] {
   const { loadSet } = graph.image;
   const { reach, names } = closure;
   const assumptions = [
@@ -25,7 +31,7 @@ export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): stri
   if (names.databases.size > 0) {
     assumptions.push(`nsswitch.conf stays as it is for ${[...names.databases].sort().join(', ')}`);
   }
-  if (graph.objects.some(({ image }) => image.file.soname === 'libc.so.6')) {
+  if (graph.objects.some(({ image }) => image.file.soname === 'libc.so.6') || hasStaticGlibc(graph)) {
     assumptions.push(
       'character set converters (gconv), where they are loaded, make no system calls of their own',
     );
@@ -40,6 +46,20 @@ export function assumptionsOf(graph: ProgramGraph, closure: ScopedClosure): stri
   }
   if (graph.objects.some(({ image }) => image.file.soname === 'libseccomp.so.2')) {
     assumptions.push('libseccomp makes no other system call by a number that it looks up than seccomp');
+  }
+  if (graph.objects.some(({ image }) => image.file.soname?.startsWith('libffi.so') === true)) {
+    assumptions.push('code that libffi writes leads to functions only whose addresses code or data holds');
+  }
+  if (isMappingTaken) {
+    assumptions.push(
+      'mmap and mprotect, where they are called through pointers, are asked for no executable memory',
+    );
+  }
+  const jumping = unknownJumpObjects(graph, reach);
+  if (jumping.length > 0) {
+    assumptions.push(
+      `jumps of which nothing is known (in ${jumping.join(', ')}) stay in their functions, or lead to addresses that reachable code or data holds`,
+    );
   }
   if (closure.start !== null) {
     assumptions.push(

@@ -9,6 +9,7 @@ import { HandleScope } from './handle-scope.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import { type Part, Reach, type Root } from './reach.ts';
 import { isLibrary, objectRoots, openExports, openThreadData, personalityRoots } from './roots.ts';
+import { hasStaticGlibc, isOpenerUsed, OPENER, staticSymbols } from './static-libc.ts';
 
 /** Something that is loaded at run time and could not be told. */
 export interface UnknownLoad extends UnknownValue {
@@ -47,6 +48,9 @@ const RSI = 6;
 /** Longest text that is looked at as a name. */
 const NAME_LIMIT = 80;
 
+/** Functions of libc whose arguments are asked for. */
+const ASKED: ReadonlySet<string> = new Set(['dlopen', 'dlmopen', 'dlsym', 'dlvsym']);
+
 /**
  * Reachability with run-time loading: names of libraries and functions that reached code hands to dlopen and dlsym, libraries that libc
  * opens by itself, and the services of its Name Service Switch. The graph grows by what is opened.
@@ -78,12 +82,20 @@ class ProgramCloser {
   readonly #given: Opened[] = [];
   #isUnwinding = false;
   #prepared = 0;
+  /** Addresses of functions in a static program by name. */
+  readonly #symbolsOfProgram: ReadonlyMap<string, number>;
+  /** Whether the program is static, with glibc in it. */
+  readonly #isStatic: boolean;
+  /** Where a static program reaches dlopen. */
+  #opener: readonly [node: number, at: number] | null = null;
 
   constructor(graph: ProgramGraph, values: CallValues, options: ClosureOptions) {
     this.#graph = graph;
     this.#values = values;
     this.#options = options;
-    this.#names = new NameService(graph);
+    this.#isStatic = hasStaticGlibc(graph);
+    this.#symbolsOfProgram = this.#isStatic ? staticSymbols(graph, ASKED) : new Map();
+    this.#names = new NameService(graph, this.#isStatic);
     const without = options.without ?? new Set();
     this.#reach = new Reach(graph, {
       admits: (node) => this.#names.admits(node) && !without.has(node),
@@ -109,7 +121,7 @@ class ProgramCloser {
       this.#openOfLibc();
       this.#openProviders();
       this.#unwind();
-      unknown = [...this.#openByArgument(), ...this.#lookUpByArgument()];
+      unknown = [...this.#openByArgument(), ...this.#lookUpByArgument(), ...this.#openWithoutSymbols()];
       reach.settle();
       if (reach.order.length === before) break;
     }
@@ -118,13 +130,13 @@ class ProgramCloser {
 
   #dataTaken(object: GraphObject, vaddr: number, node: number, at: number): void {
     const { soname } = object.image.file;
-    if (
-      soname === null ||
-      !/^(libc\.so\.6|ld-linux|libpthread\.so)/.test(soname) ||
-      !object.view.isReadOnly(vaddr)
-    )
-      return;
+    const isLibc =
+      soname === null
+        ? this.#isStatic && object.index === 0
+        : /^(libc\.so\.6|ld-linux|libpthread\.so)/.test(soname);
+    if (!isLibc || !object.view.isReadOnly(vaddr)) return;
     const text = object.view.textAt(vaddr, NAME_LIMIT);
+    if (text === OPENER && this.#isStatic) this.#opener ??= [node, at];
     if (text === null || text.length < 4 || !/^[\w.+-]+$/.test(text)) return;
     if (!this.#texts.has(text)) this.#texts.set(text, [node, at]);
     this.#names.textTaken(this.#reach, object, text, node, at);
@@ -172,6 +184,8 @@ class ProgramCloser {
       if (!/^lib[\w+-]+\.so(\.\d+)*$/.test(text) || this.#tried.has(text)) continue;
       this.#tried.add(text);
       if (/^lib(c|m|pthread|dl|rt)\.so/.test(text)) continue;
+      // In a static program a text may be anybody's.
+      if (this.#isStatic && !/^lib(gcc_s|idn2)\.so/.test(text)) continue;
       const index = this.#open(text, null, 'opened by libc');
       if (index >= 0) this.#byLibc.add(index);
     }
@@ -237,6 +251,18 @@ class ProgramCloser {
     return unknown;
   }
 
+  /** In a static program without symbols nobody knows what is opened. */
+  #openWithoutSymbols(): UnknownLoad[] {
+    if (this.#opener === null || this.#symbolsOfProgram.size > 0) return [];
+    const [node, address] = this.#opener;
+    const isUsed = [...this.#reach.takers.of(node).keys()].some((opener) =>
+      isOpenerUsed(this.#graph, this.#reach, opener),
+    );
+    return isUsed
+      ? [{ node, address, kind: 'dlopen', reason: 'the program is static and has no symbols' }]
+      : [];
+  }
+
   #lookUpByArgument(): UnknownLoad[] {
     const unknown: UnknownLoad[] = [];
     for (const name of ['dlsym', 'dlvsym']) {
@@ -286,7 +312,9 @@ class ProgramCloser {
   }> {
     const { image } = this.#graph;
     let query: ArgumentQuery | null = null;
-    for (const { address } of image.lookup(name)) {
+    const own = this.#symbolsOfProgram.get(name);
+    const exported = image.lookup(name).map(({ address }) => address);
+    for (const address of own === undefined ? exported : [own, ...exported]) {
       const node = this.#graph.nodeAt(address);
       if (node < 0 || this.#reach.how[node] === 0) continue;
       query ??= new ArgumentQuery(this.#graph, this.#reach, this.#values);

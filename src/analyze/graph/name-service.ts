@@ -25,22 +25,25 @@ export class NameService {
   /** Databases that are looked up. */
   readonly databases: Set<NssDatabase> = new Set();
   readonly #services: ReturnType<typeof nssServices>;
-  readonly #libc: GraphObject | null;
+  readonly #isStatic: boolean;
   /** Name without prefix and service of each function that is built in. */
   readonly #builtIn = new Map<number, string>();
   readonly #names = new Set<string>();
 
-  constructor(graph: ProgramGraph) {
+  /** @param isStatic whether the program is static and has glibc in it. */
+  constructor(graph: ProgramGraph, isStatic: boolean) {
     this.#services = nssServices(graph.image.loadSet.root);
-    this.#libc = graph.objects.find(({ image }) => image.file.soname === 'libc.so.6') ?? null;
-    if (this.#libc === null) return;
-    const { symbols } = this.#libc.image;
+    this.#isStatic = isStatic;
+    const libc = graph.objects.find((object) => object.image.file.soname === 'libc.so.6');
+    // What is built into a static program counts by the table in which it stands.
+    if (libc === undefined) return;
+    const { symbols } = libc.image;
     for (let at = 1; at < symbols.count; at++) {
       if (symbols.shndx[at] === 0) continue;
       const match = /^_nss_(files|dns)_(.+)$/.exec(symbols.name(at));
       const name = match?.[2];
       if (name === undefined || !DATABASE_OF.has(name)) continue;
-      const node = graph.nodeAt(this.#libc.base + (symbols.value[at] as number));
+      const node = graph.nodeAt(libc.base + (symbols.value[at] as number));
       if (node >= 0) this.#builtIn.set(node, symbols.name(at));
     }
   }
@@ -52,7 +55,7 @@ export class NameService {
 
   /** Code holds a text: if it is the name of a function of services, these count from now on. */
   textTaken(reach: Reach, object: GraphObject, text: string, node: number, at: number): void {
-    if (object !== this.#libc || this.#names.has(text)) return;
+    if (!this.#isLibc(object) || this.#names.has(text)) return;
     const database = DATABASE_OF.get(text);
     if (database === undefined) return;
     this.#names.add(text);
@@ -67,6 +70,11 @@ export class NameService {
       }
       if (!isBuiltIn) this.lookups.push({ service, name: text, database, node, at });
     }
+  }
+
+  /** A static program that opens libraries has two: its own and the one that they need. */
+  #isLibc({ index, image }: GraphObject): boolean {
+    return image.file.soname === 'libc.so.6' || (this.#isStatic && index === 0);
   }
 
   #servicesOf(database: NssDatabase): readonly { readonly name: string }[] {

@@ -82,6 +82,10 @@ export class Reach {
   readonly #callLinks = new IntList(4096);
   readonly #callers = new IntList(4096);
   readonly #callPlaces = new IntList(4096);
+  /** Calls and jumps to sums of which nothing is known: by address, the bytes of the smaller number. */
+  readonly computed: Map<number, number> = new Map();
+  /** Addresses of jumps of which nothing is known. */
+  readonly unknownJumps: Set<number> = new Set();
   /** Notes of roots. */
   readonly notes: Map<number, string> = new Map();
   /** Gates that hold nodes back, by node; an entry is removed when the gate opens. */
@@ -362,6 +366,12 @@ export class Reach {
           this.#ownDefinition(object, base + to, node, at);
           break;
         }
+        case FACT.COMPUTED:
+          this.computed.set(at, to);
+          break;
+        case FACT.JUMP_UNKNOWN:
+          this.unknownJumps.add(at);
+          break;
         default:
       }
     }

@@ -155,14 +155,14 @@ function addConstant(pool: ValuePool, id: number, delta: number): number {
 
 function addToAddress(pool: ValuePool, address: number, index: number): number {
   const kind = pool.kind(index);
-  if (kind === VALUE.ENTRY4) return pool.tableSum(index, pool.payload(address));
+  if (kind === VALUE.ENTRY4 || kind === VALUE.ENTRY8) return pool.tableSum(index, pool.payload(address));
   if (kind === VALUE.RANGE) return pool.element(pool.payload(address), pool.payload(index));
-  if (kind === VALUE.DERIVED || kind === VALUE.SUM4 || kind === VALUE.ENTRY8) return DERIVED;
+  if (kind === VALUE.DERIVED || kind === VALUE.SUM) return DERIVED;
   return pool.element(pool.payload(address), -1);
 }
 
 function isCodeLike(kind: number): boolean {
-  return kind === VALUE.DERIVED || kind === VALUE.SUM4 || kind === VALUE.ENTRY4;
+  return kind === VALUE.DERIVED || kind === VALUE.SUM || kind === VALUE.ENTRY4;
 }
 
 function mapMembers(pool: ValuePool, id: number, change: (member: number) => number): number {

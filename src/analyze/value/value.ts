@@ -30,8 +30,8 @@ export const VALUE = {
   ENTRY4: 10,
   /** An 8-byte entry of the table at a vaddr; `extra` as for ENTRY4. */
   ENTRY8: 11,
-  /** A 4-byte table entry plus the address it is relative to: index into the list of sums. */
-  SUM4: 12,
+  /** A table entry plus the address it is relative to: index into the list of sums. */
+  SUM: 12,
   /** Computed from an address in a way that is not understood. */
   DERIVED: 13,
   /** RANGE times 4 or 8, or table address plus it: index into the list of scaled values. */
@@ -47,6 +47,8 @@ export interface TableSum {
   readonly table: number;
   readonly count: number;
   readonly base: number;
+  /** Bytes of an entry: 4, or 8 in code of the large model. */
+  readonly size: number;
 }
 
 /** Most members of a set; past it the value is TOP. */
@@ -105,15 +107,16 @@ export class ValuePool {
     return this.#keyed(kind, `${table},${count}`, table, count);
   }
 
-  /** The table entry `entry` (an ENTRY4) plus the address `base`. */
+  /** The table entry `entry` (an ENTRY4 or ENTRY8) plus the address `base`. */
   tableSum(entry: number, base: number): number {
     const table = this.payload(entry);
     const count = this.extra(entry);
-    const key = `${table},${count},${base}`;
-    const known = this.#byKey[VALUE.SUM4]?.get(key);
+    const size = this.kind(entry) === VALUE.ENTRY8 ? 8 : 4;
+    const key = `${table},${count},${base},${size}`;
+    const known = this.#byKey[VALUE.SUM]?.get(key);
     if (known !== undefined) return known;
-    this.#sums.push({ table, count, base });
-    return this.#keyed(VALUE.SUM4, key, this.#sums.length - 1, 0);
+    this.#sums.push({ table, count, base, size });
+    return this.#keyed(VALUE.SUM, key, this.#sums.length - 1, 0);
   }
 
   sum(id: number): TableSum {
@@ -202,7 +205,7 @@ function isAtom(kind: number): boolean {
     kind === VALUE.ARGUMENT ||
     kind === VALUE.ARGUMENT_LOW ||
     kind === VALUE.WORD ||
-    kind === VALUE.SUM4 ||
+    kind === VALUE.SUM ||
     kind === VALUE.ENTRY8 ||
     kind === VALUE.VARIABLE
   );
