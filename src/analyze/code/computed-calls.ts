@@ -32,8 +32,6 @@ export class ComputedCalls {
   readonly #transfer: Transfer;
   readonly #jumps: JumpResolver;
   readonly #ins = new Instruction();
-  /** Facts that were looked at. */
-  #seen = 0;
 
   constructor(explorer: Explorer, flow: FlowAnalysis, transfer: Transfer, jumps: JumpResolver) {
     this.#explorer = explorer;
@@ -44,15 +42,13 @@ export class ComputedCalls {
 
   /** Looks at the calls that were found since the last time. */
   run(): void {
-    const { factKinds, factOwners, factPlaces } = this.#explorer;
+    const { indirect } = this.#explorer;
     const found = new Map<number, Map<number, number>>();
-    for (; this.#seen < factKinds.length; this.#seen++) {
-      const kind = factKinds.items[this.#seen];
-      if (kind !== FACT.CALL_INDIRECT && kind !== FACT.JUMP_INDIRECT) continue;
-      const at = factPlaces.at(this.#seen);
+    while (indirect.length > 0) {
+      const at = indirect.pop();
+      const index = indirect.pop();
       const size = this.#mayBeSum(at) ? this.#sizeOfSum(at) : 0;
       if (size === 0) continue;
-      const index = factOwners.at(this.#seen);
       const places = found.get(index);
       if (places === undefined) found.set(index, new Map([[at, size]]));
       else places.set(at, size);
@@ -68,8 +64,8 @@ export class ComputedCalls {
     while (bytes[place] === 0x3e || bytes[place] === 0xf2) place++;
     const isHigh = bytes[place] === 0x41;
     const modrm = bytes[place + (isHigh ? 2 : 1)] as number;
-    if (modrm < 0xc0) return isFrame(modrm & 7, modrm);
-    const register = (modrm & 7) | (isHigh ? 8 : 0);
+    if (modrm < 0xc0) return isFrame(isHigh ? 1 : 0, modrm, bytes[place + (isHigh ? 3 : 2)] as number);
+    let register = (modrm & 7) | (isHigh ? 8 : 0);
     let at = vaddr;
     for (let count = 0; count < WINDOW; count++) {
       at = this.#before(at);
@@ -81,17 +77,24 @@ export class ComputedCalls {
       const second = operands < 0xc0 ? -1 : (operands & 7) | ((rex & 1) << 3);
       switch (bytes[at + base + 1]) {
         case 0x8b:
-          if (first === register) return second >= 0 || isFrame(operands & 7, operands);
+          if (first !== register) break;
+          if (second < 0) return isFrame(rex, operands, bytes[at + base + 3] as number);
+          register = second;
+          break;
+        case 0x89:
+          if (second === register) register = first;
+          break;
+        case 0x8d:
+          // Without an index it adds a number of the instruction's own, which may be an address at fixed places only.
+          if (first === register) return (operands & 7) === 4 || this.#explorer.view.isFixed;
           break;
         case 0x03:
         case 0x2b:
-        case 0x8d:
           if (first === register) return true;
           break;
         case 0x01:
         case 0x29:
         case 0x81:
-        case 0x89:
           if (second === register) return true;
           break;
         case 0x05:
@@ -276,9 +279,10 @@ interface Place {
   readonly isSlot?: boolean;
 }
 
-/** Whether the base that a ModRM byte of a memory operand names is a frame's: rbp, or rsp or r12 by a SIB byte. */
-function isFrame(base: number, modrm: number): boolean {
-  return base === RSP || (base === RBP && modrm >= 0x40);
+/** Whether the memory operand of some bytes is a slot of the frame: of rbp with a displacement, or of rsp without an index. */
+function isFrame(rex: number, modrm: number, sib: number): boolean {
+  if ((rex & 1) !== 0) return false;
+  return (modrm & 7) === RSP ? (sib & 0x3f) === 0x24 : (modrm & 7) === RBP && modrm >= 0x40;
 }
 
 /** Where the source of an instruction is, if that is a register or a slot of the frame. */

@@ -73,6 +73,8 @@ export class Explorer {
   readonly pendingJumps: IntList = new IntList();
   /** Functions that take addresses as distances from the GOT. */
   readonly wideFunctions: Set<number> = new Set();
+  /** Indirect calls, and jumps that leave their function: function and vaddr. */
+  readonly indirect: IntList = new IntList();
   /** How often code of each function that was known already was entered from outside. */
   readonly #lateEntries = new IntList();
   /** By vaddr, the functions that begin in what another one owned already. */
@@ -480,6 +482,8 @@ export class Explorer {
       return !this.#noreturnWords.has(ins.ripTarget);
     }
     this.fact(index, FACT.CALL_INDIRECT, ins.address, 0);
+    this.indirect.push(index);
+    this.indirect.push(ins.address);
     if (view.isFixed && ins.hasMemory === 1) this.#noteOperands(index, ins);
     return true;
   }

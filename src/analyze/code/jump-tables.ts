@@ -353,6 +353,8 @@ export class JumpResolver {
     this.#tails.add(at);
     this.#leaving.add(index);
     this.#explorer.fact(index, FACT.JUMP_INDIRECT, at, 0);
+    this.#explorer.indirect.push(index);
+    this.#explorer.indirect.push(at);
     this.#explorer.markReturns(index);
   }
 
