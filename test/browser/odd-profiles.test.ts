@@ -114,7 +114,9 @@ describe('a report', () => {
       expect(await table.first().innerText()).toMatch(/ptrace.*4 steps.*dangerous/s);
       expect(await page.locator('#changes').textContent()).toMatch(/Opened.*ptrace/s);
       await table.getByRole('link', { name: 'ptrace' }).click();
-      expect(await page.locator('.chains details[open] li').count()).toBe(4);
+      const steps = page.locator('.chains details[open] li');
+      await steps.first().waitFor();
+      expect(await steps.count()).toBe(4);
     });
   });
 

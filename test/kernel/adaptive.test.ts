@@ -40,7 +40,9 @@ interface Traced {
 
 function trace(mode: string, options: { program?: string; args?: readonly string[] } = {}): Traced {
   const command = [options.program ?? native, ...mode.split(' ')];
-  const args = ['--method', 'adaptive', '--phases', 'none', '-q', ...(options.args ?? [])];
+  const given = options.args ?? [];
+  const phases = given.includes('--phase') ? [] : ['--phases', 'none'];
+  const args = ['--method', 'adaptive', '-q', ...phases, ...given];
   const { profile, status, stdout, stderr } = traceCommand(command, args);
   expect(checkProfile(profile)).toEqual([]);
   expect(profile.runs[0]).toMatchObject({ method: 'adaptive', complete: true, lost: 0 });
