@@ -50,7 +50,8 @@ export class MainThread implements TracingPlace {
           this.#over = true;
           this.#doorbell[Symbol.dispose]();
         }
-        this.#doorbell.note(event);
+        // Commands that came before there was a doorbell are waiting.
+        if (this.#doorbell.note(event)) this.#doorbell.ring();
         onEvent(event);
       },
       batch: null,
