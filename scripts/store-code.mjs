@@ -43,7 +43,6 @@ const MISTAKES = [
   'ReferenceError',
   'UsageError',
   'unexpected',
-  'tracer:',
   'unknown option',
   'no such format',
 ];
@@ -122,10 +121,8 @@ function trace(method) {
     privileged: process.geteuid() === 0,
     enforcement: null,
     errors: false,
-    startsNothing: true,
   };
   const steps = exports.performTrace(exports.openLibc(), request, {
-    ownsProcess: true,
     eventLoop: null,
     progress: new Float64Array(6),
     receive: () => null,

@@ -1,9 +1,10 @@
 import { escapeLines } from '../report/escape.ts';
 import { CallgateError, LaunchError, SystemCallError } from '../base/errors.ts';
-import { writeToStderr } from './say.ts';
+import { waitForStderr, writeToStderr } from './say.ts';
 
 /** Prints an error as one line on stderr and sets the exit code: 126 or 127 for a program that cannot be run, else 2. */
 export function fail(error: unknown): void {
+  waitForStderr();
   writeToStderr(`callgate: ${escapeLines(describe(error))}\n`);
   process.exitCode = error instanceof LaunchError ? error.exitCode : 2;
 }

@@ -1,3 +1,6 @@
+/** Options of Node's that load code of somebody else's into the process. */
+const PRELOADS = /(?:^|\s)(?:-r|--require|--import|--loader|--experimental-loader)(?:[\s=]|$)/;
+
 /** Options of `callgate trace` for which callgate starts or serves something else meanwhile. */
 const OPTIONS = /^--(?:workload|live|phase|ready)(?:=|$)/;
 
@@ -9,4 +12,9 @@ const OPTIONS = /^--(?:workload|live|phase|ready)(?:=|$)/;
  */
 export function needsOwnThread(words: readonly string[]): boolean {
   return words.some((word) => OPTIONS.test(word));
+}
+
+/** Whether code of somebody else's runs in this process, which may start children of its own. */
+export function isShared(): boolean {
+  return PRELOADS.test([process.env['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' '));
 }

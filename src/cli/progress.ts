@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { formatDuration } from '../base/duration.ts';
 import type { RunningTrace } from '../trace/trace.ts';
-import { writeToStderr } from './say.ts';
+import { isStderrStuck, writeToStderr } from './say.ts';
 
 /** A line on the terminal that is drawn over itself. */
 export interface ProgressLine extends Disposable {
@@ -34,6 +34,7 @@ export function showProgress(running: RunningTrace, wanted: boolean): ProgressLi
     shown = false;
   };
   const timer = setInterval(() => {
+    if (isStderrStuck()) return;
     if (isTaken === null || isTaken()) {
       clear();
       return;

@@ -23,7 +23,7 @@ import { OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { readProfile } from './profile-input.ts';
 import type { RunArguments } from './run-command.ts';
-import { say } from './say.ts';
+import { say, waitForStderr } from './say.ts';
 import { ViolationReport } from './violation-report.ts';
 
 /** Runs `callgate run` from checked arguments to exit code. */
@@ -64,6 +64,7 @@ export async function runEnforced(
     using _interrupts = onInterrupt(() => running);
     using _control = running.phases.length === 0 ? null : openControlSocket(running);
     outcome = await running.outcome;
+    waitForStderr();
   } catch (error) {
     files.report?.discard();
     files.learned?.discard();

@@ -21,7 +21,7 @@ import { refuseOwnInput } from './own-input.ts';
 import { showProgress } from './progress.ts';
 import type { LiveTrace } from './live-trace.ts';
 import type { TraceArguments } from './trace-command.ts';
-import { say, writeToStderr } from './say.ts';
+import { say, waitForStderr, writeToStderr } from './say.ts';
 
 /** Runs `callgate trace` from checked arguments to exit code. */
 export async function runTrace(
@@ -67,6 +67,7 @@ export async function runTrace(
   using progress = showProgress(running, args.quiet !== true && args.progress !== false);
   try {
     const { profile, exit, error } = await running.outcome;
+    waitForStderr();
     progress.clear();
     const rescue = output.commitOrRescue(formatProfile(profile));
     for (const warning of profile.runs[0]?.warnings ?? []) say(`warning: ${warning}`);

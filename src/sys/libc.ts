@@ -28,6 +28,7 @@ export interface Libc {
   syscall(nr: number, a: number, b: number, c: Pointer): number;
   execve(path: string, argv: Pointer, envp: Pointer): number;
   fcntl(fd: number, command: number, argument: number): number;
+  poll(descriptors: Pointer, count: number, timeout: number): number;
   signal(signal: number, handler: null): bigint;
   tcgetattr(fd: number, termios: Pointer): number;
   tcgetpgrp(fd: number): number;
@@ -70,6 +71,7 @@ export function openLibc(): Libc {
     syscall: onUse(lib, 'long syscall(long nr, long a, long b, void *c)'),
     execve: onUse(lib, 'int execve(const char *path, void *argv, void *envp)'),
     fcntl: onUse(lib, 'int fcntl(int fd, int command, long argument)'),
+    poll: onUse(lib, 'int poll(void *descriptors, unsigned long count, int timeout)'),
     signal: onUse(lib, 'uintptr_t signal(int signal, void *handler)'),
     tcgetattr: onUse(lib, 'int tcgetattr(int fd, void *termios)'),
     tcgetpgrp: onUse(lib, 'int tcgetpgrp(int fd)'),

@@ -37,8 +37,6 @@ export interface TraceRequest {
   readonly enforcement: Enforcement | null;
   /** Whether it is wanted with which errors calls fail; `ptrace` tells in any case. */
   readonly errors: boolean;
-  /** Whether the main thread starts nothing meanwhile, which would inherit its priority. */
-  readonly startsNothing: boolean;
 }
 
 /** Filters for a program and its phases, compiled: plain data. */
@@ -201,8 +199,6 @@ export interface SnapshotCommand {
 }
 
 export interface BackendHost {
-  /** Whether nothing but callgate runs in this process. */
-  readonly ownsProcess?: boolean;
   /** What else is to be done on this thread, between events; null or absent if that is nothing. */
   readonly eventLoop?: EventLoop | null;
   readonly recorder: Recorder;

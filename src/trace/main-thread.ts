@@ -2,7 +2,7 @@ import { formatProcess } from '../profile/save.ts';
 import { rememberText } from '../profile/canonical.ts';
 import { openEventLoop, type EventLoop } from '../sys/event-loop.ts';
 import { mayHaveOtherChildren } from '../sys/children.ts';
-import { openLibc, type Libc } from '../sys/libc.ts';
+import type { Libc } from '../sys/libc.ts';
 import type { TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { Doorbell } from './doorbell.ts';
 import { performTrace } from './perform.ts';
@@ -32,8 +32,7 @@ export class MainThread implements TracingPlace {
   }
 
   /** Null where it cannot be done: with this Node, or for children of somebody else's. */
-  static open(): MainThread | null {
-    const libc = openLibc();
+  static open(libc: Libc): MainThread | null {
     if (mayHaveOtherChildren(libc)) return null;
     const loop = openEventLoop();
     return loop === null ? null : new MainThread(libc, loop);
@@ -41,7 +40,6 @@ export class MainThread implements TracingPlace {
 
   begin(request: TraceRequest, onEvent: (event: TraceEvent) => void): void {
     const steps = performTrace(this.#libc, request, {
-      ownsProcess: true,
       eventLoop: this.#loop,
       progress: this.progress,
       receive: () => this.#commands.shift() ?? null,

@@ -17,8 +17,6 @@ import { Recorder, type ProcessRecord } from './recorder.ts';
 
 /** What a trace has to do with where it is done. */
 export interface Surroundings {
-  /** Whether nothing but callgate runs in this process. */
-  readonly ownsProcess: boolean;
   /** The loop that is to be given a turn whenever it has something to do; null if the thread has none but the trace. */
   readonly eventLoop: EventLoop | null;
   /** PROGRESS_FIELDS numbers. */
@@ -46,7 +44,6 @@ export function* performTrace(
   const { send } = surroundings;
   const host: BackendHost = {
     recorder,
-    ownsProcess: surroundings.ownsProcess,
     eventLoop: surroundings.eventLoop,
     now: () => Math.round((performance.now() - origin) * 1e6),
     startClock: (ago = 0) => {

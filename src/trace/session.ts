@@ -93,6 +93,9 @@ export class TraceSession {
   }
 }
 
+/** Errors of JavaScript itself. */
+const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
+
 /** The error that a failure report stands for. */
 export function toError(report: FailureReport): Error {
   switch (report.name) {
@@ -103,7 +106,10 @@ export function toError(report: FailureReport): Error {
     case 'UnsupportedError':
       return new UnsupportedError(report.message, { feature: 'ptrace' });
     default:
-      return new TracerError(`tracer: ${report.message}`);
+      // The name tells a mistake of callgate's own from what the machine refused.
+      return new TracerError(
+        `tracer: ${MISTAKES.has(report.name) ? `${report.name}: ` : ''}${report.message}`,
+      );
   }
 }
 

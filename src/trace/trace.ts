@@ -499,7 +499,6 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   const enforcement = options.enforcement ?? null;
   const announcement = options.announce?.(choice) ?? null;
   const privileged = isPrivileged();
-  const startsNothing = options.workload === undefined;
   const request = {
     method,
     fallback,
@@ -510,7 +509,6 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
     privileged,
     enforcement,
     errors: options.errors === true,
-    startsNothing,
   };
   return [request, choice];
 }

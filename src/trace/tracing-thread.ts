@@ -21,7 +21,7 @@ export class TracingThread implements TracingPlace {
   readonly #doorbell: Doorbell = new Doorbell();
   #over = false;
 
-  /** `ownsProcess` says that nothing else runs in this process, so that all of it may be made to wait. */
+  /** `ownsProcess` says that nothing else runs in this process, so that nobody changes what the trace has told. */
   constructor(ownsProcess = false) {
     this.#ownsProcess = ownsProcess;
     const { port1, port2 } = new MessageChannel();
@@ -29,7 +29,7 @@ export class TracingThread implements TracingPlace {
     // The worker says once that it has loaded all.
     port1.once('message', () => port1.unref());
     this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
-    const input: WorkerInput = { commands: port2, progress: this.progress, ownsProcess };
+    const input: WorkerInput = { commands: port2, progress: this.progress };
     this.#worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
       workerData: input,
       transferList: [port2],

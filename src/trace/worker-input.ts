@@ -6,8 +6,6 @@ export interface WorkerInput {
   readonly commands: MessagePort;
   /** PROGRESS_FIELDS numbers, in shared memory. */
   readonly progress: Float64Array;
-  /** Whether nothing but callgate runs in this process. */
-  readonly ownsProcess: boolean;
 }
 
 /**

@@ -16,7 +16,6 @@ if (parentPort !== null && workerData !== null) {
   input.commands.postMessage('loaded');
   port.once('message', (request: TraceRequest) => {
     const steps = performTrace(libc, request, {
-      ownsProcess: input.ownsProcess,
       eventLoop: null,
       progress: input.progress,
       receive: () => (receiveMessageOnPort(input.commands)?.message as TraceCommand | undefined) ?? null,

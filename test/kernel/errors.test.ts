@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Process } from '../../src/profile/model.ts';
-import { callgate, callKey, run, temporaryDirectory, traceCommand } from '../support/callgate.ts';
+import {
+  callgate,
+  callKey,
+  readProfile,
+  run,
+  start,
+  temporaryDirectory,
+  traceCommand,
+} from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 
 let native: string;
@@ -105,5 +113,77 @@ describe('errors of calls that eBPF counts', () => {
       ...command,
     ]);
     expect(stderr).toContain('tracing by ptrace, for eBPF cannot be used');
+  });
+
+  it('are none of calls that a filter of the program denies, which are not seen there', () => {
+    const program = compile(`
+      #include <linux/filter.h>
+      #include <linux/seccomp.h>
+      #include <sys/prctl.h>
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int main(void) {
+        chdir("/no/such/place");
+        chdir("/");
+        struct sock_filter filter[] = {
+          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_chdir, 0, 1),
+          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {4, filter};
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+        for (int n = 0; n < 5; n++) chdir("/");
+        return 0;
+      }`);
+    const chdir = (options: readonly string[]): unknown => {
+      const { profile } = traceCommand([program], ['-q', ...options]);
+      const call = profile.processes[0]?.calls.find(({ name }) => name === 'chdir');
+      return [call?.count, call?.errnos];
+    };
+    expect(chdir(['--method', 'ebpf', '--errors'])).toEqual([2, { ENOENT: 1 }]);
+    expect(chdir(['--method', 'ptrace'])).toEqual([7, { ENOENT: 1, EPERM: 5 }]);
+  });
+
+  it('are also those of the call in which a process sits when it is attached to', async () => {
+    const program = compile(`
+      #include <stdio.h>
+      #include <sys/socket.h>
+      #include <sys/time.h>
+      int main(void) {
+        int ends[2];
+        char byte;
+        socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+        struct timeval wait = {1, 500000};
+        setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+        puts("began");
+        fflush(stdout);
+        for (int n = 0; n < 2; n++) recv(ends[0], &byte, 1, 0);
+        return 0;
+      }`);
+    using directory = temporaryDirectory();
+    for (const method of [['ebpf', '--errors'], ['ptrace']]) {
+      const file = `${directory.path}/profile`;
+      const running = start([], program);
+      await running.waitFor('began');
+      const { status } = callgate([
+        'trace',
+        '-q',
+        '--pid',
+        `${running.pid}`,
+        '-o',
+        file,
+        '--method',
+        ...method,
+      ]);
+      expect(status).toBe(0);
+      const [process] = readProfile(file).processes;
+      expect([method, process?.calls.find(({ name }) => name === 'recvfrom')]).toMatchObject([
+        method,
+        { count: 2, errnos: { EAGAIN: 2 } },
+      ]);
+      await running.end;
+    }
   });
 });

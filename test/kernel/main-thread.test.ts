@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { openLibc } from '../../src/sys/libc.ts';
@@ -77,6 +77,65 @@ describe('the thread that traces', () => {
     const tracer = tracerOf(await childOf(running, 'sleep'));
     expect(tracer).not.toBe(running.pid);
     expect(readdirSync(`/proc/${running.pid}/task`)).toContain(String(tracer));
+  });
+
+  it('is one of its own where code of somebody else runs in the process', async () => {
+    const preload = join(directory.path, 'preload.cjs');
+    writeFileSync(preload, '');
+    const running = start(
+      [`NODE_OPTIONS=--require ${preload}`, CALLGATE, ...trace, '--', 'sleep', '60'],
+      'env',
+    );
+    started.push(running);
+    expect(tracerOf(await childOf(running, 'sleep'))).not.toBe(running.pid);
+  });
+});
+
+describe.each(['ptrace', 'ebpf'])('a signal that comes while %s begins to attach', (method) => {
+  it('is heard, whenever that is', async () => {
+    const sleeper = start(['60'], 'sleep');
+    started.push(sleeper);
+    const victim = sleeper.pid;
+    const ends: (number | string | null)[] = [];
+    for (let delay = 20; delay < 100; delay += 4) {
+      const attaching = start(['trace', '-q', '--method', method, '--pid', `${victim}`, '-o', output]);
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      attaching.kill('SIGTERM');
+      const late = new Promise<string>((resolve) => setTimeout(() => resolve('never'), 4000).unref());
+      ends.push(await Promise.race([attaching.end.then(() => 'ended'), late]));
+      attaching.kill('SIGKILL');
+    }
+    expect(new Set(ends)).toEqual(new Set(['ended']));
+  });
+});
+
+describe('a terminal that takes no more output', () => {
+  it('does not hold the program up', () => {
+    const file = join(directory.path, 'ticks');
+    writeFileSync(file, '');
+    // Ctrl-S after the progress line has been drawn twice; the sizes of what the program writes, then and three seconds later.
+    const script = `
+import os, pty, select, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+def watch(seconds):
+    end = time.time() + seconds
+    while time.time() < end:
+        if select.select([fd], [], [], 0.05)[0]:
+            os.read(fd, 4096)
+watch(2.5)
+os.write(fd, b'\\x13')
+watch(0.5)
+before = os.path.getsize(${JSON.stringify(file)})
+watch(3)
+print(os.path.getsize(${JSON.stringify(file)}) - before)
+os.kill(pid, 9)`;
+    const program = ['sh', '-c', `while :; do echo x >> ${file}; sleep 0.1; done`];
+    const words = [CALLGATE, 'trace', '--method', 'seccomp', '-o', output, '--', ...program];
+    const { stdout, stderr } = run('python3', ['-c', script, ...words]);
+    expect(stderr).toBe('');
+    expect(Number(stdout)).toBeGreaterThan(20);
   });
 });
 

@@ -121,15 +121,20 @@ export class Attachment implements Disposable {
         ['sched_process_exec', assembleExec(options)],
         ['signal_generate', assembleSignal(options)],
         ...(options.moves === true ? [['cgroup_attach_task', assembleMove(options)] as const] : []),
-        ...(options.errors === true ? [['sys_exit', assembleOutcome(options)] as const] : []),
         ['sys_enter', assembleEnter(options)],
       ];
       for (const [tracepoint, code] of programs) {
-        const name = `callgate_${tracepoint === 'sys_exit' ? 'outcome' : tracepoint.split('_').at(-1)}`;
+        const name = `callgate_${tracepoint.split('_').at(-1)}`;
         this.#load(name, options.fields.tracepoints[tracepoint], code);
       }
       for (const program of this.#programs) this.#links.push(this.#bpf.attach(program));
       if (options.attaches || options.adoption !== 'none') this.#watchReturns(options);
+      // After the program that counts a pending call at its return: whether it has been counted decides about its error.
+      if (options.errors === true) {
+        const code = assembleOutcome(options);
+        const program = this.#load('callgate_outcome', options.fields.tracepoints.sys_exit, code);
+        this.#links.push(this.#bpf.attach(program));
+      }
     } catch (error) {
       this.#closeAll();
       throw error;

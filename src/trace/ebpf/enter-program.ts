@@ -144,6 +144,7 @@ export function assembleEnter(options: ProgramOptions): EbpfCode {
 
 /** Counts the call r8 of arch r9 by the task in r7, with all that belongs to it, and ends the program. */
 export function emitCall(code: ProgramAssembler, options: ProgramOptions, how: CallCode): void {
+  if (options.errors === true) code.store('r7', TASK.counted, 1, 4);
   findPhase(code, options);
   findRow(code);
   code.jumpIf('ne', 'r2', 0, 'special');

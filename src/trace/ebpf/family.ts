@@ -240,11 +240,6 @@ export class Family {
       this.#recorder.startThread(entry.process, event.tid, null, at);
   }
 
-  /** Process entries that are over and still in the maps. */
-  get overCount(): number {
-    return this.#over.length;
-  }
-
   /** Whether the maps hold much of processes that are over. */
   get isCrowded(): boolean {
     return this.#over.length >= CROWD;

@@ -15,6 +15,8 @@ export const TASK = {
   waitNr: 28,
   /** One more than the descriptor of a listen call whose outcome is still to be looked at, or 0. */
   listenFd: 32,
+  /** 1 while the task is in a call that has been counted. Kept only where errors are counted. */
+  counted: 36,
   listenAt: 40,
   /** Time at which the launcher began its execve. */
   launchAt: 48,

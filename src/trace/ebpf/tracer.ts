@@ -20,7 +20,6 @@ import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
-import { Priority } from './priority.ts';
 import type { CallTrigger, ProgramOptions } from './program.ts';
 import { explainRefusal } from './refusal.ts';
 import { Scope } from './scope.ts';
@@ -36,9 +35,6 @@ const SAME_SIGNAL = 1e9;
 /** Longest time between two looks at the events, in milliseconds: shortly after some came, and else. */
 const BUSY = 50;
 const IDLE = 250;
-
-/** Events at one look, or processes that are over, from which on callgate is behind and needs a processor as much as anybody. */
-const BEHIND = 4096;
 
 /** Least time between two looks at the counts, in milliseconds. */
 const COUNT_INTERVAL = 400;
@@ -62,7 +58,6 @@ class EbpfTracer {
   readonly #symbols: Symbols;
   readonly #executables: Executables;
   readonly #scope: Scope;
-  readonly #priority: Priority = new Priority();
   readonly #terminalSignals: Map<number, number> = new Map();
   #attachment!: Attachment;
   #family!: Family;
@@ -106,13 +101,9 @@ class EbpfTracer {
       if (this.#request.target.kind === 'launch') this.#launch();
       else this.#attach();
       this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
-      // Nobody waits for a trigger that callgate itself would see late.
-      const isAwaited = this.#request.phases.length > 0 || this.#request.ready !== null;
-      if (this.#host.ownsProcess === true && !isAwaited) this.#priority.lower(this.#request.startsNothing);
       yield* this.#loop(poller);
       isDone = true;
     } finally {
-      this.#priority.restore();
       if (isDone) this.#guard?.release();
       else this.#guard?.end();
       this.#attachment[Symbol.dispose]();
@@ -210,7 +201,6 @@ class EbpfTracer {
     for (;;) {
       this.#pending?.look();
       const count = this.#drain();
-      if (Math.max(count, this.#family.overCount) > BEHIND) this.#priority.restore();
       this.#keepCounts();
       this.#host.report(this.#family.live.size, this.#watches.phase);
       if (this.#isOver()) break;
@@ -322,8 +312,6 @@ class EbpfTracer {
     const { target } = this.#request;
     if (this.#rootEnded || target.kind !== 'launch') return;
     this.#rootEnded = true;
-    // Whoever started the program waits for the result now.
-    this.#priority.restore();
     const exit = reapRoot(this.#waiter, this.#root, target, this.#host.recorder.processCount > 0);
     this.#result.exit = exit;
     this.#host.send({ kind: 'root-ended', exit });
