@@ -43,9 +43,12 @@ export function waitForStderr(): void {
   flush();
 }
 
+function canWrite(): boolean {
+  return held.length > 0 && (takesText === null || takesText());
+}
+
 function flush(): void {
-  const takes = takesText;
-  while (held.length > 0 && (takes === null || takes())) write(held.shift() as string);
+  while (canWrite()) write(held.shift() as string);
   if (held.length === 0) return;
   timer ??= setTimeout(() => {
     timer = null;

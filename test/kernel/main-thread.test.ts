@@ -97,7 +97,7 @@ describe.each(['ptrace', 'ebpf'])('a signal that comes while %s begins to attach
     started.push(sleeper);
     const victim = sleeper.pid;
     const ends: (number | string | null)[] = [];
-    for (let delay = 20; delay < 100; delay += 4) {
+    for (let delay = 25; delay < 85; delay++) {
       const attaching = start(['trace', '-q', '--method', method, '--pid', `${victim}`, '-o', output]);
       await new Promise((resolve) => setTimeout(resolve, delay));
       attaching.kill('SIGTERM');
