@@ -19,7 +19,7 @@ export class Doorbell implements Disposable {
     return true;
   }
 
-  /** Does nothing as long as there is no doorbell yet: whoever listens there looks for commands first. */
+  /** Does nothing as long as there is no doorbell yet: whoever notes it then rings it for the commands that wait. */
   ring(): void {
     if (this.#bell === null) return;
     if ('eventfd' in this.#bell) {
