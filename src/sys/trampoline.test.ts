@@ -53,6 +53,18 @@ function addressText(offset: number): string {
   return `0x${(BASE + offset).toString(16)}`;
 }
 
+/** What ends the process with this one, and goes on at an address otherwise. */
+function dieWithParent(next: number): string[] {
+  const prctl = ['mov edi,0x1', 'mov esi,0x9', 'mov eax,0x9d', 'syscall']; // PR_SET_PDEATHSIG, SIGKILL
+  const getppid = [
+    'mov eax,0x6e',
+    'syscall',
+    `cmp eax,0x${process.pid.toString(16)}`,
+    `je 0x${next.toString(16)}`,
+  ];
+  return [...prctl, ...getppid, 'xor edi,edi', 'mov eax,0xe7', 'syscall']; // exit_group
+}
+
 /** The system calls of the code in order, each with the instructions that load its arguments right before. */
 function calls(instructions: readonly string[]): string[] {
   return instructions.flatMap((line, index) => {
@@ -75,16 +87,13 @@ describe('the trampoline', () => {
     const jns = (from: number): string => code[from] as string;
     expect(code).toEqual([
       'mov rbx,rsp',
-      'mov edi,0x1', // PR_SET_PDEATHSIG
-      'mov esi,0x9', // SIGKILL
-      'mov eax,0x9d', // prctl
-      'syscall',
+      ...dieWithParent(0xa3),
       `movabs r13,${ignored}`,
       'mov r13,QWORD PTR [r13+0x0]',
       'mov r12d,0x40',
       `movabs rsi,${dfl}`,
       'bt r13,0x3f',
-      'jae 0xbb',
+      'jae 0xd2',
       `movabs rsi,${ign}`,
       'mov edi,r12d',
       'xor edx,edx',
@@ -93,7 +102,7 @@ describe('the trampoline', () => {
       'syscall',
       'shl r13,1',
       'dec r12d',
-      'jne 0xa0',
+      'jne 0xb7',
       'mov edi,0x2', // SIG_SETMASK
       `movabs rsi,${blocked}`,
       'xor edx,edx',
@@ -118,16 +127,16 @@ describe('the trampoline', () => {
       'mov eax,0x9d',
       'syscall',
       'test eax,eax',
-      jns(44),
-      ...fail(44),
+      jns(51),
+      ...fail(51),
       `movabs rdx,${program}`,
       'mov edi,0x1', // SECCOMP_SET_MODE_FILTER
       'mov esi,0x0',
       'mov eax,0x13d', // seccomp
       'syscall',
       'test eax,eax',
-      jns(57),
-      ...fail(57),
+      jns(64),
+      ...fail(64),
       'mov rdi,QWORD PTR [rbx+0x10]',
       'lea rsi,[rbx+0x18]',
       'mov rax,QWORD PTR [rbx]',
@@ -155,21 +164,21 @@ describe('the trampoline', () => {
     const starts = new Set([...text.matchAll(/^ *([0-9a-f]+):/gm)].map((match) => match[1]));
     const code = text.slice(0, text.indexOf('neg    %eax'));
     const targets = [...code.matchAll(/\tj[a-z]+ +0x([0-9a-f]+)/g)].map((match) => match[1]);
-    expect(targets).toHaveLength(4);
+    expect(targets).toHaveLength(5);
     expect(targets.filter((target) => !starts.has(target))).toEqual([]);
   });
 
   it.each<{ name: string; options: Partial<TrampolineOptions>; want: readonly number[] }>([
-    { name: 'nothing', options: {}, want: [157, 13, 14, 39, 62, 157, 59, 231] },
+    { name: 'nothing', options: {}, want: [157, 110, 231, 13, 14, 39, 62, 157, 59, 231] },
     {
       name: 'no_new_privs',
       options: { noNewPrivs: true },
-      want: [157, 13, 14, 39, 62, 157, 157, 231, 59, 231],
+      want: [157, 110, 231, 13, 14, 39, 62, 157, 157, 231, 59, 231],
     },
     {
       name: 'a filter',
       options: { filter: RETURN_TRACE },
-      want: [157, 13, 14, 39, 62, 157, 317, 231, 59, 231],
+      want: [157, 110, 231, 13, 14, 39, 62, 157, 317, 231, 59, 231],
     },
   ])('with $name makes the system calls that this needs', ({ options, want }) => {
     const image = assembleTrampoline({ ...PLAIN, ...options });
@@ -221,24 +230,31 @@ describe('the trampoline', () => {
 });
 
 describe('the doorbell', () => {
+  it('ends at once where callgate is gone before it could ask to die with it', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'callgate-trampoline-'));
+    const file = join(directory, 'image');
+    try {
+      writeFileSync(file, assembleDoorbell(), { mode: 0o700 });
+      // Its parent is the shell.
+      const out = execFileSync('sh', ['-c', '"$0"; echo "ended with $?"', file], { timeout: 5000 });
+      expect(String(out)).toBe('ended with 0\n');
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
   it('waits for signals for ever and dies with callgate', () => {
     expect(disassemble(assembleDoorbell(), /^jmp/)).toEqual([
-      'mov edi,0x1', // PR_SET_PDEATHSIG
-      'mov esi,0x9', // SIGKILL
-      'mov eax,0x9d', // prctl
-      'syscall',
+      ...dieWithParent(0xa0),
       'mov eax,0x22', // pause
       'syscall',
-      'jmp 0x89',
+      'jmp 0xa0',
     ]);
   });
 
   it('waits for a descriptor as well, for as long as it is told', () => {
     expect(disassemble(assembleDoorbell(14), /^jmp/)).toEqual([
-      'mov edi,0x1', // PR_SET_PDEATHSIG
-      'mov esi,0x9', // SIGKILL
-      'mov eax,0x9d', // prctl
-      'syscall',
+      ...dieWithParent(0xa0),
       'mov r12d,0xa',
       'movabs rax,0x10000000e', // struct pollfd
       'push rax',

@@ -37,6 +37,7 @@ const SYS = {
 const SYS_read = 0;
 const SYS_poll = 7;
 const SYS_nanosleep = 35;
+const SYS_getppid = 110;
 const SYS_setsid = 112;
 const SYS_prctl = 157;
 const SYS_exit_group = 231;
@@ -57,16 +58,16 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
 const BPF_MAP_GET_NEXT_KEY = 4;
 
-/** Address at which a doorbell with a descriptor begins to wait: after a system call, of 17 bytes, and the first value of r12d, of 6. */
-export const DOORBELL_WAIT: bigint = BigInt(BASE + HEADERS + 17 + 6);
+/** Address at which a doorbell with a descriptor begins to wait: after what {@link dieWithParent} assembles, and the first value of r12d. */
+export const DOORBELL_WAIT: bigint = BigInt(BASE + HEADERS + 40 + 6);
 
 /** Assembles the trampoline for one start. */
 export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   const code = new Code();
   code.bytes(0x48, 0x89, 0xe3); // mov rbx, rsp
   const attended = options.unattended !== true && options.signalsOnly !== true;
-  // The kernel kills it if callgate dies before it could seize: nothing is left behind stopped.
-  if (attended) code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  // Nothing is left behind stopped if callgate dies before it could seize.
+  if (attended) dieWithParent(code);
   if (options.unattended !== true) setSignals(code);
   if (attended) stop(code);
   if (options.noNewPrivs) {
@@ -96,7 +97,7 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
  */
 export function assembleDoorbell(descriptor: number | null = null): Uint8Array {
   const code = new Code();
-  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  dieWithParent(code);
   if (descriptor !== null) code.bytes(0x41, 0xbc).immediate(FIRST_WAIT); // mov r12d, FIRST_WAIT
   const loop = code.length;
   if (descriptor === null) {
@@ -145,6 +146,13 @@ export function assembleGuard(pipe: number, map: number): Uint8Array {
   code.bytes(0xe9).immediate(pass - (code.length + 4)); // jmp pass
   code.bytes(0x31, 0xff).syscall(SYS_exit_group); // xor edi, edi
   return link(code, { ignoredSignals: 0n, blockedSignals: 0n, noNewPrivs: false, filter: null });
+}
+
+/** The kernel kills it once callgate, this process, is gone; if it is gone by now, no signal comes any more, and it ends. 40 bytes. */
+function dieWithParent(code: Code): void {
+  code.call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  code.syscall(SYS_getppid).bytes(0x3d).immediate(process.pid); // cmp eax, pid of callgate
+  code.bytes(0x74, 9, 0x31, 0xff).syscall(SYS_exit_group); // je past this; xor edi, edi
 }
 
 /** Gives every signal its disposition and sets the mask. */

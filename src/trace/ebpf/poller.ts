@@ -27,18 +27,25 @@ export class Poller implements Disposable {
   readonly #epoll: number;
   readonly #ready: DataView = new DataView(new ArrayBuffer(3 * EVENT_SIZE));
   readonly #count: Uint8Array = new Uint8Array(8);
-  /** Readable once there is a command; whoever writes to it closes it at the end as well. */
-  readonly eventfd: number;
+  /** Readable once there is a command. */
+  readonly #eventfd: number;
+  #isGiven = false;
 
   constructor(libc: BpfLibc, events: number, eventLoop: EventLoop | null) {
     this.#libc = libc;
     this.#eventLoop = eventLoop;
-    this.eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
+    this.#eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     // By edges: the wait ends when a program asks for it, and not for every event that can as well be read later.
     this.#add(events, EPOLLIN | EPOLLET);
-    this.#add(this.eventfd, EPOLLIN);
+    this.#add(this.#eventfd, EPOLLIN);
     if (eventLoop !== null) this.#add(eventLoop.descriptor, EPOLLIN);
+  }
+
+  /** The eventfd to write to once there is a command; whoever gets it closes it at the end. */
+  giveEventfd(): number {
+    this.#isGiven = true;
+    return this.#eventfd;
   }
 
   /** Waits for `timeout` milliseconds at most. */
@@ -53,8 +60,8 @@ export class Poller implements Disposable {
     for (let index = 0; index < count; index++) {
       const fd = this.#ready.getUint32(index * EVENT_SIZE + 4, true);
       if (fd === this.#eventLoop?.descriptor) isTurn = true;
-      if (fd !== this.eventfd) continue;
-      readSync(this.eventfd, this.#count);
+      if (fd !== this.#eventfd) continue;
+      readSync(this.#eventfd, this.#count);
       isRung = true;
     }
     return { isRung, isTurn };
@@ -62,6 +69,7 @@ export class Poller implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.#epoll);
+    if (!this.#isGiven) closeSync(this.#eventfd);
   }
 
   #add(fd: number, events: number): void {

@@ -94,13 +94,15 @@ class EbpfTracer {
   }
 
   *run(): Generator<void, BackendResult> {
-    using poller = this.#setUp();
+    this.#setUp();
     let isDone = false;
     try {
+      const { libc, descriptor } = this.#attachment;
+      using poller = new Poller(libc, descriptor, this.#host.eventLoop ?? null);
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
       if (this.#request.target.kind === 'launch') this.#launch();
       else this.#attach();
-      this.#host.send({ kind: 'eventfd', fd: poller.eventfd });
+      this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
       isDone = true;
     } finally {
@@ -112,7 +114,7 @@ class EbpfTracer {
   }
 
   /** @throws UnsupportedError if the machine cannot do it; nothing has been started then */
-  #setUp(): Poller {
+  #setUp(): void {
     const { target } = this.#request;
     const asker: Asker = { command: 'trace', hasAlternative: target.kind !== 'scope' };
     if (!isInInitialPidNamespace()) {
@@ -160,7 +162,6 @@ class EbpfTracer {
       () => this.#origin,
       ({ pid }) => this.#warn(denialsUnseen(`pid ${pid} asked for`)),
     );
-    return new Poller(this.#attachment.libc, this.#attachment.descriptor, this.#host.eventLoop ?? null);
   }
 
   #wantsOutput(): boolean {
