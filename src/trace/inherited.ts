@@ -44,21 +44,27 @@ function numbers(list: string | undefined): number[] {
 /**
  * The environment of this process: bytes that are not UTF-8, duplicates and order intact.
  *
- * A shell drops entries that it does not understand, so the `callgate` command passes what it got itself, as base64
- * through a descriptor that it names in its note and that is read and closed here.
+ * A shell drops entries that it does not understand, so the `callgate` command passes what it got itself, the number of entries and then one a line, a
+ * newline in it as `\n` and a backslash as `\\`, through a descriptor that it names in its note and that is read and closed here.
  */
 export function rawEnvironment(): Uint8Array[] {
   const prefix = Buffer.from(`${LAUNCH_VARIABLE}=`);
-  return splitAtNul(notedEnvironment() ?? readFileSync('/proc/self/environ')).filter(
+  return (notedEnvironment() ?? splitAtNul(readFileSync('/proc/self/environ'))).filter(
     (entry) => !Buffer.from(entry.subarray(0, prefix.length)).equals(prefix),
   );
 }
 
-function notedEnvironment(): Uint8Array | null {
+function notedEnvironment(): Uint8Array[] | null {
   const fd = / env=([0-9]+)$/.exec(process.env[LAUNCH_VARIABLE] ?? '')?.[1];
   if (fd === undefined) return null;
   try {
-    return Buffer.from(readFileSync(Number(fd), 'latin1'), 'base64');
+    const [count, ...lines] = readFileSync(Number(fd), 'latin1').split('\n');
+    return lines.slice(0, Number(count)).map((line) =>
+      Buffer.from(
+        line.replace(/\\(.)/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped)),
+        'latin1',
+      ),
+    );
   } finally {
     closeSync(Number(fd));
   }
