@@ -27,6 +27,14 @@ export function rememberedText(process: Process): string | undefined {
   return texts.get(process);
 }
 
+/** Processes that are as documents have them already: to find that out takes as long as to put them in order. */
+const canonical = new WeakSet<Process>();
+
+/** Says of a process that {@link canonicalProcess} would make the same of it. Nothing of it may be changed from then on. */
+export function markCanonical(process: Process): void {
+  canonical.add(process);
+}
+
 /**
  * The same profile in the one order that documents have: fields in the order of the model and only those,
  * programs in order of first use, calls by (arch, nr), threads and listens by time, everything that is a set ascending.
@@ -53,11 +61,7 @@ export function canonicalProfile(profile: Profile): Profile {
       calls: canonicalCalls(calls),
       ...(analysis === undefined ? {} : { analysis: canonicalAnalysis(analysis) }),
     })),
-    processes: profile.processes.map((process) => {
-      const { program } = process;
-      const staysAsIs = texts.has(process) && (program === null || places.get(program) === program);
-      return staysAsIs ? process : canonicalProcess(process, places);
-    }),
+    processes: profile.processes.map((process) => canonicalProcess(process, places)),
   };
 }
 
@@ -124,12 +128,14 @@ function canonicalExit(exit: ExitStatus | null): ExitStatus | null {
 /** A process with its fields and lists in their order; `places` has the new place of each program that moves. */
 export function canonicalProcess(process: Process, places: ReadonlyMap<number, number> = new Map()): Process {
   const { run, pid, birth, parent, program, argv, start, end, exit } = process;
+  const place = program === null ? null : (places.get(program) ?? program);
+  if (place === program && (canonical.has(process) || texts.has(process))) return process;
   return {
     run,
     pid,
     birth,
     parent,
-    program: program === null ? null : (places.get(program) ?? program),
+    program: place,
     argv: argv === null ? null : [...argv],
     start,
     end,

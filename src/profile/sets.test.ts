@@ -1,10 +1,12 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../base/errors.ts';
 import { mergeProfiles } from './merge.ts';
-import type { Profile } from './model.ts';
+import type { Call, Process, Profile } from './model.ts';
 import { recut } from './recut.ts';
-import { callSet, runIncidence, type CallFilter } from './sets.ts';
+import { callSet, callTotals, runIncidence, type CallFilter } from './sets.ts';
 import { splitAt } from './splits.ts';
+import { arbitraryProfile } from './testing/arbitrary-profile.ts';
 import { sampleCall, sampleProfile, sampleRun } from './testing/sample-profile.ts';
 
 const TRACE = sampleProfile([
@@ -115,3 +117,35 @@ function launched(profile: Profile): Profile {
   }));
   return { ...profile, processes };
 }
+
+describe('callTotals', () => {
+  it('are the sizes of the sets', () => {
+    fc.assert(
+      fc.property(arbitraryProfile(), (profile) => {
+        const set = callSet(profile);
+        const { distinct, uses, isCounted, inPhase } = callTotals(profile);
+        expect(distinct).toBe(set.length);
+        expect(isCounted).toBe(set.every(({ count }) => count !== null));
+        if (isCounted) expect(uses).toBe(set.reduce((sum, { count }) => sum + (count ?? 0), 0));
+        expect(inPhase).toEqual(profile.phases.map(({ name }) => callSet(profile, { phase: name }).length));
+      }),
+    );
+  });
+
+  it('have the uses that were counted of a call of which others were not', () => {
+    const profile = sampleProfile([
+      { pid: 1, calls: { read: [1, 9] } },
+      { pid: 2, calls: { read: [2, 2] } },
+    ]);
+    const [first, second] = profile.processes as [Process, Process];
+    const [read] = second.calls as [Call];
+    const passed = { ...second, calls: [{ ...read, count: null }] };
+    const counted = first.calls[0]?.count ?? 0;
+    expect(counted).toBeGreaterThan(0);
+    expect(callTotals({ ...profile, processes: [first, passed] })).toMatchObject({
+      distinct: 1,
+      uses: counted,
+      isCounted: false,
+    });
+  });
+});

@@ -88,6 +88,45 @@ export function runIncidence(profile: Profile, filter: CallFilter = {}): readonl
   return callSet(profile, filter).map(({ arch, nr, name, runs }) => ({ arch, nr, name, runs, total }));
 }
 
+/** Sizes of the sets of a profile. */
+export interface CallTotals {
+  /** Distinct (arch, nr). */
+  readonly distinct: number;
+  /** How often they were made, as far as that was counted. */
+  readonly uses: number;
+  /** Whether every one of them was counted. */
+  readonly isCounted: boolean;
+  /** Distinct (arch, nr) of each phase. */
+  readonly inPhase: readonly number[];
+}
+
+/** What {@link callSet} would have in all and in each phase; without arguments and errors, which take long to unite. */
+export function callTotals({ phases, processes, programs }: Profile): CallTotals {
+  const all = new Map<string, Set<number>>();
+  let uses = 0;
+  let isCounted = true;
+  for (const { calls } of [...processes, ...programs]) {
+    for (const call of calls) {
+      const key = callKey(call);
+      let seenIn = all.get(key);
+      if (seenIn === undefined) {
+        seenIn = new Set();
+        all.set(key, seenIn);
+      }
+      for (const phase of call.phases) seenIn.add(phase);
+      if (call.count === null) isCounted = false;
+      else uses += call.count;
+    }
+  }
+  const sets = [...all.values()];
+  return {
+    distinct: all.size,
+    uses,
+    isCounted,
+    inPhase: phases.map((_, phase) => sets.filter((seenIn) => seenIn.has(phase)).length),
+  };
+}
+
 /** One call of one process or program. */
 interface Part {
   readonly call: Call;

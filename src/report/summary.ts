@@ -1,6 +1,6 @@
 import { escapeText } from './escape.ts';
 import { formatDuration } from '../base/duration.ts';
-import { callSet } from '../profile/sets.ts';
+import { callTotals } from '../profile/sets.ts';
 import type { Profile } from '../profile/model.ts';
 
 /** What `callgate trace` prints at its end: sizes, phases, whether anything is missing, and where the profile is. */
@@ -8,17 +8,15 @@ export function formatSummary(profile: Profile, path: string): string {
   const run = profile.runs[0];
   const threads = profile.processes.reduce((sum, { threads: own }) => sum + own.length, 0);
   const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
-  const set = callSet(profile);
-  const calls = set.reduce((sum, { count }) => sum + (count ?? 0), 0);
-  const isCounted = set.every(({ count }) => count !== null);
+  const { distinct, uses, isCounted, inPhase } = callTotals(profile);
   const made = isCounted
-    ? ` of ${calls.toLocaleString('en')} made`
-    : ` (${calls.toLocaleString('en')} uses were counted, the others passed)`;
+    ? ` of ${uses.toLocaleString('en')} made`
+    : ` (${uses.toLocaleString('en')} uses were counted, the others passed)`;
   const lines = [
-    `${escapeText(run?.command[0] ?? 'program')}: ${plural(set.length, 'distinct system call')}${made}, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
+    `${escapeText(run?.command[0] ?? 'program')}: ${plural(distinct, 'distinct system call')}${made}, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
   ];
   if (profile.phases.length > 1) {
-    const sizes = profile.phases.map(({ name }) => `${name} ${callSet(profile, { phase: name }).length}`);
+    const sizes = profile.phases.map(({ name }, index) => `${name} ${inPhase[index]}`);
     const [, main] = profile.phases;
     const source = main?.source === 'auto' ? ` (proposed: ${main.trigger ?? ''})` : '';
     lines.push(`phases: ${sizes.join(', ')}${source}`);

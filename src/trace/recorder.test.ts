@@ -1,8 +1,10 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARCHES, type Arch } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import type { Call, Process } from '../profile/model.ts';
 import { ARGUMENT_CAP } from '../profile/call-union.ts';
+import { canonicalProcess } from '../profile/canonical.ts';
 import { Recorder, USES_CAP, type CallRecord, type ProcessRecord } from './recorder.ts';
 
 const X86_64 = ARCHES.indexOf('x86_64');
@@ -238,6 +240,49 @@ describe('a process', () => {
       { tid: 11, creator: 12, start: 4, end: 6 },
       { tid: 12, creator: 1, start: 4, end: 5 },
     ]);
+  });
+});
+
+describe('a process as it is recorded', () => {
+  const noted = fc.record({
+    arch: fc.nat(2),
+    // poll and socket among them, and numbers that the kernel takes for large ones.
+    nr: fc.constantFrom(-1, 0, 7, 39, 41, 231, 0x40000000, 0x7fffffff),
+    at: fc.nat(100),
+    values: fc.array(fc.oneof(fc.nat(3), fc.constant('0xffffffffffffffff')), { maxLength: 3 }),
+    errno: fc.option(fc.nat(140)),
+  });
+  const ended = fc.constantFrom(
+    { kind: 'exited', code: 3 } as const,
+    { kind: 'signaled', signal: 'SIGTERM', core: false } as const,
+    { kind: 'detached' } as const,
+  );
+  const happened = {
+    calls: fc.array(noted),
+    listens: fc.array(fc.nat(9)),
+    tids: fc.uniqueArray(fc.nat(9)),
+    ended,
+  };
+
+  it('is as documents have it, whatever happened in which order', () => {
+    fc.assert(
+      fc.property(fc.record(happened), ({ calls, listens, tids, ended: exit }) => {
+        const recorder = new Recorder();
+        const process = begin(recorder);
+        for (const { arch, nr, at, values, errno } of calls) {
+          const made = recorder.call(process, arch, nr, at);
+          for (const [index, value] of values.entries()) recorder.value(made, index % 2, value);
+          if (errno !== null) recorder.errno(made, errno);
+        }
+        for (const at of listens) process.listens.push({ at, address: `tcp:${9 - at}` });
+        for (const tid of tids) recorder.startThread(process, tid, 1, tid % 3);
+        recorder.enterPhase(process, 1, 50);
+        recorder.endProcess(process, exit, 100);
+        const recorded = only(recorder);
+        // Of a copy nobody knows that it is in order.
+        expect(JSON.stringify(recorded)).toBe(JSON.stringify(canonicalProcess(structuredClone(recorded))));
+      }),
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 import { ARCHES, type Arch } from '../abi/arch.ts';
-import { ARGUMENT_CAP } from '../profile/call-union.ts';
+import { ARGUMENT_CAP, compareArguments, compareText, compareValues } from '../profile/call-union.ts';
+import { markCanonical } from '../profile/canonical.ts';
 import { errnoName } from '../abi/errno.ts';
 import { selectingArguments, type SelectingArgument } from '../abi/selecting-arguments.ts';
 import { syscallName } from '../abi/syscalls.ts';
@@ -366,12 +367,15 @@ function hasChanged(record: ProcessRecord, since: number): boolean {
   );
 }
 
-/** The process with the calls that were used from `since` on, or of which it is not known any more. */
+/** The process as documents have it, with the calls that were used from `since` on, or of which it is not known any more. */
 function toProcess(record: ProcessRecord, since: number = -Infinity): Process {
+  const { unmeasured } = record;
   const threads = [...record.ended, ...record.threads.values()].sort(
     (a, b) => a.start - b.start || a.tid - b.tid,
   );
-  return {
+  let calls = [...record.calls.values()];
+  if (since > (unmeasured?.at ?? -Infinity)) calls = calls.filter(({ last }) => last >= since);
+  const process: Process = {
     run: 0,
     pid: record.pid,
     birth: record.birth,
@@ -382,15 +386,20 @@ function toProcess(record: ProcessRecord, since: number = -Infinity): Process {
     end: record.end,
     exit: record.exit,
     threads: threads.map((thread): Thread => ({ ...thread })),
-    transitions: record.transitions,
-    listens: record.listens,
-    calls: [...record.calls]
-      .sort(([one], [other]) => one - other)
-      .map(([, call]) => call)
-      .filter((call) => call.last >= since || (record.unmeasured?.at ?? -Infinity) >= since)
-      .map((call) => toCall(call, record.unmeasured)),
-    ...(record.unmeasured?.partial === true ? { partial: true } : {}),
+    transitions: record.transitions.map(({ phase, at }) => ({ phase, at })),
+    listens: record.listens
+      .map(({ at, address }) => ({ at, address }))
+      .sort((a, b) => a.at - b.at || compareText(a.address, b.address)),
+    calls: calls.sort(compareRecords).map((call) => toCall(call, unmeasured)),
+    ...(unmeasured?.partial === true ? { partial: true } : {}),
   };
+  markCanonical(process);
+  return process;
+}
+
+/** Order of documents, in which numbers have no sign. */
+function compareRecords(a: CallRecord, b: CallRecord): number {
+  return a.arch - b.arch || (a.nr >>> 0) - (b.nr >>> 0);
 }
 
 function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
@@ -410,19 +419,21 @@ function toCall(record: CallRecord, unmeasured: Unmeasured | null): Call {
   };
   if (record.launch && call.count === 1) call.launch = true;
   if (record.errnos !== null) {
-    const sorted = [...record.errnos].sort(([a], [b]) => a - b);
-    call.errnos = Object.fromEntries(sorted.map(([errno, count]) => [errnoName(errno) ?? `${errno}`, count]));
+    const named = [...record.errnos].map(
+      ([errno, count]) => [errnoName(errno) ?? `${errno}`, count] as const,
+    );
+    call.errnos = Object.fromEntries(named.sort(([a], [b]) => compareText(a, b)));
   }
   if (record.selectors.length > 0) {
     const args = record.selectors.flatMap((selector, which) =>
       toValues(selector, record.values[which], !passes),
     );
-    if (args.length > 0) call.args = args;
+    if (args.length > 0) call.args = args.sort(compareArguments);
   }
   // Every use is noted until there are enough: where there is none, nobody looked.
   if (record.waits && record.uses.length > 0 && unmeasured === null) {
     const frames = record.frames === null ? {} : { frames: record.frames };
-    call.waits = { uses: record.uses, total: record.waited, ...frames };
+    call.waits = { uses: [...record.uses].sort((a, b) => a - b), total: record.waited, ...frames };
   }
   return call;
 }
@@ -445,12 +456,6 @@ function toValues(
       ...(isTimed ? { uses: sorted.map(([, use]) => use) } : {}),
     },
   ];
-}
-
-function compareValues(a: number | string, b: number | string): number {
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  const difference = BigInt(a) - BigInt(b);
-  return difference < 0n ? -1 : Number(difference > 0n);
 }
 
 function bits(mask: number): number[] {

@@ -363,10 +363,8 @@ export class Family {
         const at = place * VALUE_WORDS.value;
         const first = this.#clock.read(values, at + VALUE.first / 4);
         const last = this.#clock.read(values, at + VALUE.last / 4);
-        const [arch, nr] = [
-          keys[key + VALUE_KEY.arch / 4] as number,
-          (keys[key + VALUE_KEY.nr / 4] as number) | 0,
-        ];
+        const arch = keys[key + VALUE_KEY.arch / 4] as number;
+        const nr = (keys[key + VALUE_KEY.nr / 4] as number) | 0;
         const which = keys[key + VALUE_KEY.which / 4] as number;
         const value = readExact(keys, key + VALUE_KEY.value / 4);
         if (!this.#askedForSeccomp && which === 0 && asksForSeccomp(arch, nr, value)) {
@@ -393,10 +391,8 @@ export class Family {
         const key = place * ERROR_WORDS.key;
         const entry = this.#entries.get(keys[key + ERROR_KEY.entry / 4] as number);
         if (entry === undefined) continue;
-        const [arch, nr] = [
-          keys[key + ERROR_KEY.arch / 4] as number,
-          (keys[key + ERROR_KEY.nr / 4] as number) | 0,
-        ];
+        const arch = keys[key + ERROR_KEY.arch / 4] as number;
+        const nr = (keys[key + ERROR_KEY.nr / 4] as number) | 0;
         const errno = keys[key + ERROR_KEY.errno / 4] as number;
         this.#recorder.setErrors(
           entry.process,
@@ -416,12 +412,11 @@ export class Family {
     const before = entry.recorded.get(id);
     const count = readNumber(values, at + CALL.count / 4);
     const waited = readNumber(values, at + CALL.waited / 4);
-    const [a, b] = [
-      this.#clock.read(values, at + CALL.first / 4),
-      this.#clock.read(values, at + CALL.last / 4),
-    ];
+    const a = this.#clock.read(values, at + CALL.first / 4);
+    const b = this.#clock.read(values, at + CALL.last / 4);
     // Two threads may have read the clock in one order and written in the other.
-    const [first, last] = [Math.min(a, b), Math.max(a, b)];
+    const first = Math.min(a, b);
+    const last = Math.max(a, b);
     const uses = entry.uses.get(id);
     if (uses !== undefined) entry.uses.delete(id);
     const record = this.#recorder.addCounted(entry.process, arch, nr, {
