@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { RunningTrace } from '../trace/trace.ts';
 import { isStderrStuck, writeToStderr } from './say.ts';
@@ -56,7 +57,7 @@ function describe(running: RunningTrace, elapsed: number): string {
   const parts = [
     formatDuration(Math.round(elapsed / 1e9) * 1e9),
     `${tasks} ${tasks === 1 ? 'task' : 'tasks'}`,
-    `${calls.toLocaleString('en')} calls`,
+    `${formatCount(calls)} calls`,
     `${distinct} distinct`,
     `phase ${name}`,
   ];

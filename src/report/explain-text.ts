@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { ArgumentValues, Call, ChainStep, Profile } from '../profile/model.ts';
 import type { Policy } from '../policy/model.ts';
@@ -147,7 +148,7 @@ function headOf({ kind, program, phases, first, count, pid }: Explanation): stri
   if (kind === 'allowed') return `allowed to ${where} ${when}`;
   if (kind === 'possible') return `possible in ${where}, ${when}`;
   const who = `${where}${pid === null ? '' : ` (pid ${pid})`}`;
-  const often = count === null ? '' : `, ${count === 1 ? 'once' : `${count.toLocaleString('en')} times`}`;
+  const often = count === null ? '' : `, ${count === 1 ? 'once' : `${formatCount(count)} times`}`;
   return `${kind} in ${who}, ${when}${first === null ? '' : `, first after ${formatDuration(first)}`}${often}`;
 }
 

@@ -1,4 +1,5 @@
 import { escapeText } from './escape.ts';
+import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import { callTotals } from '../profile/sets.ts';
 import type { Profile } from '../profile/model.ts';
@@ -10,8 +11,8 @@ export function formatSummary(profile: Profile, path: string): string {
   const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
   const { distinct, uses, isCounted, inPhase } = callTotals(profile);
   const made = isCounted
-    ? ` of ${uses.toLocaleString('en')} made`
-    : ` (${uses.toLocaleString('en')} uses were counted, the others passed)`;
+    ? ` of ${formatCount(uses)} made`
+    : ` (${formatCount(uses)} uses were counted, the others passed)`;
   const lines = [
     `${escapeText(run?.command[0] ?? 'program')}: ${plural(distinct, 'distinct system call')}${made}, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
   ];
