@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  unlinkSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -155,7 +156,7 @@ export class OutputFile {
 function reserve(target: string): number {
   const temporary = temporaryOf(target);
   const fd = openSync(temporary, 'wx', 0o666);
-  rmSync(temporary);
+  unlinkSync(temporary);
   try {
     writeAll(fd, Buffer.alloc(RESERVE, ' '));
     return fd;

@@ -1,6 +1,7 @@
-import { isatty } from 'node:tty';
 import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
+import { openLibc } from '../sys/libc.ts';
+import { isTerminal, isTerminalTaken } from '../sys/terminal.ts';
 import type { RunningTrace } from '../trace/trace.ts';
 import { isStderrStuck, writeToStderr } from './say.ts';
 
@@ -19,24 +20,18 @@ const ERASE = '\r\u001b[K';
  */
 export function showProgress(running: RunningTrace, wanted: boolean): ProgressLine {
   // Not process.stderr: that makes a pipe non-blocking, for the traced program as well, whose writes would then fail.
-  if (!wanted || !isatty(2)) return { clear: () => undefined, [Symbol.dispose]: () => undefined };
+  const libc = wanted ? openLibc() : null;
+  if (libc === null || !isTerminal(libc, 2))
+    return { clear: () => undefined, [Symbol.dispose]: () => undefined };
   const began = process.hrtime.bigint();
   let shown = false;
-  let isTaken: (() => boolean) | null = null;
-  // Loading libc takes a moment that a short program should not wait for.
-  const prepare = setTimeout(() => {
-    void Promise.all([import('../sys/libc.ts'), import('../sys/terminal.ts')]).then(([libc, terminal]) => {
-      const opened = libc.openLibc();
-      isTaken = () => terminal.isTerminalTaken(opened, 2);
-    });
-  }, INTERVAL / 2);
   const clear = (): void => {
     if (shown) writeToStderr(ERASE);
     shown = false;
   };
   const timer = setInterval(() => {
     if (isStderrStuck()) return;
-    if (isTaken === null || isTaken()) {
+    if (isTerminalTaken(libc, 2)) {
       clear();
       return;
     }
@@ -44,7 +39,6 @@ export function showProgress(running: RunningTrace, wanted: boolean): ProgressLi
     shown = true;
   }, INTERVAL);
   const stop = (): void => {
-    clearTimeout(prepare);
     clearInterval(timer);
     clear();
   };

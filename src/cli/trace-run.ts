@@ -1,9 +1,10 @@
-import { isatty } from 'node:tty';
 import { basename } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { formatProfile } from '../profile/save.ts';
 import { escapeText } from '../report/escape.ts';
 import { formatSummary } from '../report/summary.ts';
+import { openLibc } from '../sys/libc.ts';
+import { isTerminal } from '../sys/terminal.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import { readExecutable } from '../trace/proc.ts';
 import type { MethodChoice } from '../trace/method.ts';
@@ -42,7 +43,7 @@ export async function runTrace(
   const isQuiet = args.quiet === true;
   try {
     live = args.live === undefined ? null : await startLive(command, args, output.path);
-    const options = toOptions(command, args, withKey && isatty(0));
+    const options = toOptions(command, args, withKey && isTerminal(openLibc(), 0));
     running = startTrace(
       {
         ...options,

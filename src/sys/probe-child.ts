@@ -1,3 +1,4 @@
+import { milliseconds } from '../base/clock.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { Libc } from './libc.ts';
 import type { Answer } from './probe-facts.ts';
@@ -30,7 +31,7 @@ export class ProbeChild implements Disposable {
 
   /** The child's next stop or its end; null if there is none within a second. */
   next(): WaitStatus | null {
-    const limit = performance.now() + PATIENCE;
+    const limit = milliseconds() + PATIENCE;
     const cell = new Int32Array(new SharedArrayBuffer(4));
     for (let spins = 0; !this.#ended; spins++) {
       // SAFETY: the kernel writes one int into #status; the pid is our own child and not reaped yet.
@@ -40,7 +41,7 @@ export class ProbeChild implements Disposable {
         this.#ended = status.kind !== 'stopped';
         return status;
       }
-      if (pid === -1 || performance.now() > limit) return null;
+      if (pid === -1 || milliseconds() > limit) return null;
       if (spins > 100) Atomics.wait(cell, 0, 0, PAUSE);
     }
     return null;

@@ -1,3 +1,4 @@
+import { milliseconds } from '../base/clock.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { Libc } from './libc.ts';
 import { WayOfWaiting } from './way-of-waiting.ts';
@@ -40,7 +41,7 @@ export class Waiter {
   /** Next tid with news, or 0 if there is nothing left to wait for. @throws SystemCallError */
   next(): number {
     const tid = this.#way.polls ? this.#poll() : this.#block(-1, __WALL | __WNOTHREAD);
-    const now = performance.now();
+    const now = milliseconds();
     this.#way.note(now - this.#last);
     this.#last = now;
     return tid;

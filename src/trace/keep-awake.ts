@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { milliseconds } from '../base/clock.ts';
 
 /** Where the kernel takes requests for a CPU latency; they hold as long as the file is open (Documentation/power/pm_qos_interface). */
 const DEVICE = '/dev/cpu_dma_latency';
@@ -45,7 +46,7 @@ export class KeepAwake {
   }
 
   #look(): void {
-    const rate = (this.#stops() - this.#seen) / Math.max(performance.now() - this.#since, 1);
+    const rate = (this.#stops() - this.#seen) / Math.max(milliseconds() - this.#since, 1);
     if (rate >= FREQUENT) {
       this.#interval = INTERVAL;
       this.#request();
@@ -59,7 +60,7 @@ export class KeepAwake {
 
   #note(): void {
     this.#seen = this.#stops();
-    this.#since = performance.now();
+    this.#since = milliseconds();
   }
 
   /** Returns false if it cannot be made: not root, or no such device, as in most containers. */

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { milliseconds } from '../base/clock.ts';
 import { LaunchError, SystemCallError, UnsupportedError } from '../base/errors.ts';
 import type { Process } from '../profile/model.ts';
 import type { EventLoop } from '../sys/event-loop.ts';
@@ -38,16 +39,16 @@ export function* performTrace(
   surroundings: Surroundings,
 ): Generator<void, void> {
   const recorder = new Recorder();
-  let origin = performance.now();
+  let origin = milliseconds();
   let startedAt = Date.now();
   let { announcement } = request;
   const { send } = surroundings;
   const host: BackendHost = {
     recorder,
     eventLoop: surroundings.eventLoop,
-    now: () => Math.round((performance.now() - origin) * 1e6),
+    now: () => Math.round((milliseconds() - origin) * 1e6),
     startClock: (ago = 0) => {
-      origin = performance.now() - ago / 1e6;
+      origin = milliseconds() - ago / 1e6;
       startedAt = Date.now() - Math.round(ago / 1e6);
     },
     send: (event) => {

@@ -1,3 +1,4 @@
+import { milliseconds } from '../../base/clock.ts';
 import type { Attachment } from './attachment.ts';
 
 /** Time until the next look in milliseconds: the first, and the longest. It grows, for a task may be on a processor all the time. */
@@ -19,7 +20,7 @@ export class Pending {
 
   /** To be called every now and then. */
   look(): void {
-    const now = performance.now();
+    const now = milliseconds();
     if (this.#isDone || now < this.#next) return;
     this.#isDone = this.#attachment.findPending();
     this.#next = now + this.#interval;

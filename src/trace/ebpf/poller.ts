@@ -1,4 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
+import { milliseconds } from '../../base/clock.ts';
 import type { BpfLibc } from '../../sys/bpf-libc.ts';
 import type { EventLoop } from '../../sys/event-loop.ts';
 
@@ -52,11 +53,11 @@ export class Poller implements Disposable {
   wait(timeout: number): Wake {
     const untilTurn = this.#eventLoop?.timeout() ?? -1;
     const limit = untilTurn === -1 ? timeout : Math.min(timeout, untilTurn);
-    const began = performance.now();
+    const began = milliseconds();
     // SAFETY: the kernel writes at most three struct epoll_event, the size of #ready.
     const count = this.#libc.epollWait(this.#epoll, this.#ready, 3, limit);
     let isRung = false;
-    let isTurn = untilTurn !== -1 && performance.now() - began >= untilTurn;
+    let isTurn = untilTurn !== -1 && milliseconds() - began >= untilTurn;
     for (let index = 0; index < count; index++) {
       const fd = this.#ready.getUint32(index * EVENT_SIZE + 4, true);
       if (fd === this.#eventLoop?.descriptor) isTurn = true;

@@ -1,3 +1,4 @@
+import { milliseconds } from '../../base/clock.ts';
 import { ARCHES } from '../../abi/arch.ts';
 import { syscallNumber } from '../../abi/syscalls.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
@@ -62,8 +63,8 @@ class EbpfTracer {
   #attachment!: Attachment;
   #family!: Family;
   #origin = process.hrtime.bigint();
-  /** When the counts are looked at next, in milliseconds of performance.now(). */
-  #countAt = performance.now() + COUNT_INTERVAL;
+  /** When the counts are looked at next, in milliseconds of milliseconds(). */
+  #countAt = milliseconds() + COUNT_INTERVAL;
   #root = 0;
   #rootEnded = false;
   #result: { -readonly [K in keyof BackendResult]: BackendResult[K] };
@@ -222,7 +223,7 @@ class EbpfTracer {
 
   /** Takes the counts over from the kernel every now and then: for the progress, seldom if that takes long, and to make room. */
   #keepCounts(): void {
-    const began = performance.now();
+    const began = milliseconds();
     if (began < this.#countAt && !this.#family.isCrowded) return;
     this.#family.refresh();
     // Taking a program out of a function makes the kernel wait for a while, which is not worth it for a run that ends at once.
@@ -231,7 +232,7 @@ class EbpfTracer {
     }
     const settled = this.#family.takeSettled();
     if (settled.length > 0) this.#host.settled(settled);
-    const now = performance.now();
+    const now = milliseconds();
     this.#countAt = now + Math.max(COUNT_INTERVAL, 20 * (now - began));
   }
 
