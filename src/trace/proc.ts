@@ -99,6 +99,16 @@ export function readExecutable(pid: number): string | null {
   }
 }
 
+/** The process that a thread belongs to; the number itself where /proc has none. */
+export function processOf(tid: number): number {
+  return Number(readStatus(tid)?.get('Tgid') ?? tid);
+}
+
+/** Whether a thread has ended, and is there only until it is waited for. */
+export function hasEnded(tid: number): boolean {
+  return /^[ZX]/.test(readStatus(tid)?.get('State') ?? 'X');
+}
+
 /** Thread ids of a process, ascending; empty if it is gone. */
 export function listThreads(pid: number): number[] {
   try {

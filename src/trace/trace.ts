@@ -26,7 +26,7 @@ import { describeHost, isPrivileged } from './host.ts';
 import { inheritedState, LAUNCH_VARIABLE } from './inherited.ts';
 import { chooseMethod, type MethodChoice } from './method.ts';
 import { checkSignal, checkTraceOptions } from './option-checks.ts';
-import { readStatus, requireProc } from './proc.ts';
+import { processOf, readStatus, requireProc } from './proc.ts';
 import { findScope, type ScopeOptions } from './scope-target.ts';
 import type { TracingPlace } from './place.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
@@ -176,6 +176,10 @@ class Trace implements RunningTrace {
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
     [this.#request, this.choice] = buildRequest(options, this.phases);
+    for (const pid of options.pids ?? []) {
+      const whole = processOf(pid);
+      if (whole !== pid) this.#warnings.push(`${pid} is a thread of process ${whole}, all of which is traced`);
+    }
     this.#method = this.choice.method;
     this.#session = new TraceSession(
       this.#request,
@@ -524,7 +528,8 @@ function attachTarget(pids: readonly number[]): AttachTarget {
       );
     }
   }
-  return { kind: 'attach', pids: [...new Set(pids)] };
+  // What a thread does, and how its process ends, is told of by the whole process.
+  return { kind: 'attach', pids: [...new Set(pids.map(processOf))] };
 }
 
 function launchTarget(

@@ -723,6 +723,33 @@ int main(int argc, char **argv) {
   });
 });
 
+/** Its only thread ends half a second after the start, and the process, with 7, half a second later. */
+const SHORT_THREAD = `
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void *short_lived(void *unused) { for (int i = 0; i < 10; i++) { getppid(); usleep(50000); } return NULL; }
+int main(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, short_lived, NULL);
+  puts("up"); fflush(stdout);
+  for (int i = 0; i < 20; i++) { getppid(); usleep(50000); }
+  return 7;
+}`;
+
+/** Its first thread has ended; another goes on until it is killed. */
+const HEADLESS = `
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void *worker(void *unused) { for (;;) { getppid(); usleep(10000); } }
+int main(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, worker, NULL);
+  puts("up"); fflush(stdout);
+  pthread_exit(NULL);
+}`;
+
 describe('several --pid', () => {
   it('attach to several processes, each of which goes on', async () => {
     const program = compile(SLEEPER);
@@ -740,6 +767,25 @@ describe('several --pid', () => {
     const { pid } = await victim(compile(SLEEPER));
     const profile = await attach([pid, pid]);
     expect(profile.processes).toHaveLength(1);
+  });
+
+  it.each(['ptrace', 'ebpf'])('of its threads attach to the whole process, by %s', async (method) => {
+    const program = compile(SHORT_THREAD, ['-pthread']);
+    const { pid, end } = await victim(program);
+    const tid = Math.max(...readdirSync(`/proc/${pid}/task`).map(Number));
+    expect(tid).not.toBe(pid);
+    const file = newPath();
+    const { status: code } = callgate(
+      ['trace', '-q', '-o', file, '--method', method, '--pid', `${tid}`, '--pid', `${pid}`],
+      { timeout: 60_000 },
+    );
+    expect(code).toBe(0);
+    expect(await end).toBe(7);
+    const { runs, processes } = readProfile(file);
+    expect(runs[0]?.attached).toEqual([pid]);
+    expect(runs[0]?.warnings).toContain(`${tid} is a thread of process ${pid}, all of which is traced`);
+    expect(processes).toMatchObject([{ pid, exit: { kind: 'exited', code: 7 } }]);
+    expect(processes[0]?.threads.map((thread) => thread.tid)).toEqual([tid]);
   });
 
   it('of which one does not exist let the others go on untraced', async () => {
@@ -760,6 +806,28 @@ describe('several --pid', () => {
     expect([code, stderr]).toEqual([2, 'callgate: trace: there is no process 4194303\n']);
     await until('the tracer to let go', () => status(pid, 'TracerPid') === '0');
     expect(['S', 'R']).toContain(status(pid, 'State'));
+  });
+});
+
+describe('a process whose first thread has ended', () => {
+  it('is attached to by eBPF', async () => {
+    const { pid } = await victim(compile(HEADLESS, ['-pthread']));
+    await until('its first thread to end', () => status(pid, 'State') === 'Z');
+    const profile = await attach([pid], ['--method', 'ebpf', '--duration', '300ms']);
+    expect(profile.processes).toMatchObject([{ pid, birth: 'attach' }]);
+    expect(profile.programs[0]?.path).toMatch(/program$/);
+    expect(countOf(profile.processes, 'getppid')).toBeGreaterThan(5);
+  });
+
+  it('is not by ptrace, which is said', async () => {
+    const { pid } = await victim(compile(HEADLESS, ['-pthread']));
+    await until('its first thread to end', () => status(pid, 'State') === 'Z');
+    const args = ['trace', '-o', newPath(), '--method', 'ptrace', '--pid', `${pid}`];
+    const { status: code, stderr } = callgate(args, { timeout: 60_000 });
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      `callgate: trace: the first thread of process ${pid} has ended, and ptrace cannot follow a process of which only others go on (--method ebpf can, as root)\n`,
+    );
   });
 });
 

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Process, Profile } from '../../src/profile/model.ts';
-import { countOf, run, traceCommand } from '../support/callgate.ts';
+import { callgate, countOf, run, temporaryDirectory, traceCommand } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
+import { phase, policy, writePolicy } from './fixtures/policies.ts';
 
 let family = '';
 
@@ -242,6 +243,28 @@ describe.each(['seccomp', 'ptrace', 'ebpf'])('following under --method %s', (met
     expect(stdout).toMatch(/^[0-9]+\n$/);
     expect(countOf(profile.processes, 'getpgid')).toBe(Number(stdout));
     for (const process of profile.processes) expect(process.exit).not.toBeNull();
+  });
+});
+
+describe('a thread that is killed while it takes the place of the first one by an exec', () => {
+  it.each(['seccomp', 'ptrace', 'adaptive', 'ebpf'])('ends with its process under --method %s', (method) => {
+    const options = ['--method', method, '--phases', 'none'];
+    const { profile, status } = traceCommand([family, 'exec-killed', '200'], options, { timeout: 60_000 });
+    expect(status).toBe(0);
+    const born = profile.processes.filter(({ birth }) => birth === 'fork');
+    expect(born).toHaveLength(200);
+    // Whoever was first: the signal, or true's own end.
+    for (const { end, exit } of profile.processes) {
+      expect(end).not.toBeNull();
+      expect(['signaled', 'exited', 'exec']).toContain(exit?.kind);
+    }
+  });
+
+  it('does not keep callgate from ending under a policy', () => {
+    using directory = temporaryDirectory();
+    const file = writePolicy(directory.path, policy([phase('all', null, ['kexec_load'])]));
+    const command = ['run', '--policy', file, '--', family, 'exec-killed', '200'];
+    expect(callgate(command, { timeout: 60_000 })).toMatchObject({ status: 0, stderr: '' });
   });
 });
 

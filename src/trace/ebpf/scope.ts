@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
-import { listThreads, readStatus } from '../proc.ts';
+import { hasEnded, listThreads, readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
 import type { Recorder } from '../recorder.ts';
@@ -81,7 +81,8 @@ export class Scope {
     for (const pid of this.#target.pids) checkProcess(pid);
     for (const [index, pid] of this.#target.pids.entries()) {
       const at = now();
-      const { program, argv } = this.describe(pid);
+      // Of a thread that has ended /proc tells no program: the first one may have, and others go on.
+      const { program, argv } = this.describe(listThreads(pid).find((tid) => !hasEnded(tid)) ?? pid);
       const process = this.#recorder.startProcess({
         pid,
         birth: 'attach',
@@ -96,8 +97,9 @@ export class Scope {
       // A thread that is not known yet may start another; those of known ones are followed by the programs.
       for (let fresh = listThreads(pid); fresh.length > 0;) {
         for (const tid of fresh) known.add(tid);
-        attachment.follow(pid, fresh, index + 1, TASK_UNSEEN);
-        for (const tid of fresh) if (tid !== pid) this.#recorder.startThread(process, tid, null, at);
+        const live = fresh.filter((tid) => !hasEnded(tid));
+        attachment.follow(pid, live, index + 1, TASK_UNSEEN);
+        for (const tid of live) if (tid !== pid) this.#recorder.startThread(process, tid, null, at);
         fresh = listThreads(pid).filter((tid) => !known.has(tid) && !process.threads.has(tid));
       }
       if (known.size === 0) throw new UsageError(`trace: there is no process ${pid}`);
@@ -137,9 +139,8 @@ function inodeOf(path: string): bigint[] {
 }
 
 function checkProcess(pid: number): void {
-  const status = readStatus(pid);
-  if (status === null) throw new UsageError(`trace: there is no process ${pid}`);
-  if (status.get('State')?.startsWith('Z') === true) {
+  if (readStatus(pid) === null) throw new UsageError(`trace: there is no process ${pid}`);
+  if (listThreads(pid).every(hasEnded)) {
     throw new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`);
   }
 }

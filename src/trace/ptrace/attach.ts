@@ -1,7 +1,7 @@
 import { errnoName } from '../../abi/errno.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { AttachTarget } from '../backend.ts';
-import { listThreads, readExecutable, readStatus } from '../proc.ts';
+import { hasEnded, listThreads, readExecutable, readStatus } from '../proc.ts';
 import { newAddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
 import type { Family } from './family.ts';
@@ -31,10 +31,6 @@ function seize({ ptrace, options }: Context, pid: number, tid: number): boolean 
     if (tid !== pid && (hasEnded(tid) || isTracedByUs(tid))) return false;
     throw explain(pid, error);
   }
-}
-
-function hasEnded(tid: number): boolean {
-  return /^[ZX]/.test(readStatus(tid)?.get('State') ?? 'X');
 }
 
 function isTracedByUs(tid: number): boolean {
@@ -75,7 +71,13 @@ function explain(pid: number, error: unknown): unknown {
   if (!(error instanceof SystemCallError)) return error;
   const status = readStatus(pid);
   if (status === null) return new UsageError(`trace: there is no process ${pid}`, { cause: error });
-  if (status.get('State')?.startsWith('Z') === true) {
+  if (hasEnded(pid) && !listThreads(pid).every(hasEnded)) {
+    return new UnsupportedError(
+      `trace: the first thread of process ${pid} has ended, and ptrace cannot follow a process of which only others go on (--method ebpf can, as root)`,
+      { feature: 'ptrace', cause: error },
+    );
+  }
+  if (hasEnded(pid)) {
     return new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`, {
       cause: error,
     });

@@ -106,7 +106,7 @@ export class Family {
       const status = readStatus(tid);
       const pid = Number(status?.get('Tgid') ?? tid);
       const parentPid = Number(status?.get('PPid') ?? 0);
-      if (this.#mayStillBeTold(pid, parentPid)) continue;
+      if (this.#mayStillBeTold(tid, pid, parentPid)) continue;
       this.#strangers.delete(tid);
       const process = this.#processes.get(pid);
       const relative = pid === tid || process === undefined ? undefined : this.#anyTask(process);
@@ -156,6 +156,8 @@ export class Family {
       return;
     }
     const exit = toExit(status);
+    // The end of a process's first thread is told last. What is not gone by then was killed in an execve, in which it had taken that thread's tid.
+    for (const other of task.process.threads.keys()) tasks.delete(other);
     recorder.endProcess(task.process, exit, at);
     this.#processes.delete(tid);
     if (tid === this.#root) {
@@ -233,12 +235,12 @@ export class Family {
   }
 
   /** Whether a live task may be about to report this birth: one that is in a fork or clone call, and is its parent. */
-  #mayStillBeTold(pid: number, parentPid: number): boolean {
+  #mayStillBeTold(tid: number, pid: number, parentPid: number): boolean {
     for (const task of this.#context.tasks.values()) {
       const { cloneFlags, process } = task;
-      // Flags of -1, which could not be read, contain CLONE_PARENT: then it may be any child.
+      // A thread is made by its own process; flags of -1, which could not be read, contain CLONE_PARENT: then it may be any child.
       const isRelative =
-        process.pid === pid || process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0;
+        pid === tid ? process.pid === parentPid || (cloneFlags & CLONE_PARENT) !== 0 : process.pid === pid;
       if (isRelative && this.#mayBeCloning(task)) return true;
     }
     return false;
@@ -249,6 +251,7 @@ export class Family {
    * held for it wrongly waits for the next news; one adopted too early may have ended by the time its parent tells of it.
    */
   #mayBeCloning(task: Task): boolean {
+    if (task.ending) return false;
     if (task.cloning || this.#context.request.enforcement === null || task.syscallStops) return task.cloning;
     const state = readStatus(task.tid)?.get('State')?.[0];
     return state === 'R' || state === 'D' || state === 't';

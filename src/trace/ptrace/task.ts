@@ -38,6 +38,8 @@ export interface Task {
   stepping: number | null;
   /** Between an exec and the first call of the new program. */
   execing: boolean;
+  /** It has been seen to end, where that is asked for, and its end is all that is still to come. */
+  ending: boolean;
   /** The next restart_syscall was caused by attaching: the call it resumes has been recorded. */
   skipRestart: boolean;
 }
@@ -63,6 +65,7 @@ export function newTask(tid: number, process: ProcessRecord, space: AddressSpace
     again: null,
     stepping: null,
     execing: false,
+    ending: false,
     skipRestart: false,
   };
 }

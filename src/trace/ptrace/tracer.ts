@@ -349,6 +349,7 @@ class PtraceTracer {
     }
     switch (event) {
       case pt.PTRACE_EVENT_EXIT:
+        task.ending = true;
         this.#enforcer?.ending(task, this.#context.ptrace.eventMessage(task.tid) ?? 0, at);
         this.#resume(task, 0);
         return;
