@@ -178,7 +178,8 @@ class Trace implements RunningTrace {
     [this.#request, this.choice] = buildRequest(options, this.phases);
     for (const pid of options.pids ?? []) {
       const whole = processOf(pid);
-      if (whole !== pid) this.#warnings.push(`${pid} is a thread of process ${whole}, all of which is traced`);
+      if (whole !== pid)
+        this.#warnings.push(`${pid} is a thread of process ${whole}, all of which is traced`);
     }
     this.#method = this.choice.method;
     this.#session = new TraceSession(
