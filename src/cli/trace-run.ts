@@ -33,7 +33,7 @@ export async function runTrace(
   checkTarget(command, args);
   let running: RunningTrace | undefined;
   // Before there is a file to clean up; a signal that comes that early is handled once the trace has begun.
-  using _interrupts = onInterrupt(() => running);
+  using interrupts = onInterrupt(() => running);
   // Checked before anything runs: a result that could not be kept is found out now.
   const path = args.output ?? defaultOutput(command, args);
   if (command[0]?.includes('/') === true) refuseOwnInput(path, [command[0]]);
@@ -77,7 +77,7 @@ export async function runTrace(
       say(`warning: ${output.path} could not be written, ${problem}; the profile is in ${rescue.path}`);
     }
     if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path));
-    await live?.finish({ profile, exit, error });
+    await live?.finish({ profile, exit, error }, interrupts.areRecent());
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
   } catch (error) {
