@@ -12,7 +12,11 @@ import {
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
 import { isUnmeasured } from '../profile/unmeasured.ts';
-import { describeMissingWorkload, describeWorkloadFailure } from '../profile/workload-failure.ts';
+import {
+  describeCutWorkload,
+  describeMissingWorkload,
+  describeWorkloadFailure,
+} from '../profile/workload-failure.ts';
 import type {
   AttachTarget,
   Enforcement,
@@ -315,7 +319,7 @@ class Trace implements RunningTrace {
   #ready(duration: number | null): void {
     if (this.#readySeen || this.#thrown !== null) return;
     this.#readySeen = true;
-    if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
+    if (duration !== null) this.#after(duration / 1e6, () => this.#expire(duration));
     if (this.#options.workload === undefined) return;
     const workload = startWorkload(this.#options.workload);
     this.#workload = workload;
@@ -325,6 +329,13 @@ class Trace implements RunningTrace {
       if (failure !== null) this.#warnings.push(failure);
       this.#stop();
     });
+  }
+
+  #expire(duration: number): void {
+    if (this.#workload !== null && this.#workloadExit === null && !this.#workloadStopped) {
+      this.#warnings.push(describeCutWorkload(formatDuration(duration)));
+    }
+    this.#stop();
   }
 
   /** The planned end: SIGTERM, and SIGKILL after the grace time; processes that were attached to go on. */
