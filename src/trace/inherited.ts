@@ -93,11 +93,17 @@ export function spoiltArgument(args: readonly string[], own: number): string | n
   return callgates.find((text, index) => text !== args[index]) ?? null;
 }
 
-/** The working directory if its bytes are not UTF-8, with those written as `\xHH`; else null. */
+/** The working directory if its bytes are not UTF-8, with those written as `\xHH`; else null, also if it was removed. */
 export function spoiltDirectory(): string | null {
-  if (!process.cwd().includes(REPLACEMENT)) return null;
+  let known: string;
+  try {
+    known = process.cwd();
+  } catch {
+    return null;
+  }
+  if (!known.includes(REPLACEMENT)) return null;
   const raw = textOf(readlinkSync('/proc/self/cwd', { encoding: 'buffer' }));
-  return raw === process.cwd() ? null : raw;
+  return raw === known ? null : raw;
 }
 
 function splitAtNul(bytes: Uint8Array): Uint8Array[] {

@@ -60,6 +60,12 @@ describe('a name that is not UTF-8', () => {
     expect(bash(`cd $'d\\xff'; "$0" show --format names ../p.json`).status).toBe(0);
   });
 
+  it('is not that of a directory that was removed', () => {
+    const { status, stderr } = bash(`mkdir gone; cd gone; rmdir ../gone; "$0" trace -- true`);
+    expect(stderr).toMatch(/^callgate: output: cannot write true\.callgate\.json: /m);
+    expect(status).toBe(2);
+  });
+
   it('is not what U+FFFD itself is', () => {
     expect(callgate(['trace', '-q', '-o', '\ufffd.json', '--', 'true'], { cwd: directory.path }).status).toBe(
       0,
