@@ -9,4 +9,9 @@ describe('the directory of a cache', () => {
   ])('follows $name', ({ env, want }) => {
     expect(cacheDirectory('kernel', env)).toMatch(want);
   });
+
+  it.each(['', 'home'])('is none below the home %j, which is not absolute', (home) => {
+    expect(cacheDirectory('kernel', {}, home)).toBeNull();
+    expect(cacheDirectory('kernel', { XDG_CACHE_HOME: '/x' }, home)).toBe('/x/callgate/kernel');
+  });
 });

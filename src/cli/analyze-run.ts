@@ -18,6 +18,7 @@ import { phaseSplit } from './analyze-phases.ts';
 import { findTarget, scriptPlaces } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
+import { nameAfter } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { writeProfile } from './profile-output.ts';
 import { say, writeToStderr } from './say.ts';
@@ -201,7 +202,7 @@ async function analyzeAll(
 }
 
 function outputsOf(files: readonly string[], { output }: AnalyzeArguments): readonly string[] {
-  const names = files.map((file) => `${basename(file)}.static.json`);
+  const names = files.map((file) => nameAfter(basename(file), '.static.json'));
   if (output === undefined) return distinct(names);
   const isDirectory =
     output.endsWith('/') || statSync(output, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -99,6 +99,8 @@ _@NAME@_commands() {
 
 _@NAME@_reply() {
     mapfile -t COMPREPLY < <(compgen -P "$prefix" "$@" -- "$cur")
+    # What ends with a colon is to be gone on with.
+    if [[ \${COMPREPLY[0]-} == *: ]]; then compopt -o nospace; fi
 }
 
 # Readline completes files better than compgen: it knows of ~ and of quotes.

@@ -26,7 +26,7 @@ Examples:
   callgate check redis.yaml
   callgate check sandbox.yaml --accept mount,pivot_root
   callgate check new.yaml --diff old.yaml
-  callgate check redis.yaml --json | jq -r '.findings[].message'`;
+  callgate check redis.yaml --json | jq -r '.findings[] | [.severity, (.sets | join(",")), .call, .message] | @tsv'`;
 
 /** Registers `callgate check`. */
 export function defineCheck(program: Command): void {

@@ -1,7 +1,10 @@
-import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
+import { spoiltArgument, spoiltDirectory } from '../trace/inherited.ts';
 import { fail } from './failure.ts';
+import { writeAll } from './output-file.ts';
+import { refuseLoss, requireStdout } from './stdout-state.ts';
 
 const EXAMPLES = `
 Examples:
@@ -29,23 +32,48 @@ export function newCommandLine(): Command {
       writeOut: printHelp,
       outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`),
     })
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', (_, command) => refuseSpoilt(command));
   return program;
 }
 
-/** Not by process.stdout: a reader that has seen enough, such as head(1), is no failure. */
+/** Commands of which all arguments but the first are those of a program, whose bytes are its own affair. */
+const STARTING: readonly string[] = ['trace', 'run'];
+
+/**
+ * Refuses names that are not UTF-8: Node has put something else in their place, which would be another name.
+ *
+ * @throws UsageError
+ */
+function refuseSpoilt(command: Command): void {
+  const starts = STARTING.includes(command.name());
+  const own = starts ? Math.max(0, command.args.length - 1) : 0;
+  const argument = spoiltArgument(process.argv.slice(2), own);
+  if (argument !== null) {
+    throw new UsageError(
+      `argument: not UTF-8, ${argument} (only the arguments of a traced program may be anything else)`,
+    );
+  }
+  const directory = starts && command.args.length > 0 ? spoiltDirectory() : null;
+  if (directory !== null) {
+    throw new UsageError(`directory: not UTF-8, ${directory} (start the program in another one)`);
+  }
+}
+
+/** Not by process.stdout, which would take what a trace does not need. */
 function printHelp(text: string): void {
+  requireStdout();
   try {
-    writeSync(1, text);
-  } catch {
-    // There is nobody to read it.
+    writeAll(1, Buffer.from(text));
+  } catch (error) {
+    refuseLoss(error);
   }
 }
 
 /** Runs a command line and sets the exit code. */
 export async function runCommandLine(program: Command, argv: readonly string[]): Promise<void> {
   try {
-    await program.parseAsync([...argv]);
+    await program.parseAsync(withoutHelp(program, argv));
   } catch (error) {
     if (error instanceof CommanderError) {
       // Help and version end by way of an error with exit code 0.
@@ -54,4 +82,12 @@ export async function runCommandLine(program: Command, argv: readonly string[]):
       fail(error);
     }
   }
+}
+
+/** `help` of a command that there is none of goes the way of that command: else the whole help would be shown. */
+function withoutHelp(program: Command, argv: readonly string[]): string[] {
+  const [node = '', script = '', help, name] = argv;
+  const isKnown = program.commands.some((command) => command.name() === name);
+  if (help !== 'help' || name === undefined || name.startsWith('-') || isKnown) return [...argv];
+  return [node, script, name === 'help' ? '--help' : name];
 }

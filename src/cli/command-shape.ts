@@ -1,4 +1,7 @@
 import type { Argument, Command, Option } from 'commander';
+import { syscalls } from '../abi/syscalls.ts';
+import { EXPORTERS } from '../export/exporters.ts';
+import { IMPORTERS } from '../import/importers.ts';
 
 /** What can stand in a place of the command line, as far as a shell can complete it. */
 export type ValueShape =
@@ -35,6 +38,15 @@ export interface CommandShape {
   readonly commands: readonly CommandShape[];
 }
 
+/** Words for a value that may be something else as well, or that a command checks only when it is there: `COMMAND OPTION` to the words. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  'export --format': EXPORTERS.map(({ name }) => name),
+  'import --format': ['auto', ...IMPORTERS.map(({ name }) => name)],
+  'policy --on-violation': ['kill', 'errno', 'trap', 'log'],
+  'phases --at': ['auto', 'syscall:', 'listen:', 'after:'],
+  'trace --ready': ['syscall:', 'symbol:', 'listen:', 'output:', 'after:', 'key'],
+};
+
 /** Describes a command and all below it, its help included and what is hidden left out. */
 export function describeCommandShape(command: Command): CommandShape {
   const help = command.createHelp();
@@ -43,7 +55,7 @@ export function describeCommandShape(command: Command): CommandShape {
   return {
     name: command.name(),
     description: firstLine(command.description()),
-    options: help.visibleOptions(command).map(describeOption),
+    options: help.visibleOptions(command).map((option) => describeOption(command.name(), option)),
     arguments: command.registeredArguments.map(describeArgument),
     commands: commands.map((each) => (each.name === 'help' ? describeHelp(each, commands) : each)),
   };
@@ -58,13 +70,15 @@ function describeHelp(help: CommandShape, siblings: readonly CommandShape[]): Co
   };
 }
 
-function describeOption(option: Option): OptionShape {
+function describeOption(command: string, option: Option): OptionShape {
   const placeholder = /[<[]([^>\].]+)/.exec(option.flags)?.[1] ?? '';
   const takesValue = option.required || option.optional;
   return {
     flags: [option.short, option.long].filter((flag) => flag !== undefined),
     description: firstLine(option.description),
-    value: takesValue ? describeValue(placeholder, option.argChoices) : null,
+    value: takesValue
+      ? describeValue(placeholder, option.argChoices ?? WORDS[`${command} ${option.long}`])
+      : null,
     placeholder,
     // Commander does not know: an option with a collecting parser looks like any other.
     isRepeatable: option.variadic || /\brepeatable\b/.test(option.description),
@@ -79,11 +93,16 @@ function describeArgument(argument: Argument): ArgumentShape {
 /** By the name of the value, as commands have no other way to say it. */
 function describeValue(placeholder: string, choices: readonly string[] | undefined): ValueShape {
   if (choices !== undefined) return { kind: 'choices', choices };
-  if (/^(?:file|path|output|directory)s?$/.test(placeholder)) return { kind: 'file' };
+  if (FILE_NAMES.test(placeholder)) return { kind: 'file' };
+  if (placeholder === 'syscall' || placeholder === 'call') return { kind: 'choices', choices: CALLS };
   if (placeholder === 'command' || placeholder === 'program') return { kind: 'program' };
   if (placeholder === 'pid') return { kind: 'pid' };
   return { kind: 'free' };
 }
+
+const FILE_NAMES = /^(?:file|path|output|directory|dir|folder|profile|policy|other|config)s?$/;
+
+const CALLS: readonly string[] = syscalls('x86_64').map(({ name }) => name);
 
 function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';

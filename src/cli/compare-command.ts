@@ -28,7 +28,7 @@ With --reference, which is usually the union of many runs or the program's test 
   F1         their harmonic mean
 Calls of arches of which the reference has none are not counted.
 
-BLOCKED counts among all calls of the arch that kernels have. TIME is that of the run in the middle: how long the
+BLOCKED counts among all calls of the arch that kernels have, for a policy up to the newest that it knows. TIME is that of the run in the middle: how long the
 method took.
 
 Formats:

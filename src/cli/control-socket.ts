@@ -106,6 +106,10 @@ function answer(running: RunningTrace, socket: Socket): void {
 function obey(running: RunningTrace, text: string): ControlReply {
   try {
     const { phase } = JSON.parse(text) as { phase?: unknown };
+    const index = running.phases.findIndex(({ name }) => name === phase);
+    if (index !== -1 && running.progress().phase > index) {
+      return { ok: true, message: `phase ${String(phase)} has begun already` };
+    }
     running.enterPhase(String(phase));
     return { ok: true, message: `phase ${String(phase)} begins` };
   } catch (error) {

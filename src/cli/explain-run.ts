@@ -27,7 +27,8 @@ import { printResult } from './standard-output.ts';
  */
 export async function runExplain(file: string, syscall: string, args: ExplainArguments): Promise<void> {
   const call = parseCall(syscall);
-  const label = `${call.arch === 'x86_64' ? '' : `${call.arch}:`}${syscallName(call.arch, call.nr) ?? call.nr}`;
+  const name = syscallName(call.arch, call.nr);
+  const label = `${call.arch === 'x86_64' ? '' : `${call.arch}:`}${name ?? call.nr}`;
   const { phase, program, all } = args;
   const filter: ExplainFilter = {
     ...call,
@@ -46,14 +47,10 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
   }
   const found = await withSources(find(filter), buildIds, args);
   if (args.json) {
-    const text = JSON.stringify(
-      { call: { ...call, name: syscallName(call.arch, call.nr) }, explanations: found },
-      null,
-      2,
-    );
+    const text = JSON.stringify({ call: { ...call, name }, explanations: found }, null, 2);
     await printResult(`${escapeJson(text)}\n`);
   } else if (found.length > 0) {
-    await printResult(formatExplanations(label, found, all));
+    await printResult(formatExplanations(label, { arch: call.arch, name }, found, all));
   } else {
     const but =
       unresolved === 0
@@ -82,7 +79,7 @@ async function readSource(file: string, args: ExplainArguments): Promise<Source>
   const { bytes, source } = await readForeignFile(file);
   const start = Buffer.from(bytes.subarray(0, 4)).toString('latin1');
   if (start === '\x7fELF' || start.startsWith('#!')) return await analyzedSource(file, args);
-  const text = Buffer.from(bytes).toString('utf8');
+  const text = new TextDecoder().decode(bytes);
   if (/"format": *"callgate-profile"/.test(text.slice(0, 4096))) {
     return profileSource(createProfileParser()(text, source));
   }

@@ -88,7 +88,7 @@ export class LiveTrace implements Disposable {
   }
 
   /** Shows how it ended, and goes on serving until a signal comes, unless one has ended the trace. */
-  async finish({ profile, exit, error }: TraceOutcome): Promise<void> {
+  async finish({ profile, exit, error }: TraceOutcome, wasInterrupted: boolean): Promise<void> {
     this.#stop();
     const words = error?.message ?? (exit === null ? 'let go of' : describeExit(exit));
     this.#end = {
@@ -98,9 +98,6 @@ export class LiveTrace implements Disposable {
     };
     this.#profile = profile;
     this.#server.send('ended', embedJson(this.#end));
-    const wasInterrupted = profile.runs.some(({ incomplete }) =>
-      incomplete.some((reason) => reason.startsWith('interrupted by')),
-    );
     if (!wasInterrupted) {
       say(`live: ended (${words}); the page stays at ${this.#server.url} until Ctrl-C`);
       await nextSignal();

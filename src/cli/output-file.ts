@@ -14,12 +14,19 @@ import {
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
+import { spoiltDirectory } from '../trace/inherited.ts';
 
 /** Space that is taken before the work begins, so that a full disk is found out then. */
 const RESERVE = 256 * 1024;
+
+/** Longest name of a file, in bytes. */
+const NAME_CAP = 255;
+
+/** Characters of a name that stand in the names of files made beside it or in its place: four bytes each at most, and something comes after. */
+const STEM_CAP = 50;
 
 /** Symbolic links that are followed, as by the kernel. */
 const LINK_CAP = 40;
@@ -73,6 +80,12 @@ export class OutputFile {
       return new OutputFile(path, reserve(target), target);
     } catch (error) {
       if (error instanceof UsageError) throw error;
+      const directory = isAbsolute(path) ? null : spoiltDirectory();
+      if (directory !== null) {
+        throw new UsageError(`output: the name of the directory is not UTF-8, ${directory} (${remedy})`, {
+          cause: error,
+        });
+      }
       throw new UsageError(
         `output: cannot write ${escapeText(path)}: ${escapeText((error as Error).message)} (${remedy})`,
         { cause: error },
@@ -108,7 +121,7 @@ export class OutputFile {
       this.#write(content);
       return null;
     } catch (error) {
-      const path = join(tmpdir(), `${basename(this.path)}.${process.pid}`);
+      const path = join(tmpdir(), `${stemOf(this.path)}.${process.pid}`);
       try {
         writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
       } catch {
@@ -193,7 +206,18 @@ function openReplacement(target: string): number {
 }
 
 function temporaryOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  return join(dirname(target), `.${stemOf(target)}.${process.pid}.tmp`);
+}
+
+function stemOf(path: string): string {
+  return [...basename(path)].slice(0, STEM_CAP).join('');
+}
+
+/** The name of a result about something: `ls.callgate.json`. A name that would be too long for a file is cut. */
+export function nameAfter(subject: string, ending: string): string {
+  const bytes = Buffer.from(subject).subarray(0, NAME_CAP - ending.length);
+  // A character that was cut in two would be another one.
+  return `${bytes.toString().replace(/\ufffd+$/, '')}${ending}`;
 }
 
 /** Writes all of the bytes, however slowly a pipe that does not block takes them. */

@@ -29,6 +29,8 @@ Each phase has the set that is needed from then on: by what runs by then, and by
 since a filter can only be tightened and children inherit it. Where a tree has several programs, each gets a
 narrower set as well.
 
+What is blocked is counted among the calls that the newest kernel of the profiles has.
+
 Groups are added by name, and the comment of each entry says which: always, vdso, threads and memory (what
 a program makes or not by chance), switch (what putting the next filter in place takes), launch (what starts a program
 of which only the code is known), portable, runtime:runc, runtime:crun.

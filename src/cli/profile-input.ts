@@ -4,6 +4,7 @@ import { DocumentError, UsageError } from '../base/errors.ts';
 import { createProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
 import { escapeText } from '../report/escape.ts';
+import { describeReadFailure } from './read-failure.ts';
 
 /**
  * Reads one profile; `-` is stdin.
@@ -38,23 +39,11 @@ async function readBytes(path: string, source: string): Promise<Uint8Array> {
   try {
     return path === '-' ? await buffer(process.stdin) : await readFile(path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`profile: cannot read ${source}, ${reasonOf(code) ?? escapeText(message)}`, {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const hint = isMissing ? ' (callgate trace -o FILE writes one)' : '';
+    throw new UsageError(`profile: cannot read ${source}, ${describeReadFailure(error)}${hint}`, {
       cause: error,
     });
-  }
-}
-
-function reasonOf(code: string | undefined): string | null {
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file (callgate trace -o FILE writes one)';
-    case 'EISDIR':
-      return 'it is a directory';
-    case 'EACCES':
-      return 'permission denied';
-    default:
-      return null;
   }
 }
 

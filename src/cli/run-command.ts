@@ -39,8 +39,11 @@ export function defineRun(program: Command, place: () => TracingPlace | undefine
     .description('run a program under a policy, phase by phase')
     .usage('[options] -- COMMAND [ARGUMENT...]')
     .argument('<command...>', 'program to run and its arguments')
-    .option('--policy <file>', 'policy to enforce')
-    .option('--profile <file>', 'make the policy from this profile, with the defaults of callgate policy')
+    .option('--policy <file>', 'policy to enforce; - for stdin, of which the program then has nothing')
+    .option(
+      '--profile <file>',
+      'make the policy from this profile, with the defaults of callgate policy; - for stdin',
+    )
     .option('--audit', 'deny nothing; tell of each call outside of the policy')
     .option('--learn', 'audit, and add what was found to the policy file')
     .addOption(

@@ -10,6 +10,7 @@ import { findProgram } from '../policy/policy-sets.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import { plainWhy } from '../policy/why.ts';
 import { ViolationTally } from '../report/violation-tally.ts';
+import { escapeText } from '../report/escape.ts';
 import { describeSight, describeViolation, formatViolations } from '../report/violations.ts';
 import type { TraceEvent } from '../trace/backend.ts';
 import type { TraceOutcome } from '../trace/trace.ts';
@@ -22,6 +23,7 @@ import { onInterrupt } from './interrupts.ts';
 import { OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { readProfile } from './profile-input.ts';
+import { describeReadFailure } from './read-failure.ts';
 import type { RunArguments } from './run-command.ts';
 import { say, waitForStderr } from './say.ts';
 import { ViolationReport } from './violation-report.ts';
@@ -102,6 +104,9 @@ function checkArguments(args: RunArguments, audit: boolean): void {
       'run: --learn adds to a policy, so it needs --policy FILE (callgate policy makes one)',
     );
   }
+  if (args.learn === true && args.policy === '-') {
+    throw new UsageError('run: --learn extends the file of the policy, and stdin (-) is none');
+  }
   if (args.exec === true && (audit || args.report !== undefined)) {
     throw new UsageError('run: --exec leaves nothing that could audit or report');
   }
@@ -110,20 +115,23 @@ function checkArguments(args: RunArguments, audit: boolean): void {
 async function readPolicy(args: RunArguments): Promise<Policy> {
   if (args.profile !== undefined) return buildPolicy([await readProfile(args.profile)]).policy;
   const path = args.policy as string;
-  let text: string;
+  const source = path === '-' ? 'stdin' : escapeText(path);
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(path, 'utf8');
+    // Not by process.stdin: that makes a pipe non-blocking, for the program as well.
+    bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
-    throw new UsageError(`run: cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`run: cannot read ${source}, ${describeReadFailure(error)}`, { cause: error });
   }
-  return parsePolicy(text, path);
+  return parsePolicy(new TextDecoder().decode(bytes), source);
 }
 
 /** What a person wants to know while the program runs: a denial, a filter that could not be installed. */
 function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, policy: Policy): void {
   if (event.kind === 'violation' && event.violation.outcome !== 'allowed') {
     say(describeViolation(event.violation, phases));
-    const where = args.policy ?? 'a policy made with callgate policy';
+    const { policy: file = 'a policy made with callgate policy' } = args;
+    const where = file === '-' ? 'the policy' : file;
     say(
       `to allow it, add it to phase ${phases[event.violation.phase] ?? ''} of ${where}, or run with --learn`,
     );

@@ -27,7 +27,8 @@ Formats:
          the same for programs: an object with format "callgate-completeness" and version 1
 
 Counts and times of a call are those of all its uses by the processes that were chosen, also with --phase.
-The execve by which callgate started the program is listed and marked.
+The execve by which callgate started the program is listed and marked. Totals are of the calls that the newest
+kernel of the runs has, as with callgate policy.
 
 Examples:
   callgate show redis.json

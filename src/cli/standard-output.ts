@@ -1,22 +1,18 @@
-import { UsageError } from '../base/errors.ts';
+import { refuseLoss, requireStdout } from './stdout-state.ts';
 
 /**
  * Writes a result to stdout and waits until it is there.
  *
- * A reader that has seen enough and closed the pipe, such as head(1), is no failure.
- *
- * @throws UsageError for everything else, such as a full disk
+ * @throws UsageError if it is closed or takes nothing more, as on a full disk; a reader that has seen enough is no failure
  */
 export async function printResult(content: string | Uint8Array): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  requireStdout();
+  const error = await new Promise<Error | null | undefined>((resolve) => {
     // Without a listener, Node makes an uncaught exception of the error, beside calling back.
     process.stdout.on('error', () => undefined);
-    process.stdout.write(content, (error) => {
-      if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE')
-        resolve();
-      else reject(new UsageError(`output: cannot write to stdout, ${error.message}`, { cause: error }));
-    });
+    process.stdout.write(content, resolve);
   });
+  if (error !== null && error !== undefined) refuseLoss(error);
 }
 
 /** Columns of the terminal that stdout is; 120 for a pipe or a file, which have none. */

@@ -12,6 +12,7 @@ import { loadExperiment } from '../study/experiment-load.ts';
 import { summarizeStudy } from '../study/results.ts';
 import { describeHost } from '../trace/host.ts';
 import { say } from './say.ts';
+import { printResult } from './standard-output.ts';
 
 /** What `scripts/bundle.mjs` puts in: a digest of the code that traces and analyses. */
 declare const CALLGATE_METHODS: string | undefined;
@@ -48,6 +49,11 @@ export async function runStudy(
     signal: stop.signal,
     ...(options.quiet === true ? {} : { onProgress: report }),
   });
+  if (!data.isComplete && data.runs.length === 0) {
+    say('stopped before the first run was done: there is no page; the same command begins again');
+    process.exitCode = 130;
+    return;
+  }
   const summary = summarizeStudy(data);
   const figures = loadFigures()(data, summary);
   const folder = basename(options.output, extname(options.output));
@@ -60,7 +66,7 @@ export async function runStudy(
   );
   if (options.json === true) {
     const { results, comparisons } = summary;
-    process.stdout.write(
+    await printResult(
       `${JSON.stringify({ references: Object.fromEntries([...summary.references].map(([name, calls]) => [name, calls.size])), results, comparisons }, null, 2)}\n`,
     );
   }

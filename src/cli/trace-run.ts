@@ -17,7 +17,7 @@ import { endAs } from './end-as.ts';
 import { fail } from './failure.ts';
 import { onInterrupt } from './interrupts.ts';
 import { watchKey } from './key.ts';
-import { OutputFile } from './output-file.ts';
+import { nameAfter, OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { showProgress } from './progress.ts';
 import type { LiveTrace } from './live-trace.ts';
@@ -33,9 +33,14 @@ export async function runTrace(
   checkTarget(command, args);
   let running: RunningTrace | undefined;
   // Before there is a file to clean up; a signal that comes that early is handled once the trace has begun.
-  using _interrupts = onInterrupt(() => running);
+  using interrupts = onInterrupt(() => running);
   // Checked before anything runs: a result that could not be kept is found out now.
   const path = args.output ?? defaultOutput(command, args);
+  if (path === '-') {
+    throw new UsageError(
+      'trace: no profile to stdout, where the program writes (-o FILE, or -o /dev/fd/3 with 3>&1 >&2 before the pipe)',
+    );
+  }
   if (command[0]?.includes('/') === true) refuseOwnInput(path, [command[0]]);
   const output = OutputFile.prepare(path);
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
@@ -77,7 +82,7 @@ export async function runTrace(
       say(`warning: ${output.path} could not be written, ${problem}; the profile is in ${rescue.path}`);
     }
     if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path));
-    await live?.finish({ profile, exit, error });
+    await live?.finish({ profile, exit, error }, interrupts.areRecent());
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
   } catch (error) {
@@ -163,5 +168,5 @@ function defaultOutput(command: readonly string[], args: TraceArguments): string
   const pid = args.pid?.[0];
   const scope = args.container ?? args.cgroup ?? (args.all === true ? 'machine' : 'process');
   const program = command[0] ?? (pid === undefined ? null : readExecutable(pid)) ?? scope;
-  return `${basename(program) || 'program'}.callgate.json`;
+  return nameAfter(basename(program) || 'program', '.callgate.json');
 }

@@ -23,7 +23,7 @@ import {
   VDSO_GROUP,
   type CallGroup,
 } from './groups.ts';
-import { newestNumber } from './kernel-release.ts';
+import { newestOfRuns } from './kernel-release.ts';
 import {
   POLICY_FORMAT,
   POLICY_VERSION,
@@ -127,7 +127,7 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
     strict,
     kernels: options.portable ?? null,
     onViolation,
-    arches: arches.map((arch): PolicyArch => ({ arch, newest: newestKnown(profile, arch) })),
+    arches: arches.map((arch): PolicyArch => ({ arch, newest: newestOfRuns(arch, profile.runs) })),
     enosys: arches.flatMap((arch) => explicitlyMissing(arch)),
     groups: [...maker.groups.values()].map(({ name, reason }) => ({ name, reason })),
     phases,
@@ -331,12 +331,6 @@ function archesOf(profile: Profile, calls: readonly Evidence[]): readonly Arch[]
   const machine = profile.runs[0]?.host.arch ?? '';
   const native = /^i[3-6]86$/.test(machine) ? 'i386' : ARCHES.find((arch) => arch === machine);
   return ARCHES.filter((arch) => used.has(arch)).sort((a, b) => Number(b === native) - Number(a === native));
-}
-
-/** Of several hosts the newest counts: what it has and no run used is known, and not needed. */
-function newestKnown(profile: Profile, arch: Arch): number {
-  const releases = profile.runs.map(({ host }) => host.kernel);
-  return Math.max(...(releases.length === 0 ? [''] : releases).map((release) => newestNumber(arch, release)));
 }
 
 function explicitlyMissing(arch: Arch): readonly PolicyCall[] {

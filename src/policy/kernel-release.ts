@@ -1,6 +1,7 @@
 import type { Arch } from '../abi/arch.ts';
 import { syscalls } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
+import type { Run } from '../profile/model.ts';
 import type { KernelRange } from './model.ts';
 
 /** Major and minor number of a kernel release such as `6.1.0-18-amd64`, or null. */
@@ -48,4 +49,10 @@ export function newestNumber(arch: Arch, release: string): number {
     if (since !== null && compareReleases(since, release) <= 0) newest = Math.max(newest, nr);
   }
   return newest;
+}
+
+/** Highest number of `arch` that the newest kernel of some runs has: what it has and no run used is known, and not needed. */
+export function newestOfRuns(arch: Arch, runs: readonly Run[]): number {
+  const releases = runs.length === 0 ? [''] : runs.map(({ host }) => host.kernel);
+  return Math.max(...releases.map((release) => newestNumber(arch, release)));
 }

@@ -3,6 +3,7 @@ import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { ArgumentValues, Call, ChainStep, Profile } from '../profile/model.ts';
 import type { Policy } from '../policy/model.ts';
+import { argumentWords } from './argument-text.ts';
 import { escapeText } from './escape.ts';
 
 /** Which uses of a call are meant. */
@@ -91,8 +92,13 @@ export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanat
     );
 }
 
-/** For people; `label` is the call. */
-export function formatExplanations(label: string, found: readonly Explanation[], all: boolean): string {
+/** For people; `label` is the call as they write it. */
+export function formatExplanations(
+  label: string,
+  call: Pick<Call, 'arch' | 'name'>,
+  found: readonly Explanation[],
+  all: boolean,
+): string {
   const lines: string[] = [];
   const seen = new Set<string | null>();
   let left = 0;
@@ -103,8 +109,8 @@ export function formatExplanations(label: string, found: readonly Explanation[],
     }
     if (each.kind === 'observed') seen.add(each.program);
     lines.push(`${label}: ${headOf(each)}`);
-    for (const { name, values } of each.args)
-      lines.push(`  ${name}: ${values === 'any' ? 'any' : values.join(', ')}`);
+    for (const argument of each.args)
+      lines.push(`  ${argument.name}: ${argumentWords(call, argument).join(', ')}`);
     for (const why of each.why) lines.push(`  ${why}`);
     for (const chain of all ? each.chains : each.chains.slice(0, 1)) lines.push(...chain.steps.map(stepText));
     if (each.kind === 'possible' && each.chains.length === 0)

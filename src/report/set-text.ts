@@ -1,6 +1,7 @@
 import type { Arch } from '../abi/arch.ts';
 import { syscalls } from '../abi/syscalls.ts';
 import { formatDuration } from '../base/duration.ts';
+import { newestOfRuns } from '../policy/kernel-release.ts';
 import type { Phase, Profile } from '../profile/model.ts';
 import { callSet, runIncidence, type CallFilter, type MergedCall } from '../profile/sets.ts';
 import { argumentWords, errnoWords } from './argument-text.ts';
@@ -147,7 +148,7 @@ function totals(profile: Profile, filter: CallFilter, calls: readonly MergedCall
   const others = new Set(calls.map(({ arch }) => arch).filter((arch) => arch !== native));
   const isSeen = calls.every(({ origins }) => origins.includes('observed'));
   const used = `${isSeen ? 'used' : 'used or possible'}${describeFilter(filter)}`;
-  return [native, ...others].map((arch) => totalOf(arch, calls, used));
+  return [native, ...others].map((arch) => totalOf(arch, calls, used, newestOfRuns(arch, profile.runs)));
 }
 
 /** A pid belongs to one run, which has nothing to be compared with. */
@@ -156,10 +157,14 @@ function completeness(profile: Profile, filter: CallFilter, width: number): read
   return text === null ? [] : wrapText(text, width);
 }
 
-function totalOf(arch: Arch, calls: readonly MergedCall[], used: string): string {
+/** Of the calls that policies count as well: those that the newest kernel of the runs has, and what was used nevertheless. */
+function totalOf(arch: Arch, calls: readonly MergedCall[], used: string, newest: number): string {
   const ofArch = calls.filter((call) => call.arch === arch);
   const named = ofArch.filter(({ name }) => name !== null).length;
-  const total = syscalls(arch).length;
+  const numbers = new Set(ofArch.map(({ nr }) => nr));
+  const total = syscalls(arch).filter(
+    ({ nr, since }) => numbers.has(nr) || (since !== null && nr <= newest),
+  ).length;
   const unknown = ofArch.length - named;
   const strange = unknown === 0 ? '' : `, and ${plural(unknown, 'number')} without a name`;
   const [verb, rest] = [named === 1 ? 'is' : 'are', total - named];

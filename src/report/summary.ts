@@ -23,7 +23,7 @@ export function formatSummary(profile: Profile, path: string): string {
     lines.push(`phases: ${sizes.join(', ')}${source}`);
   }
   for (const reason of run?.incomplete ?? []) lines.push(`incomplete: ${escapeText(reason)}`);
-  lines.push(`profile: ${path}`);
+  lines.push(`profile: ${escapeText(path)}`);
   return lines.map((line) => `callgate: ${line}\n`).join('');
 }
 

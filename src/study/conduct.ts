@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { makeDirectories } from '../base/directories.ts';
 import { CallgateError } from '../base/errors.ts';
 import { buildId } from '../elf/note.ts';
@@ -58,7 +59,7 @@ export interface StudyData {
   readonly runs: readonly StudyRun[];
   /** Methods that were left out, and why. */
   readonly missing: ReadonlyMap<string, string>;
-  /** Whether every run was made. */
+  /** Whether every run was made; if not one was, nothing is told of the programs either. */
   readonly isComplete: boolean;
 }
 
@@ -77,17 +78,24 @@ export async function conductStudy(experiment: Experiment, options: ConductOptio
     const absent = needs.filter((command) => !isInstalled(command));
     if (absent.length > 0) missing.set(name, `not installed: ${absent.join(', ')}`);
   }
+  const known = new Map<string, ReadonlySet<string>>();
   for (const method of experiment.methods) {
     if (method.kind !== 'analyze' && method.kind !== 'trace') continue;
-    const unknown = unknownOptions(options.callgate, method.kind, method.options);
+    const own = known.get(method.kind) ?? knownOptions(options.callgate, method.kind);
+    // It was interrupted, and so is the study.
+    if (own === null) break;
+    known.set(method.kind, own);
+    const unknown = optionsIn(method.options).filter((option) => !own.has(option));
     if (unknown.length > 0) missing.set(method.name, `callgate ${method.kind} has no ${unknown.join(', ')}`);
   }
+  // A signal that came meanwhile is heard only now.
+  await setImmediate();
   const plan = planRuns(experiment, programs, missing, options.build);
   const runs: StudyRun[] = [];
   for (const [done, { program, method, repetition, key }] of plan.entries()) {
-    const known = ledger.get(key);
-    if (known !== undefined) {
-      runs.push(known);
+    const earlier = ledger.get(key);
+    if (earlier !== undefined) {
+      runs.push(earlier);
       continue;
     }
     if (options.signal.aborted) continue;
@@ -117,7 +125,7 @@ export async function conductStudy(experiment: Experiment, options: ConductOptio
   }
   return {
     experiment,
-    programs: programs.map(describeProgram),
+    programs: runs.length === 0 ? [] : describePrograms(programs),
     runs,
     missing,
     isComplete: runs.length === plan.length,
@@ -148,21 +156,33 @@ function prepare({ name, workload: file }: StudiedProgram): PreparedProgram {
   return { name, workload, identity: [programIdentity(workload.program), workload] };
 }
 
-function describeProgram({ name, workload }: PreparedProgram): ProgramFacts {
-  const { program: path, packages, cases } = workload;
-  const benchmark = cases.filter(({ kind }) => kind === 'benchmark').length;
-  return { name, path, version: packageVersion(path), packages, cases: { benchmark, all: cases.length } };
+function describePrograms(programs: readonly PreparedProgram[]): readonly ProgramFacts[] {
+  const owners = packagesOf(
+    programs.flatMap(({ workload: { program } }) => [program, realpathSync(program)]),
+  );
+  return programs.map(({ name, workload }) => {
+    const { program: path, packages, cases } = workload;
+    const owner = owners.get(path) ?? owners.get(realpathSync(path));
+    const version = owner === undefined ? null : packageVersion(owner);
+    const benchmark = cases.filter(({ kind }) => kind === 'benchmark').length;
+    return { name, path, version, packages, cases: { benchmark, all: cases.length } };
+  });
 }
 
-/** `coreutils 9.1-1`; null if dpkg is not there or does not know the file. */
-function packageVersion(path: string): string | null {
-  for (const file of [path, realpathSync(path)]) {
-    const owner = spawnSync('dpkg-query', ['-S', file], { encoding: 'utf8' }).stdout;
-    const name = /^([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9]+)?: /.exec(owner ?? '')?.[1];
-    if (name === undefined) continue;
-    return spawnSync('dpkg-query', ['-W', '-f=${Package} ${Version}', name], { encoding: 'utf8' }).stdout;
-  }
-  return null;
+/** Names of the Debian packages that files belong to; all are asked for at once, for dpkg reads all its lists for each question. */
+function packagesOf(files: readonly string[]): ReadonlyMap<string, string> {
+  const { stdout } = spawnSync('dpkg-query', ['-S', ...files], { encoding: 'utf8' });
+  return new Map(
+    (stdout ?? '').split('\n').flatMap((line) => {
+      const [, name, file] = /^([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9]+)?: (.*)$/.exec(line) ?? [];
+      return name === undefined || file === undefined ? [] : [[file, name] as const];
+    }),
+  );
+}
+
+/** `coreutils 9.1-1`. */
+function packageVersion(name: string): string {
+  return spawnSync('dpkg-query', ['-W', '-f=${Package} ${Version}', name], { encoding: 'utf8' }).stdout;
 }
 
 /** The build-id, or size and time of a file that has none. */
@@ -197,13 +217,21 @@ function planRuns(
   return plan;
 }
 
-/** Options that a command of callgate does not list in its help: an experiment may be younger than what it is run with. */
-function unknownOptions(callgate: string, command: string, words: readonly string[]): readonly string[] {
-  const wanted = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? []);
-  if (wanted.length === 0) return [];
-  const { stdout } = spawnSync(callgate, [command, '--help'], { encoding: 'utf8' });
-  const known = new Set(stdout.match(/--[a-z][a-z-]*/g) ?? []);
-  return wanted.filter((option) => !known.has(option));
+function optionsIn(words: readonly string[]): readonly string[] {
+  return words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? []);
+}
+
+/**
+ * Options that a command of callgate lists in its help: an experiment may be younger than what it is run with. Null if a signal
+ * has ended it.
+ *
+ * @throws StudyError if it gives no help
+ */
+function knownOptions(callgate: string, command: string): ReadonlySet<string> | null {
+  const { stdout, status, signal } = spawnSync(callgate, [command, '--help'], { encoding: 'utf8' });
+  if (signal !== null) return null;
+  if (status !== 0) throw new StudyError(`study: ${callgate} ${command} --help failed (exit code ${status})`);
+  return new Set(stdout.match(/--[a-z][a-z-]*/g) ?? []);
 }
 
 function isInstalled(command: string): boolean {

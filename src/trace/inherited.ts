@@ -1,4 +1,5 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { textOf } from '../base/text.ts';
 import type { InheritedState } from './backend.ts';
 import { requireProc } from './proc.ts';
 
@@ -6,6 +7,9 @@ import { requireProc } from './proc.ts';
 export const LAUNCH_VARIABLE = 'CALLGATE_LAUNCH';
 
 const DEFAULT_OPEN_FILES = 1024;
+
+/** What Node has in the place of bytes that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
 
 /**
  * What a program started from here is to inherit.
@@ -74,6 +78,32 @@ function notedEnvironment(): Uint8Array[] | null {
 export function rawArguments(count: number, who: 'trace' | 'run'): Uint8Array[] {
   requireProc(who);
   return count === 0 ? [] : splitAtNul(readFileSync('/proc/self/cmdline')).slice(-count);
+}
+
+/**
+ * The first argument of this process that Node could not take as it is, for its bytes are not UTF-8, with those written as `\xHH`.
+ *
+ * @param args the arguments as Node has them, the last ones of the command line
+ * @param own how many of the last ones are not callgate's
+ */
+export function spoiltArgument(args: readonly string[], own: number): string | null {
+  if (!args.some((text) => text.includes(REPLACEMENT))) return null;
+  const raw = splitAtNul(readFileSync('/proc/self/cmdline')).slice(-args.length);
+  const callgates = raw.slice(0, raw.length - own).map(textOf);
+  return callgates.find((text, index) => text !== args[index]) ?? null;
+}
+
+/** The working directory if its bytes are not UTF-8, with those written as `\xHH`; else null, also if it was removed. */
+export function spoiltDirectory(): string | null {
+  let known: string;
+  try {
+    known = process.cwd();
+  } catch {
+    return null;
+  }
+  if (!known.includes(REPLACEMENT)) return null;
+  const raw = textOf(readlinkSync('/proc/self/cwd', { encoding: 'buffer' }));
+  return raw === known ? null : raw;
 }
 
 function splitAtNul(bytes: Uint8Array): Uint8Array[] {

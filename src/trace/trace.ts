@@ -12,7 +12,11 @@ import {
 } from '../profile/model.ts';
 import { applyAuto } from '../profile/phase-proposals.ts';
 import { isUnmeasured } from '../profile/unmeasured.ts';
-import { describeMissingWorkload, describeWorkloadFailure } from '../profile/workload-failure.ts';
+import {
+  describeCutWorkload,
+  describeMissingWorkload,
+  describeWorkloadFailure,
+} from '../profile/workload-failure.ts';
 import type {
   AttachTarget,
   Enforcement,
@@ -108,7 +112,7 @@ export interface RunningTrace {
   enterPhase(name: string): void;
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
-   * it already), or is detached from, and the profile says that it is incomplete.
+   * it already), or is detached from, and then the profile says that it is incomplete: a program that the signal has ended was watched to its end.
    *
    * @throws UsageError for what is no signal
    */
@@ -133,8 +137,6 @@ export function startTrace(options: TraceOptions, place?: TracingPlace): Running
   return new Trace(options, place);
 }
 
-const INTERRUPT_WINDOW = 5e9;
-
 /** Within this time a further signal is the same request to end, nanoseconds. */
 const AGAIN = 500_000_000n;
 
@@ -157,7 +159,8 @@ class Trace implements RunningTrace {
   /** It was ended from here, so that how it ended says nothing. */
   #workloadStopped = false;
   #interrupted: { signal: string; at: bigint } | null = null;
-  #rootEnded: bigint | null = null;
+  #killed = false;
+  #rootEnded = false;
   #begun = false;
   #readySeen = false;
   #stopping = false;
@@ -227,7 +230,7 @@ class Trace implements RunningTrace {
       this.#session.command({ kind: 'detach' });
     } else if (again && signal === 'SIGTERM') {
       this.kill();
-    } else if (this.#rootEnded !== null) {
+    } else if (this.#rootEnded) {
       // Only what the program left behind is there still, which a terminal does not reach.
       this.#stop();
     } else {
@@ -238,6 +241,7 @@ class Trace implements RunningTrace {
   }
 
   kill(): void {
+    this.#killed = true;
     this.#session.command({ kind: 'kill' });
   }
 
@@ -264,7 +268,7 @@ class Trace implements RunningTrace {
         if (!this.#warnings.includes(event.text)) this.#warnings.push(event.text);
         return;
       case 'root-ended':
-        this.#rootEnded = process.hrtime.bigint();
+        this.#rootEnded = true;
         if (this.#stopping) {
           // What a shell that is gone has left behind is to end as gently as the shell was.
           this.#session.command({ kind: 'signal', signal: constants.signals.SIGTERM });
@@ -320,7 +324,7 @@ class Trace implements RunningTrace {
   #ready(duration: number | null): void {
     if (this.#readySeen || this.#thrown !== null) return;
     this.#readySeen = true;
-    if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
+    if (duration !== null) this.#after(duration / 1e6, () => this.#expire(duration));
     if (this.#options.workload === undefined) return;
     const workload = startWorkload(this.#options.workload);
     this.#workload = workload;
@@ -330,6 +334,13 @@ class Trace implements RunningTrace {
       if (failure !== null) this.#warnings.push(failure);
       this.#stop();
     });
+  }
+
+  #expire(duration: number): void {
+    if (this.#workload !== null && this.#workloadExit === null && !this.#workloadStopped) {
+      this.#warnings.push(describeCutWorkload(formatDuration(duration)));
+    }
+    this.#stop();
   }
 
   /** The planned end: SIGTERM, and SIGKILL after the grace time; processes that were attached to go on. */
@@ -446,19 +457,15 @@ class Trace implements RunningTrace {
       reasons.push(`recorded ${this.#request.target.text}: what ran there before was not seen`);
     }
     if (end.kind === 'done') reasons.push(...(end.result.missed ?? []));
-    if (end.kind === 'done' && end.result.detached) reasons.push('detached while the program was running');
-    const interrupted = this.#interrupted;
-    if (interrupted !== null && this.#endedBy(interrupted))
-      reasons.push(`interrupted by ${interrupted.signal}`);
+    const detached = end.kind === 'done' && end.result.detached;
+    if (detached) reasons.push('detached while the program was running');
+    // A program that the signal itself has ended, or that lived on as a shell or an editor does, was watched to its end. Nor could
+    // it be told: the program may be gone before the signal of the terminal has reached callgate.
+    if (this.#interrupted !== null && (detached || this.#killed)) {
+      reasons.push(`interrupted by ${this.#interrupted.signal}`);
+    }
     if (this.#failure !== null) reasons.push(this.#failure.message);
     return reasons;
-  }
-
-  /** A program that handled the signal and lived on, as a shell or an editor does with SIGINT, was not ended by it. */
-  #endedBy(interrupted: { signal: string; at: bigint }): boolean {
-    const exit = this.#session.rootExit;
-    if (exit?.kind === 'signaled' && exit.signal === interrupted.signal) return true;
-    return (this.#rootEnded ?? process.hrtime.bigint()) - interrupted.at < INTERRUPT_WINDOW;
   }
 }
 

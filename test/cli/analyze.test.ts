@@ -303,6 +303,23 @@ describe('callgate analyze', () => {
 });
 
 describe('callgate explain', () => {
+  it('names values of arguments as callgate show does', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p.json');
+    expect(callgate(['trace', '-q', '-o', file, '--', 'cat', '/dev/null']).status).toBe(0);
+    const { stdout } = callgate(['explain', file, 'openat']);
+    expect(stdout).toMatch(/^ {2}flags: O_RDONLY, O_RDONLY\|O_CLOEXEC$/m);
+    expect(callgate(['show', file]).stdout).toContain('flags: O_RDONLY, O_RDONLY|O_CLOEXEC');
+  });
+
+  it('reads a profile behind a byte order mark', () => {
+    using directory = temporaryDirectory();
+    const [file, marked] = [join(directory.path, 'p.json'), join(directory.path, 'marked.json')];
+    expect(callgate(['trace', '-q', '-o', file, '--', 'true']).status).toBe(0);
+    writeFileSync(marked, `\ufeff${readFileSync(file, 'utf8')}`);
+    expect(callgate(['explain', marked, 'execve'])).toEqual(callgate(['explain', file, 'execve']));
+  });
+
   it('refuses a program that is not there', () => {
     expect(callgate(['explain', '--no-cache', '--program', 'nope', bare, 'exit'])).toMatchObject({
       status: 2,

@@ -466,6 +466,15 @@ describe('a workload', () => {
     expect(callgate(['policy', file]).stderr).toContain('callgate: note: the workload failed');
   });
 
+  it('that --duration cuts off is told', () => {
+    const { file, stderr } = traceWith('sleep 20', ['sleep', '20'], '--duration', '300ms');
+    const warning =
+      'the workload was cut off by --duration, 300 ms: the program may not have been exercised as it was meant to be';
+    expect(stderr).toBe(`callgate: warning: ${warning}\n`);
+    expect(readProfile(file).runs[0]).toMatchObject({ complete: true, warnings: [warning] });
+    expect(callgate(['policy', file]).stderr).toContain('callgate: note: the workload failed');
+  });
+
   it.each([
     { name: 'succeeds', workload: 'true', command: ['sleep', '20'] },
     { name: 'is ended with the program', workload: 'sleep 20', command: ['sleep', '0.3'] },

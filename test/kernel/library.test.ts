@@ -429,7 +429,29 @@ describe('startTrace', () => {
     running.interrupt('SIGINT');
     const { exit, profile } = await running.outcome;
     expect(exit).toEqual({ kind: 'signaled', signal: 'SIGINT', core: false });
-    expect(profile.runs[0]?.incomplete).toEqual(['interrupted by SIGINT']);
+    expect(profile.runs[0]).toMatchObject({ complete: true, incomplete: [] });
+  });
+
+  it('is complete if the program ignores an interrupt and ends by itself', async () => {
+    const [up, go] = [join(directory.path, 'ignoring'), join(directory.path, 'ended')];
+    const running = startTrace(shell(`trap "" INT; touch ${up}; while ! [ -e ${go} ]; do sleep 0.02; done`));
+    while (!existsSync(up)) await new Promise((resolve) => setTimeout(resolve, 10));
+    running.interrupt('SIGINT');
+    writeFileSync(go, '');
+    const { exit, profile } = await running.outcome;
+    expect(exit).toEqual({ kind: 'exited', code: 0 });
+    expect(profile.runs[0]).toMatchObject({ complete: true, incomplete: [] });
+  });
+
+  it('says that it was interrupted if the program had to be killed', async () => {
+    const running = startTrace({ command: ['sleep', '20'] });
+    while (running.progress().calls < 10) await new Promise((resolve) => setTimeout(resolve, 10));
+    running.interrupt('SIGTERM');
+    running.kill();
+    expect((await running.outcome).profile.runs[0]).toMatchObject({
+      complete: false,
+      incomplete: ['interrupted by SIGTERM'],
+    });
   });
 
   it('refuses a signal that there is none of, and goes on', async () => {

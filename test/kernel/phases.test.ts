@@ -689,6 +689,8 @@ describe('--phase main@key', () => {
     const { trace, file, go } = await waitingTrace(['--phase', 'main@key']);
     const { status, stderr } = callgate(['phase', 'main']);
     expect([status, stderr]).toEqual([0, 'callgate: phase main begins\n']);
+    const again = (): string => callgate(['phase', 'main']).stderr;
+    await expect.poll(again, { timeout: 20_000 }).toBe('callgate: phase main has begun already\n');
     writeFileSync(go, '');
     expect((await trace.end).status).toBe(0);
     const [process] = readProfile(file).processes;

@@ -15,8 +15,9 @@ const BTF = '/sys/kernel/btf/vmlinux';
  */
 export function readKernelFields(asker: Asker = TRACE): KernelFields {
   const kernel = existsSync(BTF) ? readKernelBuildId() : null;
-  if (kernel === null) return findFields(asker);
-  const place = { directory: cacheDirectory('kernel'), kernel };
+  const directory = cacheDirectory('kernel');
+  if (kernel === null || directory === null) return findFields(asker);
+  const place = { directory, kernel };
   const known = loadKernelFields(place);
   if (known !== null) return known;
   const fields = findFields(asker);

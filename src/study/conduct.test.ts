@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { conductStudy } from './conduct.ts';
+import { loadExperiment } from './experiment-load.ts';
+
+const directory: string = mkdtempSync(join(tmpdir(), 'callgate-study-'));
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function write(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text, { mode: 0o755 });
+  return path;
+}
+
+const WORKLOAD = `
+name: small
+program: /bin/true
+description: Nothing.
+packages: [coreutils]
+cases:
+  - {name: plain, kind: benchmark, steps: ["\${program}"]}
+`;
+
+const EXPERIMENT = `
+name: small
+title: A small study
+repetitions: 1
+programs: [{name: small, workload: small.yaml}]
+reference: all
+methods:
+  - {name: all, kind: trace, options: [--phases, none]}
+  - {name: code, kind: analyze, options: [--phases, auto]}
+comparisons: []
+`;
+
+function study(script: string): ReturnType<typeof conductStudy> {
+  write('small.yaml', WORKLOAD);
+  const experiment = loadExperiment(write('study.yaml', EXPERIMENT), directory);
+  const stop = new AbortController();
+  stop.abort();
+  return conductStudy(experiment, {
+    data: join(directory, 'data'),
+    callgate: write('callgate', `#!/bin/sh\n${script}\n`),
+    build: '0',
+    signal: stop.signal,
+  });
+}
+
+it('a help that a signal has cut off says nothing of options', async () => {
+  const { missing, runs, programs, isComplete } = await study('kill -INT $$');
+  expect([...missing]).toEqual([]);
+  expect({ runs, programs, isComplete }).toEqual({ runs: [], programs: [], isComplete: false });
+});
+
+it('a help that fails is no help', async () => {
+  await expect(study('exit 3')).rejects.toThrow(/callgate trace --help failed \(exit code 3\)$/);
+});
+
+it('an option that the help does not list leaves its method out', async () => {
+  const { missing } = await study('[ "$1" = trace ] && echo --phases || echo nothing');
+  expect([...missing]).toEqual([['code', 'callgate analyze has no --phases']]);
+});
