@@ -1,13 +1,22 @@
 /** The public library. */
 
-export { startTrace, trace, type RunningTrace, type TraceOptions, type TraceOutcome } from './trace/trace.ts';
-export type { TraceEvent } from './trace/backend.ts';
+export {
+  startTrace,
+  trace,
+  type HappeningEvent as TraceEvent,
+  type RunningTrace,
+  type TraceOptions,
+  type TraceOutcome,
+} from './trace/trace.ts';
+export type { MethodChoice } from './trace/method.ts';
+export type { ScopeOptions } from './trace/scope-target.ts';
 export { TracerError, type TraceProgress } from './trace/session.ts';
 export { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trace/trigger.ts';
 
 export { startRun, type RunOptions } from './enforce/run.ts';
 export { spawn, type FilteredSpawnOptions } from './enforce/spawn.ts';
-export type { Violation } from './trace/backend.ts';
+export type { TracingMethod, Violation } from './trace/backend.ts';
+export type { ProgramKey } from './policy/policy-sets.ts';
 
 export type * from './policy/model.ts';
 export { buildPolicy, type BuildOptions, type BuiltPolicy } from './policy/build.ts';

@@ -63,13 +63,11 @@ export interface TraceOptions {
   readonly duration?: string;
   /** Time between SIGTERM and SIGKILL, as a duration; default `10s`. */
   readonly grace?: string;
-  /** Environment; default this process's. Entries are `NAME=value`. */
+  /** Environment; default this process's. Entries are `NAME=value`. The program is searched for in the PATH of it. */
   readonly env?: readonly (string | Uint8Array)[];
   readonly cwd?: string;
   /** `null` gives the program /dev/null to read from. */
   readonly stdin?: 'inherit' | 'null';
-  /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
-  readonly enforcement?: Enforcement;
   /**
    * Keep idle processors from halting while the program stops often, as root; default true. A stop is several times cheaper
    * then, and the machine takes more power meanwhile.
@@ -78,8 +76,14 @@ export interface TraceOptions {
   /** Gives what to write to stderr right before the program begins, or null. */
   readonly announce?: (choice: MethodChoice) => string | null;
   /** Called for everything that happens while tracing. If it throws, all that was started is killed and the outcome rejects with the error. */
-  readonly onEvent?: (event: TraceEvent) => void;
+  readonly onEvent?: (event: HappeningEvent) => void;
 }
+
+/** Events that only who carries out the trace has to know of. */
+const INTERNAL_EVENTS = ['doorbell', 'eventfd', 'settled', 'done', 'failed'] as const;
+
+/** What happens in a trace, as far as it concerns who asked for it: how it ends is the outcome. */
+export type HappeningEvent = Exclude<TraceEvent, { kind: (typeof INTERNAL_EVENTS)[number] }>;
 
 /** What came of a trace. */
 export interface TraceOutcome {
@@ -125,12 +129,26 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 }
 
 /**
- * Begins a trace that the caller can influence; `place` is where it is done, by default on a thread of its own.
+ * Begins a trace that the caller can influence, on a thread of its own.
  *
  * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
  */
-export function startTrace(options: TraceOptions, place?: TracingPlace): RunningTrace {
-  return new Trace(options, place);
+export function startTrace(options: TraceOptions): RunningTrace {
+  return beginTrace(options);
+}
+
+/** What callgate itself decides of a trace. */
+export interface TraceSetting {
+  /** Where it is done; default on a thread of its own. */
+  readonly place?: TracingPlace | undefined;
+  /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
+  readonly enforcement?: Enforcement;
+}
+
+/** As `startTrace`. */
+export function beginTrace(options: TraceOptions, setting: TraceSetting = {}): RunningTrace {
+  if (setting.enforcement === undefined) checkTraceOptions(options);
+  return new Trace(options, setting);
 }
 
 const INTERRUPT_WINDOW = 5e9;
@@ -165,8 +183,7 @@ class Trace implements RunningTrace {
   /** What the caller's `onEvent` threw, which may be anything. */
   #thrown: { readonly error: unknown } | null = null;
 
-  constructor(options: TraceOptions, place: TracingPlace | undefined) {
-    checkTraceOptions(options);
+  constructor(options: TraceOptions, { place, enforcement }: TraceSetting) {
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) =>
       typeof phase === 'string' ? parsePhase(phase) : phase,
@@ -175,7 +192,7 @@ class Trace implements RunningTrace {
     this.#grace = parseDuration(options.grace ?? '10s', 'grace') / 1e6;
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
-    [this.#request, this.choice] = buildRequest(options, this.phases);
+    [this.#request, this.choice] = buildRequest(options, this.phases, enforcement ?? null);
     this.#method = this.choice.method;
     this.#session = new TraceSession(
       this.#request,
@@ -279,7 +296,7 @@ class Trace implements RunningTrace {
 
   /** A caller that threw is told nothing more: the trace is over for it. */
   #tell(event: TraceEvent): void {
-    if (this.#thrown !== null) return;
+    if (this.#thrown !== null || isInternal(event)) return;
     try {
       this.#options.onEvent?.(event);
     } catch (error) {
@@ -457,7 +474,17 @@ class Trace implements RunningTrace {
   }
 }
 
-function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [TraceRequest, MethodChoice] {
+function isInternal(
+  event: TraceEvent,
+): event is Extract<TraceEvent, { kind: (typeof INTERNAL_EVENTS)[number] }> {
+  return (INTERNAL_EVENTS as readonly string[]).includes(event.kind);
+}
+
+function buildRequest(
+  options: TraceOptions,
+  phases: readonly PhaseRequest[],
+  enforcement: Enforcement | null,
+): [TraceRequest, MethodChoice] {
   const { command, pids, scope } = options;
   if ([command, pids, scope].filter((one) => one !== undefined).length !== 1) {
     throw new UsageError('trace: give either a program to start or processes to attach to');
@@ -475,7 +502,8 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
-  requireProc(options.enforcement === undefined ? 'trace' : 'run');
+  const who = enforcement === null ? 'trace' : 'run';
+  requireProc(who);
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
   const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
   const target =
@@ -483,20 +511,19 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
       ? findScope(scope)
       : command === undefined
         ? attachTarget(pids ?? [])
-        : launchTarget(command, options);
+        : launchTarget(who, command, options);
   const choice = chooseMethod({
     method: options.method ?? 'auto',
     target,
     hasSymbolTrigger: [...triggers, ready].some((trigger) => trigger?.kind === 'symbol'),
     wantsPhases: phases.length > 0 || options.autoPhases !== false,
-    isEnforced: options.enforcement !== undefined,
+    isEnforced: enforcement !== null,
     wantsErrors: options.errors === true,
   });
   if (target.kind === 'scope' && choice.method !== 'ebpf') {
     throw new UsageError(`trace: --method ${choice.method} cannot trace ${target.text}; only ebpf can`);
   }
   const { method, fallback } = choice;
-  const enforcement = options.enforcement ?? null;
   const announcement = options.announce?.(choice) ?? null;
   const privileged = isPrivileged();
   const request = {
@@ -528,23 +555,32 @@ function attachTarget(pids: readonly number[]): AttachTarget {
 }
 
 function launchTarget(
+  who: 'trace' | 'run',
   command: readonly [string, ...(string | Uint8Array)[]],
   options: TraceOptions,
 ): LaunchTarget {
-  const who = options.enforcement === undefined ? 'trace' : 'run';
   const env = options.env ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
   const clean = env.filter(
     (entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`),
   );
   return {
     kind: 'launch',
-    path: resolveCommand(who, command[0], process.env['PATH'], options.cwd ?? process.cwd()),
+    path: resolveCommand(who, command[0], searchPath(clean), options.cwd ?? process.cwd()),
     argv: command,
     env: clean,
     cwd: options.cwd ?? null,
     stdin: options.stdin ?? 'inherit',
     inherited: inheritedState(process.env[LAUNCH_VARIABLE]),
   };
+}
+
+/** The PATH of an environment, the first as for getenv. */
+function searchPath(env: readonly (string | Uint8Array)[]): string | undefined {
+  for (const entry of env) {
+    const text = typeof entry === 'string' ? entry : Buffer.from(entry).toString();
+    if (text.startsWith('PATH=')) return text.slice(5);
+  }
+  return undefined;
 }
 
 function checkPhases(phases: readonly PhaseRequest[]): void {
