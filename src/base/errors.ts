@@ -7,7 +7,8 @@
 export abstract class CallgateError extends Error {
   abstract readonly code: string;
 
-  constructor(message: string, options?: ErrorOptions) {
+  // Not by its name, ErrorOptions, which a program that uses this may have no library of types for.
+  constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = new.target.name;
   }
