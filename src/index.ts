@@ -41,6 +41,7 @@ export { recut, type Split } from './profile/recut.ts';
 export { formatTrigger, splitAt, type SplitTrigger } from './profile/splits.ts';
 
 export {
+  AbortError,
   CallgateError,
   DocumentError,
   FormatError,

@@ -77,6 +77,15 @@ export class UsageError extends CallgateError {
   readonly code = 'ERR_USAGE';
 }
 
+/** The caller's AbortSignal has ended it; `cause` is the signal's reason. Name and code are those of Node's own. */
+export class AbortError extends CallgateError {
+  readonly code = 'ABORT_ERR';
+
+  constructor(signal: { readonly reason: unknown }) {
+    super('the operation was aborted', { cause: signal.reason });
+  }
+}
+
 /** The program that was to be started cannot be run; `exitCode` is 127 (not found) or 126 (cannot be executed), as in POSIX env(1). */
 export class LaunchError extends CallgateError {
   readonly code = 'ERR_LAUNCH';

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly env?: readonly (string | Uint8Array)[];
   readonly cwd?: string;
   readonly onEvent?: TraceOptions['onEvent'];
+  /** As that of `TraceOptions`. */
+  readonly signal?: AbortSignal;
 }
 
 /** Triggers that cost nothing to wait for: no stop of the program is needed to notice them. */
@@ -32,7 +34,7 @@ const QUIET: ReadonlySet<string> = new Set(['after', 'key']);
  * twice. A process that has its last filter is released and runs at full speed; with one phase there are no stops but for
  * births, execs and ends, so that a kill can be explained.
  *
- * @throws PolicyError, DocumentError for what is no policy, LaunchError, UsageError before anything has been started
+ * @throws PolicyError, DocumentError for what is no policy, LaunchError, UsageError, AbortError before anything has been started
  */
 export function startRun(options: RunOptions): RunningTrace {
   checkRunOptions(options);
@@ -56,6 +58,7 @@ export function beginRun(options: RunOptions, place?: TracingPlace): RunningTrac
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     },
     {
       place,

@@ -30,6 +30,7 @@ const TRACE_CHECKS: Checks = {
   keepAwake: requireBoolean,
   announce: requireFunction,
   onEvent: requireFunction,
+  signal: requireAbortSignal,
 };
 
 const RUN_CHECKS: Checks = {
@@ -40,6 +41,7 @@ const RUN_CHECKS: Checks = {
   env: checkEnvironment,
   cwd: requireText,
   onEvent: requireFunction,
+  signal: requireAbortSignal,
 };
 
 /** The fields of each kind of trigger besides its text. */
@@ -203,6 +205,12 @@ function requireBoolean(who: Checked, name: string, value: unknown): void {
 
 function requireFunction(who: Checked, name: string, value: unknown): void {
   if (typeof value !== 'function') throw wrong(who, name, 'a function', value);
+}
+
+/** Not by its class: that of another realm will do. */
+function requireAbortSignal(who: Checked, name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || !('aborted' in value) || !('addEventListener' in value))
+    throw wrong(who, name, 'an AbortSignal', value);
 }
 
 function wrong(who: Checked, name: string, what: string, value: unknown): UsageError {

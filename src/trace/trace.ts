@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { VERSION } from '../base/version.ts';
 import { formatDuration, parseDuration } from '../base/duration.ts';
-import { UsageError } from '../base/errors.ts';
+import { AbortError, UsageError } from '../base/errors.ts';
 import {
   PROFILE_FORMAT,
   PROFILE_VERSION,
@@ -77,6 +77,11 @@ export interface TraceOptions {
   readonly announce?: (choice: MethodChoice) => string | null;
   /** Called for everything that happens while tracing. If it throws, all that was started is killed and the outcome rejects with the error. */
   readonly onEvent?: (event: HappeningEvent) => void;
+  /**
+   * Ends the trace when it is aborted: the program gets SIGTERM, and after the grace time SIGKILL; what was attached to is let go of.
+   * Once nothing is left of it the outcome rejects with an AbortError. `interrupt` ends it so that a profile is left.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** Events that only who carries out the trace has to know of. */
@@ -96,7 +101,7 @@ export interface TraceOutcome {
 
 /** A trace that is going on. */
 export interface RunningTrace {
-  /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError */
+  /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError; AbortError if the `signal` was aborted */
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
   /** How it is traced; an event `fallback` tells of a change. */
@@ -131,7 +136,8 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 /**
  * Begins a trace that the caller can influence, on a thread of its own.
  *
- * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
+ * @throws UsageError or LaunchError for what is wrong with the options, AbortError if their `signal` is aborted already; nothing has been
+ * started then
  */
 export function startTrace(options: TraceOptions): RunningTrace {
   return beginTrace(options);
@@ -148,6 +154,7 @@ export interface TraceSetting {
 /** As `startTrace`. */
 export function beginTrace(options: TraceOptions, setting: TraceSetting = {}): RunningTrace {
   if (setting.enforcement === undefined) checkTraceOptions(options);
+  if (options.signal?.aborted === true) throw new AbortError(options.signal);
   return new Trace(options, setting);
 }
 
@@ -180,6 +187,7 @@ class Trace implements RunningTrace {
   #readySeen = false;
   #stopping = false;
   #failure: Error | null = null;
+  #aborted = false;
   /** What the caller's `onEvent` threw, which may be anything. */
   #thrown: { readonly error: unknown } | null = null;
 
@@ -203,6 +211,7 @@ class Trace implements RunningTrace {
       this.#onEvent(event, duration, readyTimeout);
       this.#tell(event);
     });
+    options.signal?.addEventListener('abort', this.#onAbort);
     this.outcome = this.#session.end.then((end) => this.#finish(end));
   }
 
@@ -256,6 +265,12 @@ class Trace implements RunningTrace {
   snapshot(since: number): void {
     this.#session.command({ kind: 'snapshot', since });
   }
+
+  readonly #onAbort = (): void => {
+    this.#aborted = true;
+    this.#stopWorkload();
+    this.#stop();
+  };
 
   #onEvent(event: TraceEvent, duration: number | null, readyTimeout: number): void {
     switch (event.kind) {
@@ -330,7 +345,7 @@ class Trace implements RunningTrace {
   }
 
   #ready(duration: number | null): void {
-    if (this.#readySeen || this.#thrown !== null) return;
+    if (this.#readySeen || this.#thrown !== null || this.#aborted) return;
     this.#readySeen = true;
     if (duration !== null) this.#after(duration / 1e6, () => this.#stop());
     if (this.#options.workload === undefined) return;
@@ -372,6 +387,7 @@ class Trace implements RunningTrace {
   }
 
   async #finish(end: SessionEnd): Promise<TraceOutcome> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
     // There is nothing left to stop: the end of the workload must not begin another grace time.
     this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -382,6 +398,7 @@ class Trace implements RunningTrace {
       this.#warnings.push(describeMissingWorkload(this.ready.text));
     }
     if (this.#thrown !== null) throw this.#thrown.error;
+    if (this.#aborted) throw new AbortError(this.#options.signal as AbortSignal);
     if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
     const profile = this.#profile(end);
     const exit = end.kind === 'done' ? end.result.exit : this.#session.rootExit;

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  AbortError,
   callSet,
   CallgateError,
   DocumentError,
@@ -356,6 +357,11 @@ describe('an error of trace', () => {
       message: 'trace: onEvent has to be a function, not 1',
     },
     {
+      name: 'a signal that is none',
+      options: { command: ['true'], signal: 'SIGTERM' },
+      message: "trace: signal has to be an AbortSignal, not 'SIGTERM'",
+    },
+    {
       name: 'an option that there is none of',
       options: { command: ['true'], singal: 1 },
       message: 'trace: there is no option "singal" (command, pids, scope, ',
@@ -466,6 +472,92 @@ describe('an option that is undefined', () => {
     const options = { ...shell('exit 3'), duration: undefined, other: undefined };
     const { exit } = await trace(options as unknown as TraceOptions);
     expect(exit).toEqual({ kind: 'exited', code: 3 });
+  });
+});
+
+describe('an AbortSignal', () => {
+  const methods = ['ebpf', 'seccomp', 'ptrace'] as const;
+
+  it.each(methods)('ends the program and all that it started, by %s', async (method) => {
+    const [pid, controller] = [newPath(), new AbortController()];
+    const tracing = failure({
+      ...shell(`sleep 60 & echo $! >${pid}.new; mv ${pid}.new ${pid}; wait`),
+      method,
+      signal: controller.signal,
+    });
+    while (!existsSync(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const reason = new Error('the reason');
+    controller.abort(reason);
+    const error = await tracing;
+    expect(error).toBeInstanceOf(AbortError);
+    expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason });
+    expect(isRunning(Number(readFileSync(pid, 'utf8')))).toBe(false);
+  });
+
+  it.each(methods)('ends a program that has not come up yet, by %s', async (method) => {
+    const controller = new AbortController();
+    const tracing = failure({ command: ['sleep', '60'], method, signal: controller.signal });
+    controller.abort();
+    expect(await tracing).toBeInstanceOf(AbortError);
+  });
+
+  it('has a program killed after the grace time', async () => {
+    const [ready, controller] = [newPath(), new AbortController()];
+    const tracing = failure({
+      ...shell(`trap '' TERM; touch ${ready}; while :; do sleep 0.1; done`),
+      grace: '200ms',
+      signal: controller.signal,
+    });
+    while (!existsSync(ready)) await new Promise((resolve) => setTimeout(resolve, 10));
+    controller.abort();
+    expect(await tracing).toBeInstanceOf(AbortError);
+  });
+
+  it('ends the workload as well', async () => {
+    const [began, controller] = [newPath(), new AbortController()];
+    const during = failure({
+      command: ['sleep', '60'],
+      workload: `echo $$ >${began}.new; mv ${began}.new ${began}; exec sleep 60`,
+      signal: controller.signal,
+    });
+    while (!existsSync(began)) await new Promise((resolve) => setTimeout(resolve, 10));
+    controller.abort();
+    expect(await during).toBeInstanceOf(AbortError);
+    expect(isRunning(Number(readFileSync(began, 'utf8')))).toBe(false);
+  });
+
+  it('has a process that was attached to let go of', async () => {
+    const child = run('/bin/sh', ['-c', 'sleep 60 >/dev/null 2>&1 & echo $!']);
+    const pid = Number(child.stdout);
+    const controller = new AbortController();
+    const error = await failure({
+      pids: [pid],
+      phases: ['main@after:50ms'],
+      signal: controller.signal,
+      onEvent: ({ kind }) => {
+        if (kind === 'phase') controller.abort();
+      },
+    });
+    expect(error).toBeInstanceOf(AbortError);
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^TracerPid:\t0$/m);
+    process.kill(pid, 'SIGKILL');
+  });
+
+  it('that is aborted already lets nothing start', async () => {
+    const file = newPath();
+    const signal = AbortSignal.abort('why');
+    const options = { ...shell(`touch ${file}`), signal };
+    expect(() => startTrace(options)).toThrow(AbortError);
+    expect(await failure(options)).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: 'why' });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('does nothing once all is over, and is not listened to any more', async () => {
+    const controller = new AbortController();
+    const outcome = await trace({ ...shell('exit 3'), signal: controller.signal });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    controller.abort();
+    expect(outcome).toMatchObject({ exit: { kind: 'exited', code: 3 }, error: null });
   });
 });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -23,9 +24,8 @@ import { phase, policy, statusField, twoPhases } from './fixtures/policies.ts';
 
 // As those have it who install the package.
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
-const { DocumentError, LaunchError, parsePolicy, PolicyError, spawn, startRun, UsageError } = (await import(
-  LIBRARY
-)) as typeof import('../../src/index.ts');
+const { AbortError, DocumentError, LaunchError, parsePolicy, PolicyError, spawn, startRun, UsageError } =
+  (await import(LIBRARY)) as typeof import('../../src/index.ts');
 
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let probe: string;
@@ -471,6 +471,26 @@ describe('a policy that a program has in hand', () => {
 });
 
 describe('startRun', () => {
+  it('ends the program when its signal is aborted', async () => {
+    const controller = new AbortController();
+    let started = 0;
+    const running = startRun({
+      command: ['sleep', '60'],
+      policy: OPEN,
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind !== 'started') return;
+        started = event.pid;
+        controller.abort();
+      },
+    });
+    await expect(running.outcome).rejects.toThrow(AbortError);
+    expect(existsSync(`/proc/${started}`)).toBe(false);
+    const again = (): unknown =>
+      startRun({ command: ['sleep', '60'], policy: OPEN, signal: controller.signal });
+    expect(again).toThrow(AbortError);
+  });
+
   it.each<{ name: string; options: unknown; message: string }>([
     { name: 'nothing', options: null, message: 'run: options has to be an object, not null' },
     {
@@ -491,7 +511,7 @@ describe('startRun', () => {
     {
       name: 'an option of trace',
       options: { command: ['true'], policy: OPEN, stdin: 'null' },
-      message: 'run: there is no option "stdin" (command, policy, audit, ifStuck, env, cwd, onEvent',
+      message: 'run: there is no option "stdin" (command, policy, audit, ifStuck, env, cwd, onEvent, signal)',
     },
     {
       name: 'an ifStuck that there is none of',
