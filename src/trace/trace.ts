@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { VERSION } from '../base/version.ts';
 import { formatDuration, parseDuration } from '../base/duration.ts';
@@ -136,7 +137,7 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 /**
  * Begins a trace that the caller can influence, on a thread of its own.
  *
- * @throws UsageError or LaunchError for what is wrong with the options, AbortError if their `signal` is aborted already; nothing has been
+ * @throws UsageError or LaunchError for what is wrong with the options, TracerError on a machine that it does not work on, AbortError if their `signal` is aborted already; nothing has been
  * started then
  */
 export function startTrace(options: TraceOptions): RunningTrace {
@@ -202,11 +203,7 @@ class Trace implements RunningTrace {
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
     [this.#request, this.choice] = buildRequest(options, this.phases, enforcement ?? null);
     this.#method = this.choice.method;
-    this.#session = new TraceSession(
-      this.#request,
-      place ?? new TracingThread(),
-      options.keepAwake !== false,
-    );
+    this.#session = new TraceSession(this.#request, place ?? ownThread(), options.keepAwake !== false);
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
       this.#tell(event);
@@ -489,6 +486,22 @@ class Trace implements RunningTrace {
     if (exit?.kind === 'signaled' && exit.signal === interrupted.signal) return true;
     return (this.#rootEnded ?? process.hrtime.bigint()) - interrupted.at < INTERRUPT_WINDOW;
   }
+}
+
+/**
+ * A thread of its own, of which the code is a file beside this one.
+ *
+ * @throws TracerError if that is not there, because this module has been taken into a bundle
+ */
+function ownThread(): TracingThread {
+  // Some bundlers leave no address.
+  const here: string | undefined = import.meta.url;
+  if (here === undefined || !existsSync(new URL('../bundle/worker.cjs', here))) {
+    throw new TracerError(
+      'tracer: the code of the tracing thread is not beside the library, which must not be bundled (keep the package callgate external)',
+    );
+  }
+  return new TracingThread();
 }
 
 function isInternal(
