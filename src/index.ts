@@ -23,6 +23,14 @@ export { buildPolicy, type BuildOptions, type BuiltPolicy } from './policy/build
 export { createPolicyParser, parsePolicy, type PolicyParser } from './policy/load.ts';
 export { formatPolicyJson, formatPolicyYaml } from './policy/save.ts';
 export { PolicyError } from './policy/filter/policy-error.ts';
+export { checkPolicy } from './policy/judge.ts';
+export type { ArchCoverage, CheckResult, Finding, SetCoverage, Severity } from './policy/check.ts';
+
+export { exportPolicy } from './export/export-policy.ts';
+export type { Exported, Loss } from './export/exporter.ts';
+export type { SelectionOptions } from './export/selection.ts';
+export { importBytes, type ImportOptions } from './import/import-bytes.ts';
+export type { Imported } from './import/importer.ts';
 
 export type * from './profile/model.ts';
 export type { Arch } from './abi/arch.ts';
