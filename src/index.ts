@@ -1,19 +1,36 @@
 /** The public library. */
 
-export { startTrace, trace, type RunningTrace, type TraceOptions, type TraceOutcome } from './trace/trace.ts';
-export type { TraceEvent } from './trace/backend.ts';
+export {
+  startTrace,
+  trace,
+  type HappeningEvent as TraceEvent,
+  type RunningTrace,
+  type TraceOptions,
+  type TraceOutcome,
+} from './trace/trace.ts';
+export type { MethodChoice } from './trace/method.ts';
+export type { ScopeOptions } from './trace/scope-target.ts';
 export { TracerError, type TraceProgress } from './trace/session.ts';
 export { parsePhase, parseTrigger, type PhaseRequest, type Trigger } from './trace/trigger.ts';
 
 export { startRun, type RunOptions } from './enforce/run.ts';
 export { spawn, type FilteredSpawnOptions } from './enforce/spawn.ts';
-export type { Violation } from './trace/backend.ts';
+export type { TracingMethod, Violation } from './trace/backend.ts';
+export type { ProgramKey } from './policy/policy-sets.ts';
 
 export type * from './policy/model.ts';
 export { buildPolicy, type BuildOptions, type BuiltPolicy } from './policy/build.ts';
 export { createPolicyParser, parsePolicy, type PolicyParser } from './policy/load.ts';
 export { formatPolicyJson, formatPolicyYaml } from './policy/save.ts';
 export { PolicyError } from './policy/filter/policy-error.ts';
+export { checkPolicy } from './policy/judge.ts';
+export type { ArchCoverage, CheckResult, Finding, SetCoverage, Severity } from './policy/check.ts';
+
+export { exportPolicy } from './export/export-policy.ts';
+export type { Exported, Loss } from './export/exporter.ts';
+export type { SelectionOptions } from './export/selection.ts';
+export { importBytes, type ImportOptions } from './import/import-bytes.ts';
+export type { Imported } from './import/importer.ts';
 
 export type * from './profile/model.ts';
 export type { Arch } from './abi/arch.ts';
@@ -32,6 +49,7 @@ export { recut, type Split } from './profile/recut.ts';
 export { formatTrigger, splitAt, type SplitTrigger } from './profile/splits.ts';
 
 export {
+  AbortError,
   CallgateError,
   DocumentError,
   FormatError,

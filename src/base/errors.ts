@@ -7,7 +7,8 @@
 export abstract class CallgateError extends Error {
   abstract readonly code: string;
 
-  constructor(message: string, options?: ErrorOptions) {
+  // Not by its name, ErrorOptions, which a program that uses this may have no library of types for.
+  constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = new.target.name;
   }
@@ -74,6 +75,15 @@ export class DocumentError extends CallgateError {
 /** The caller asked for something that makes no sense: an unknown option value, trigger, phase or name. */
 export class UsageError extends CallgateError {
   readonly code = 'ERR_USAGE';
+}
+
+/** The caller's AbortSignal has ended it; `cause` is the signal's reason. Name and code are those of Node's own. */
+export class AbortError extends CallgateError {
+  readonly code = 'ABORT_ERR';
+
+  constructor(signal: { readonly reason: unknown }) {
+    super('the operation was aborted', { cause: signal.reason });
+  }
 }
 
 /** The program that was to be started cannot be run; `exitCode` is 127 (not found) or 126 (cannot be executed), as in POSIX env(1). */

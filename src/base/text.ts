@@ -1,3 +1,17 @@
+import { UsageError } from './errors.ts';
+
+/**
+ * Refuses what is no text where types were no help.
+ *
+ * @param hint what was to be given
+ * @throws UsageError
+ */
+export function requireString(context: string, value: unknown, hint: string): void {
+  if (typeof value === 'string') return;
+  const kind = typeof value === 'object' && value !== null ? value.constructor?.name : undefined;
+  throw new UsageError(`${context}: has to be text, not ${kind ?? String(value)} (${hint})`);
+}
+
 /**
  * Text for bytes that should be UTF-8: what is not valid is written as `\xHH`, so nothing is lost silently.
  */

@@ -7,9 +7,8 @@ import { packProfile } from '../report/html/packed-profile.ts';
 import { toPageData, toPageProfile } from '../report/html/page-data.ts';
 import { contentSecurityPolicy, embedJson, formatPage, type PageAssets } from '../report/html/page.ts';
 import { describeExit } from '../report/run-text.ts';
-import type { TraceEvent } from '../trace/backend.ts';
 import { describeHost } from '../trace/host.ts';
-import type { RunningTrace, TraceOutcome } from '../trace/trace.ts';
+import type { HappeningEvent, RunningTrace, TraceOutcome } from '../trace/trace.ts';
 import { LiveServer, type SendEvent } from './live-server.ts';
 import { readPageAssets } from './page-assets.ts';
 import { say } from './say.ts';
@@ -79,7 +78,7 @@ export class LiveTrace implements Disposable {
     this.#ask();
   }
 
-  onEvent(event: TraceEvent): void {
+  onEvent(event: HappeningEvent): void {
     if (event.kind !== 'snapshot') return;
     this.#isAsking = false;
     [this.#since, this.#at] = [this.#at, event.at];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { becomeProgram } from '../enforce/become.ts';
 import { learnViolations } from '../enforce/learn.ts';
-import { startRun } from '../enforce/run.ts';
+import { beginRun } from '../enforce/run.ts';
 import { buildPolicy } from '../policy/build.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
@@ -12,8 +12,7 @@ import { plainWhy } from '../policy/why.ts';
 import { ViolationTally } from '../report/violation-tally.ts';
 import { escapeText } from '../report/escape.ts';
 import { describeSight, describeViolation, formatViolations } from '../report/violations.ts';
-import type { TraceEvent } from '../trace/backend.ts';
-import type { TraceOutcome } from '../trace/trace.ts';
+import type { HappeningEvent, TraceOutcome } from '../trace/trace.ts';
 import { rawArguments, rawEnvironment } from '../trace/inherited.ts';
 import type { TracingPlace } from '../trace/place.ts';
 import { openControlSocket } from './control-socket.ts';
@@ -49,7 +48,7 @@ export async function runEnforced(
   if (files.report !== null && !audit && args.quiet !== true) say(`report: ${describeSight(policy)}`);
   const tally = new ViolationTally(policy);
   let wasKilled = false;
-  const onEvent = (event: TraceEvent): void => {
+  const onEvent = (event: HappeningEvent): void => {
     if (event.kind === 'violation') {
       tally.add(event.violation);
       files.report?.add(event.violation);
@@ -59,7 +58,7 @@ export async function runEnforced(
   };
   let outcome: TraceOutcome;
   try {
-    const running = startRun(
+    const running = beginRun(
       { command: program, policy, audit, ifStuck: args.ifStuck, env: rawEnvironment(), onEvent },
       place(),
     );
@@ -127,7 +126,7 @@ async function readPolicy(args: RunArguments): Promise<Policy> {
 }
 
 /** What a person wants to know while the program runs: a denial, a filter that could not be installed. */
-function tell(event: TraceEvent, phases: readonly string[], args: RunArguments, policy: Policy): void {
+function tell(event: HappeningEvent, phases: readonly string[], args: RunArguments, policy: Policy): void {
   if (event.kind === 'violation' && event.violation.outcome !== 'allowed') {
     say(describeViolation(event.violation, phases));
     const { policy: file = 'a policy made with callgate policy' } = args;

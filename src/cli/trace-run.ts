@@ -10,7 +10,7 @@ import { readExecutable } from '../trace/proc.ts';
 import type { MethodChoice } from '../trace/method.ts';
 import type { ScopeOptions } from '../trace/scope-target.ts';
 import type { TracingPlace } from '../trace/place.ts';
-import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
+import { beginTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parsePhase, triggerText } from '../trace/trigger.ts';
 import { openControlSocket } from './control-socket.ts';
 import { endAs } from './end-as.ts';
@@ -49,7 +49,7 @@ export async function runTrace(
   try {
     live = args.live === undefined ? null : await startLive(command, args, output.path);
     const options = toOptions(command, args, withKey && isTerminal(openLibc(), 0));
-    running = startTrace(
+    running = beginTrace(
       {
         ...options,
         announce: (choice) => (isQuiet ? null : describeChoice(choice)),
@@ -60,7 +60,7 @@ export async function runTrace(
           }
         },
       },
-      place(),
+      { place: place() },
     );
     live?.follow(running);
   } catch (error) {

@@ -1,7 +1,9 @@
 import { UsageError } from '../base/errors.ts';
+import { checkedPolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
+import { checkRunOptions } from '../trace/option-checks.ts';
 import type { TracingPlace } from '../trace/place.ts';
-import { startTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
+import { beginTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parseTriggers, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
 import { checkStartable } from './startable.ts';
@@ -17,6 +19,8 @@ export interface RunOptions {
   readonly env?: readonly (string | Uint8Array)[];
   readonly cwd?: string;
   readonly onEvent?: TraceOptions['onEvent'];
+  /** As that of `TraceOptions`. */
+  readonly signal?: AbortSignal;
 }
 
 /** Triggers that cost nothing to wait for: no stop of the program is needed to notice them. */
@@ -30,27 +34,36 @@ const QUIET: ReadonlySet<string> = new Set(['after', 'key']);
  * twice. A process that has its last filter is released and runs at full speed; with one phase there are no stops but for
  * births, execs and ends, so that a kill can be explained.
  *
- * @throws PolicyError, LaunchError, UsageError before anything has been started
+ * @throws PolicyError, DocumentError for what is no policy, LaunchError, UsageError, AbortError before anything has been started
  */
-export function startRun(options: RunOptions, place?: TracingPlace): RunningTrace {
+export function startRun(options: RunOptions): RunningTrace {
+  checkRunOptions(options);
+  return beginRun({ ...options, policy: checkedPolicy(options.policy, 'run: policy') });
+}
+
+/** As `startRun`, with options and a policy that have been checked; `place` is where it is traced, by default a thread of its own. */
+export function beginRun(options: RunOptions, place?: TracingPlace): RunningTrace {
   const { policy, audit = false } = options;
   if (!audit) checkStartable(policy);
   const phases = policy.phases.slice(1).map(toRequest);
   const stops = phases.some(({ trigger, alternatives = [] }) =>
     [trigger, ...alternatives].some(({ kind }) => !QUIET.has(kind)),
   );
-  return startTrace(
+  return beginTrace(
     {
       command: options.command,
       method: stops ? 'ptrace' : 'seccomp',
       phases,
       autoPhases: false,
-      enforcement: { filters: compilePolicy(policy, audit), audit, ifStuck: options.ifStuck ?? 'kill' },
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     },
-    place,
+    {
+      place,
+      enforcement: { filters: compilePolicy(policy, audit), audit, ifStuck: options.ifStuck ?? 'kill' },
+    },
   );
 }
 

@@ -3,6 +3,7 @@ import { formatConstant, parseConstant } from './argument-constants.ts';
 import { formatLabel } from './call-label.ts';
 import { formatRange } from './kernel-release.ts';
 import type { Policy, PolicyArgument, PolicyCall, ProgramSet } from './model.ts';
+import { plainNumber } from './plain-number.ts';
 import { quoteText, yamlText } from './yaml-text.ts';
 
 /** Column at which comments begin, where the entry is not longer. */
@@ -109,11 +110,6 @@ function argumentData({ index, name, width, values, free }: PolicyArgument): obj
     values: values.map(plainNumber),
     ...(free === 0n ? {} : { free: plainNumber(free) }),
   };
-}
-
-/** Numbers that not every reader of JSON keeps are text. */
-function plainNumber(value: bigint): number | string {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `0x${value.toString(16)}`;
 }
 
 /** Objects with a list of calls, and the lists themselves, take a line for each element; all else is on one line. */

@@ -1,5 +1,6 @@
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { DocumentError, type Problem } from '../base/errors.ts';
+import { requireString } from '../base/text.ts';
 import { checkProfile } from './check.ts';
 import { migrateProfile, type ProfileDocument } from './migrate.ts';
 import { PROFILE_FORMAT, type Profile } from './model.ts';
@@ -16,6 +17,7 @@ export type ProfileParser = (text: string, source?: string) => Profile;
  *
  * @param source names the document in errors, such as its file name
  * @throws DocumentError that lists what is wrong, or says that the document is newer than this release
+ * @throws UsageError for what is no text
  */
 export function parseProfile(text: string, source = 'profile'): Profile {
   return createProfileParser()(text, source);
@@ -25,6 +27,7 @@ export function parseProfile(text: string, source = 'profile'): Profile {
 export function createProfileParser(): ProfileParser {
   let validate: ValidateFunction | undefined;
   return (text, source = 'profile') => {
+    requireString(source, text, "what readFileSync(path, 'utf8') gives");
     const document = migrateProfile(parseHeader(text, source), source);
     validate ??= compileValidator();
     if (!validate(document)) throw malformed(source, (validate.errors ?? []).flatMap(toProblem));

@@ -1,5 +1,6 @@
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { LaunchError } from '../base/errors.ts';
 
 /**
@@ -22,21 +23,21 @@ export function resolveCommand(
     throw new LaunchError(`${who}: ${cwd}: no such directory to start ${name} in`, 126);
   }
   if (name.includes('/')) {
-    const file = resolve(cwd, name);
+    // A slash at its end says that it is a directory.
+    const file = resolve(cwd, name) + (name.endsWith('/') ? '/' : '');
     checkExecutable(who, file, name);
     return name.startsWith('/') ? name : file;
   }
   let refused: LaunchError | null = null;
   for (const directory of (path ?? '/usr/local/bin:/usr/bin:/bin').split(':')) {
     const file = resolve(cwd, directory === '' ? '.' : directory, name);
+    if (!mayBeProgram(file)) continue;
     try {
       checkExecutable(who, file, file);
       return file;
     } catch (error) {
       // Like a shell: a file that is there but cannot be executed is worth telling of if nothing better turns up.
-      if (error instanceof LaunchError && error.exitCode === 126 && !error.message.includes('directory')) {
-        refused ??= error;
-      }
+      if (error instanceof LaunchError && error.exitCode === 126) refused ??= error;
     }
   }
   throw refused ?? new LaunchError(`${who}: ${name}: not found in PATH (give its path, or install it)`, 127);
@@ -51,8 +52,17 @@ function mayBeDirectory(path: string): boolean {
   }
 }
 
+/** Whether there is a file that is no directory, as far as that can be seen. */
+function mayBeProgram(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch {
+    return false;
+  }
+}
+
 function checkExecutable(who: string, file: string, shown: string): void {
-  const stat = statSync(file, { throwIfNoEntry: false });
+  const stat = lookAt(who, file, shown);
   if (stat === undefined) throw new LaunchError(`${who}: ${shown}: no such file`, 127);
   if (stat.isDirectory()) throw new LaunchError(`${who}: ${shown}: is a directory, not a program`, 126);
   try {
@@ -63,6 +73,17 @@ function checkExecutable(who: string, file: string, shown: string): void {
   const interpreter = missingInterpreter(file);
   if (interpreter !== null) {
     throw new LaunchError(`${who}: ${shown}: its interpreter ${interpreter} does not exist`, 127);
+  }
+}
+
+/** Nothing if there is no such file. @throws LaunchError if it cannot be told: a directory on the way is closed, or links go round. */
+function lookAt(who: string, file: string, shown: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const { errno = 0, code } = error as NodeJS.ErrnoException;
+    const reason = getSystemErrorMap().get(errno)?.[1] ?? code;
+    throw new LaunchError(`${who}: ${shown}: cannot be looked at, ${reason}`, 126);
   }
 }
 
@@ -84,5 +105,9 @@ function missingInterpreter(file: string): string | null {
   const match = /^#![ \t]*([^ \t\n]+)/.exec(bytes.toString('latin1', 0, length));
   const interpreter = match?.[1];
   if (interpreter === undefined) return null;
-  return statSync(interpreter, { throwIfNoEntry: false }) === undefined ? interpreter : null;
+  try {
+    return statSync(interpreter, { throwIfNoEntry: false }) === undefined ? interpreter : null;
+  } catch {
+    return null;
+  }
 }

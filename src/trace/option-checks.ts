@@ -1,21 +1,25 @@
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import { UsageError } from '../base/errors.ts';
+import { requirePhaseName } from './trigger.ts';
 
 /** Whose options are checked; errors begin with it. */
 export type Checked = 'trace' | 'run' | 'spawn';
 
 const METHODS = ['auto', 'ebpf', 'seccomp', 'ptrace', 'adaptive'];
 
+/** What an option has to be, by its name; a check throws UsageError. */
+type Checks = Readonly<Record<string, (who: Checked, name: string, value: unknown) => void>>;
+
 /** Types are no help to programs that are written without them: options that would be misread, or cut at a zero byte, are refused. */
-const CHECKS: Readonly<Record<string, (who: Checked, name: string, value: unknown) => void>> = {
+const TRACE_CHECKS: Checks = {
   command: checkCommand,
   pids: checkPids,
   scope: checkScope,
   method: (who, name, value) => requireOneOf(who, name, value, METHODS),
   phases: checkPhaseList,
   autoPhases: requireBoolean,
-  ready: requireTextOrObject,
+  ready: requireTextOrTrigger,
   readyTimeout: requireText,
   workload: requireText,
   duration: requireText,
@@ -23,23 +27,69 @@ const CHECKS: Readonly<Record<string, (who: Checked, name: string, value: unknow
   env: checkEnvironment,
   cwd: requireText,
   stdin: (who, name, value) => requireOneOf(who, name, value, ['inherit', 'null']),
-  enforcement: requireObject,
   keepAwake: requireBoolean,
   announce: requireFunction,
   onEvent: requireFunction,
+  signal: requireAbortSignal,
+};
+
+const RUN_CHECKS: Checks = {
+  command: checkCommand,
+  policy: requireObject,
+  audit: requireBoolean,
+  ifStuck: (who, name, value) => requireOneOf(who, name, value, ['keep', 'kill']),
+  env: checkEnvironment,
+  cwd: requireText,
+  onEvent: requireFunction,
+  signal: requireAbortSignal,
+};
+
+/** The fields of each kind of trigger besides its text. */
+const TRIGGER_CHECKS: Readonly<Record<string, Checks>> = {
+  syscall: { name: requireText, n: requireCount },
+  symbol: {
+    object: (who, name, value) => value === null || requireText(who, name, value),
+    name: requireText,
+  },
+  listen: { address: requireText },
+  output: { pattern: requireText },
+  after: { delay: requireCount },
+  key: {},
 };
 
 /**
- * Checks that options of a trace are of the types that they are declared with, as far as a mistake would not be told otherwise.
+ * Checks that options of a trace are of the types that they are declared with, as far as a mistake would not be told otherwise,
+ * and that there are no others: one that is misspelt, or that only others have, would be ignored.
  *
  * @throws UsageError
  */
 export function checkTraceOptions(options: unknown): void {
-  requireObject('trace', 'options', options);
-  const given = options as Record<string, unknown>;
-  const who = given['enforcement'] === undefined ? 'trace' : 'run';
-  for (const [name, check] of Object.entries(CHECKS)) {
-    if (given[name] !== undefined) check(who, name, given[name]);
+  checkOptions('trace', options, TRACE_CHECKS);
+}
+
+/**
+ * The same for those of a run. Of the policy it is only checked that it may be one.
+ *
+ * @throws UsageError
+ */
+export function checkRunOptions(options: unknown): void {
+  checkOptions('run', options, RUN_CHECKS);
+  const { command, policy } = options as Record<string, unknown>;
+  if (command === undefined) throw new UsageError('run: there is no command (a program, and its arguments)');
+  if (policy === undefined) throw new UsageError('run: there is no policy (parsePolicy reads one)');
+}
+
+function checkOptions(who: Checked, options: unknown, checks: Checks): void {
+  requireObject(who, 'options', options);
+  for (const [name, value] of Object.entries(options as object)) {
+    // As if it had been left out.
+    if (value === undefined) continue;
+    if (!Object.hasOwn(checks, name)) {
+      throw new UsageError(
+        `${who}: there is no option ${JSON.stringify(name)} (${Object.keys(checks).join(', ')})`,
+      );
+    }
+    checks[name]?.(who, name, value);
   }
 }
 
@@ -92,7 +142,28 @@ function checkScope(who: Checked, name: string, value: unknown): void {
 
 function checkPhaseList(who: Checked, name: string, value: unknown): void {
   requireList(who, name, value);
-  for (const [index, phase] of value.entries()) requireTextOrObject(who, `${name}[${index}]`, phase);
+  for (const [index, phase] of value.entries()) {
+    if (typeof phase !== 'string') checkPhase(who, `${name}[${index}]`, phase);
+  }
+}
+
+function checkPhase(who: Checked, name: string, value: unknown): void {
+  requireParsed(who, name, value);
+  const { name: own, trigger, alternatives } = value;
+  requireText(who, `${name}.name`, own);
+  requirePhaseName(own as string);
+  checkTrigger(who, `${name}.trigger`, trigger);
+  if (alternatives === undefined) return;
+  requireList(who, `${name}.alternatives`, alternatives);
+  for (const [index, each] of alternatives.entries())
+    checkTrigger(who, `${name}.alternatives[${index}]`, each);
+}
+
+function checkTrigger(who: Checked, name: string, value: unknown): void {
+  requireParsed(who, name, value);
+  requireOneOf(who, `${name}.kind`, value['kind'], Object.keys(TRIGGER_CHECKS));
+  const checks = { text: requireText, ...TRIGGER_CHECKS[value['kind'] as string] };
+  for (const [field, check] of Object.entries(checks)) check(who, `${name}.${field}`, value[field]);
 }
 
 function checkEnvironment(who: Checked, name: string, value: unknown): void {
@@ -105,9 +176,22 @@ function requireTextOrBytes(who: Checked, name: string, value: unknown): void {
   else if (value.includes(0)) throw zeroByte(who, name, value);
 }
 
-function requireTextOrObject(who: Checked, name: string, value: unknown): void {
-  if (typeof value === 'string') return;
+function requireTextOrTrigger(who: Checked, name: string, value: unknown): void {
+  if (typeof value !== 'string') checkTrigger(who, name, value);
+}
+
+/** What a parser gives in place of text. */
+function requireParsed(
+  who: Checked,
+  name: string,
+  value: unknown,
+): asserts value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) throw wrong(who, name, 'text or parsed', value);
+}
+
+function requireCount(who: Checked, name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw wrong(who, name, 'a number from 0 up', value);
 }
 
 function requireOneOf(who: Checked, name: string, value: unknown, known: readonly string[]): void {
@@ -121,6 +205,12 @@ function requireBoolean(who: Checked, name: string, value: unknown): void {
 
 function requireFunction(who: Checked, name: string, value: unknown): void {
   if (typeof value !== 'function') throw wrong(who, name, 'a function', value);
+}
+
+/** Not by its class: that of another realm will do. */
+function requireAbortSignal(who: Checked, name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || !('aborted' in value) || !('addEventListener' in value))
+    throw wrong(who, name, 'an AbortSignal', value);
 }
 
 function wrong(who: Checked, name: string, what: string, value: unknown): UsageError {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { VERSION } from '../base/version.ts';
 import { formatDuration, parseDuration } from '../base/duration.ts';
-import { UsageError } from '../base/errors.ts';
+import { AbortError, UsageError } from '../base/errors.ts';
 import {
   PROFILE_FORMAT,
   PROFILE_VERSION,
@@ -67,13 +68,11 @@ export interface TraceOptions {
   readonly duration?: string;
   /** Time between SIGTERM and SIGKILL, as a duration; default `10s`. */
   readonly grace?: string;
-  /** Environment; default this process's. Entries are `NAME=value`. */
+  /** Environment; default this process's. Entries are `NAME=value`. The program is searched for in the PATH of it. */
   readonly env?: readonly (string | Uint8Array)[];
   readonly cwd?: string;
   /** `null` gives the program /dev/null to read from. */
   readonly stdin?: 'inherit' | 'null';
-  /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
-  readonly enforcement?: Enforcement;
   /**
    * Keep idle processors from halting while the program stops often, as root; default true. A stop is several times cheaper
    * then, and the machine takes more power meanwhile.
@@ -82,8 +81,19 @@ export interface TraceOptions {
   /** Gives what to write to stderr right before the program begins, or null. */
   readonly announce?: (choice: MethodChoice) => string | null;
   /** Called for everything that happens while tracing. If it throws, all that was started is killed and the outcome rejects with the error. */
-  readonly onEvent?: (event: TraceEvent) => void;
+  readonly onEvent?: (event: HappeningEvent) => void;
+  /**
+   * Ends the trace when it is aborted: the program gets SIGTERM, and after the grace time SIGKILL; what was attached to is let go of.
+   * Once nothing is left of it the outcome rejects with an AbortError. `interrupt` ends it so that a profile is left.
+   */
+  readonly signal?: AbortSignal;
 }
+
+/** Events that only who carries out the trace has to know of. */
+const INTERNAL_EVENTS = ['doorbell', 'eventfd', 'settled', 'done', 'failed'] as const;
+
+/** What happens in a trace, as far as it concerns who asked for it: how it ends is the outcome. */
+export type HappeningEvent = Exclude<TraceEvent, { kind: (typeof INTERNAL_EVENTS)[number] }>;
 
 /** What came of a trace. */
 export interface TraceOutcome {
@@ -96,7 +106,7 @@ export interface TraceOutcome {
 
 /** A trace that is going on. */
 export interface RunningTrace {
-  /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError */
+  /** @throws LaunchError if the program cannot be started, UsageError, UnsupportedError; AbortError if the `signal` was aborted */
   readonly outcome: Promise<TraceOutcome>;
   readonly phases: readonly PhaseRequest[];
   /** How it is traced; an event `fallback` tells of a change. */
@@ -129,12 +139,28 @@ export async function trace(options: TraceOptions): Promise<TraceOutcome> {
 }
 
 /**
- * Begins a trace that the caller can influence; `place` is where it is done, by default on a thread of its own.
+ * Begins a trace that the caller can influence, on a thread of its own.
  *
- * @throws UsageError or LaunchError for what is wrong with the options; nothing has been started then
+ * @throws UsageError or LaunchError for what is wrong with the options, TracerError on a machine that it does not work on, AbortError if their `signal` is aborted already; nothing has been
+ * started then
  */
-export function startTrace(options: TraceOptions, place?: TracingPlace): RunningTrace {
-  return new Trace(options, place);
+export function startTrace(options: TraceOptions): RunningTrace {
+  return beginTrace(options);
+}
+
+/** What callgate itself decides of a trace. */
+export interface TraceSetting {
+  /** Where it is done; default on a thread of its own. */
+  readonly place?: TracingPlace | undefined;
+  /** Filters to run the program under; the profile then holds only what the tracer had to look at. */
+  readonly enforcement?: Enforcement;
+}
+
+/** As `startTrace`. */
+export function beginTrace(options: TraceOptions, setting: TraceSetting = {}): RunningTrace {
+  if (setting.enforcement === undefined) checkTraceOptions(options);
+  if (options.signal?.aborted === true) throw new AbortError(options.signal);
+  return new Trace(options, setting);
 }
 
 /** Within this time a further signal is the same request to end, nanoseconds. */
@@ -165,11 +191,11 @@ class Trace implements RunningTrace {
   #readySeen = false;
   #stopping = false;
   #failure: Error | null = null;
+  #aborted = false;
   /** What the caller's `onEvent` threw, which may be anything. */
   #thrown: { readonly error: unknown } | null = null;
 
-  constructor(options: TraceOptions, place: TracingPlace | undefined) {
-    checkTraceOptions(options);
+  constructor(options: TraceOptions, { place, enforcement }: TraceSetting) {
     this.#options = options;
     this.phases = (options.phases ?? []).map((phase) =>
       typeof phase === 'string' ? parsePhase(phase) : phase,
@@ -178,22 +204,19 @@ class Trace implements RunningTrace {
     this.#grace = parseDuration(options.grace ?? '10s', 'grace') / 1e6;
     const readyTimeout = parseDuration(options.readyTimeout ?? '60s', 'ready timeout');
     const duration = options.duration === undefined ? null : parseDuration(options.duration, 'duration');
-    [this.#request, this.choice] = buildRequest(options, this.phases);
+    [this.#request, this.choice] = buildRequest(options, this.phases, enforcement ?? null);
     for (const pid of options.pids ?? []) {
       const whole = processOf(pid);
       if (whole !== pid)
         this.#warnings.push(`${pid} is a thread of process ${whole}, all of which is traced`);
     }
     this.#method = this.choice.method;
-    this.#session = new TraceSession(
-      this.#request,
-      place ?? new TracingThread(),
-      options.keepAwake !== false,
-    );
+    this.#session = new TraceSession(this.#request, place ?? ownThread(), options.keepAwake !== false);
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
       this.#tell(event);
     });
+    options.signal?.addEventListener('abort', this.#onAbort);
     this.outcome = this.#session.end.then((end) => this.#finish(end));
   }
 
@@ -249,6 +272,12 @@ class Trace implements RunningTrace {
     this.#session.command({ kind: 'snapshot', since });
   }
 
+  readonly #onAbort = (): void => {
+    this.#aborted = true;
+    this.#stopWorkload();
+    this.#stop();
+  };
+
   #onEvent(event: TraceEvent, duration: number | null, readyTimeout: number): void {
     switch (event.kind) {
       case 'doorbell':
@@ -288,7 +317,7 @@ class Trace implements RunningTrace {
 
   /** A caller that threw is told nothing more: the trace is over for it. */
   #tell(event: TraceEvent): void {
-    if (this.#thrown !== null) return;
+    if (this.#thrown !== null || isInternal(event)) return;
     try {
       this.#options.onEvent?.(event);
     } catch (error) {
@@ -322,7 +351,7 @@ class Trace implements RunningTrace {
   }
 
   #ready(duration: number | null): void {
-    if (this.#readySeen || this.#thrown !== null) return;
+    if (this.#readySeen || this.#thrown !== null || this.#aborted) return;
     this.#readySeen = true;
     if (duration !== null) this.#after(duration / 1e6, () => this.#expire(duration));
     if (this.#options.workload === undefined) return;
@@ -371,6 +400,7 @@ class Trace implements RunningTrace {
   }
 
   async #finish(end: SessionEnd): Promise<TraceOutcome> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
     // There is nothing left to stop: the end of the workload must not begin another grace time.
     this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -381,6 +411,7 @@ class Trace implements RunningTrace {
       this.#warnings.push(describeMissingWorkload(this.ready.text));
     }
     if (this.#thrown !== null) throw this.#thrown.error;
+    if (this.#aborted) throw new AbortError(this.#options.signal as AbortSignal);
     if (end.kind === 'failed' && end.recording === null) throw toError(end.error);
     const profile = this.#profile(end);
     const exit = end.kind === 'done' ? end.result.exit : this.#session.rootExit;
@@ -469,7 +500,33 @@ class Trace implements RunningTrace {
   }
 }
 
-function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [TraceRequest, MethodChoice] {
+/**
+ * A thread of its own, of which the code is a file beside this one.
+ *
+ * @throws TracerError if that is not there, because this module has been taken into a bundle
+ */
+function ownThread(): TracingThread {
+  // Some bundlers leave no address.
+  const here: string | undefined = import.meta.url;
+  if (here === undefined || !existsSync(new URL('../bundle/worker.cjs', here))) {
+    throw new TracerError(
+      'tracer: the code of the tracing thread is not beside the library, which must not be bundled (keep the package callgate external)',
+    );
+  }
+  return new TracingThread();
+}
+
+function isInternal(
+  event: TraceEvent,
+): event is Extract<TraceEvent, { kind: (typeof INTERNAL_EVENTS)[number] }> {
+  return (INTERNAL_EVENTS as readonly string[]).includes(event.kind);
+}
+
+function buildRequest(
+  options: TraceOptions,
+  phases: readonly PhaseRequest[],
+  enforcement: Enforcement | null,
+): [TraceRequest, MethodChoice] {
   const { command, pids, scope } = options;
   if ([command, pids, scope].filter((one) => one !== undefined).length !== 1) {
     throw new UsageError('trace: give either a program to start or processes to attach to');
@@ -487,7 +544,8 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
   if (process.arch !== 'x64') {
     throw new TracerError(`tracer: this machine is ${process.arch}; tracing works on x86-64 only`);
   }
-  requireProc(options.enforcement === undefined ? 'trace' : 'run');
+  const who = enforcement === null ? 'trace' : 'run';
+  requireProc(who);
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
   const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
   const target =
@@ -495,20 +553,19 @@ function buildRequest(options: TraceOptions, phases: readonly PhaseRequest[]): [
       ? findScope(scope)
       : command === undefined
         ? attachTarget(pids ?? [])
-        : launchTarget(command, options);
+        : launchTarget(who, command, options);
   const choice = chooseMethod({
     method: options.method ?? 'auto',
     target,
     hasSymbolTrigger: [...triggers, ready].some((trigger) => trigger?.kind === 'symbol'),
     wantsPhases: phases.length > 0 || options.autoPhases !== false,
-    isEnforced: options.enforcement !== undefined,
+    isEnforced: enforcement !== null,
     wantsErrors: options.errors === true,
   });
   if (target.kind === 'scope' && choice.method !== 'ebpf') {
     throw new UsageError(`trace: --method ${choice.method} cannot trace ${target.text}; only ebpf can`);
   }
   const { method, fallback } = choice;
-  const enforcement = options.enforcement ?? null;
   const announcement = options.announce?.(choice) ?? null;
   const privileged = isPrivileged();
   const request = {
@@ -541,23 +598,32 @@ function attachTarget(pids: readonly number[]): AttachTarget {
 }
 
 function launchTarget(
+  who: 'trace' | 'run',
   command: readonly [string, ...(string | Uint8Array)[]],
   options: TraceOptions,
 ): LaunchTarget {
-  const who = options.enforcement === undefined ? 'trace' : 'run';
   const env = options.env ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
   const clean = env.filter(
     (entry) => !Buffer.from(entry).toString('latin1').startsWith(`${LAUNCH_VARIABLE}=`),
   );
   return {
     kind: 'launch',
-    path: resolveCommand(who, command[0], process.env['PATH'], options.cwd ?? process.cwd()),
+    path: resolveCommand(who, command[0], searchPath(clean), options.cwd ?? process.cwd()),
     argv: command,
     env: clean,
     cwd: options.cwd ?? null,
     stdin: options.stdin ?? 'inherit',
     inherited: inheritedState(process.env[LAUNCH_VARIABLE]),
   };
+}
+
+/** The PATH of an environment, the first as for getenv. */
+function searchPath(env: readonly (string | Uint8Array)[]): string | undefined {
+  for (const entry of env) {
+    const text = typeof entry === 'string' ? entry : Buffer.from(entry).toString();
+    if (text.startsWith('PATH=')) return text.slice(5);
+  }
+  return undefined;
 }
 
 function checkPhases(phases: readonly PhaseRequest[]): void {

@@ -1,6 +1,7 @@
 import { UsageError } from '../base/errors.ts';
 import { nearestSyscallNames, syscallNumber } from '../abi/syscalls.ts';
 import { parseDuration } from '../base/duration.ts';
+import { requireString } from '../base/text.ts';
 import { ARCHES } from '../abi/arch.ts';
 
 /** What begins a phase, or tells that a server is ready. `text` is the trigger as it was written. */
@@ -37,6 +38,7 @@ const FORMS =
  * @throws UsageError that names the forms there are, or the nearest system call
  */
 export function parseTrigger(text: string): Trigger {
+  requireString('trigger', text, FORMS);
   const colon = text.indexOf(':');
   const kind = colon === -1 ? text : text.slice(0, colon);
   const rest = colon === -1 ? '' : text.slice(colon + 1);
@@ -76,15 +78,21 @@ export function parseTriggers(text: string): readonly [Trigger, ...Trigger[]] {
  * @throws UsageError
  */
 export function parsePhase(text: string): PhaseRequest {
+  requireString('phase', text, 'NAME@TRIGGER');
   const at = text.indexOf('@');
   const name = at === -1 ? text : text.slice(0, at);
   if (at === -1) throw new UsageError(`phase: ${JSON.stringify(text)} lacks a trigger (use NAME@TRIGGER)`);
+  requirePhaseName(name);
+  const [trigger, ...alternatives] = parseTriggers(text.slice(at + 1));
+  return alternatives.length === 0 ? { name, trigger } : { name, trigger, alternatives };
+}
+
+/** @throws UsageError for what no phase after the first one can be called */
+export function requirePhaseName(name: string): void {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
     throw new UsageError(`phase: bad name ${JSON.stringify(name)} (letters, digits, - and _, 64 at most)`);
   }
   if (name === 'setup') throw new UsageError('phase: setup is the first phase and begins by itself');
-  const [trigger, ...alternatives] = parseTriggers(text.slice(at + 1));
-  return alternatives.length === 0 ? { name, trigger } : { name, trigger, alternatives };
 }
 
 function parseSyscall(text: string, rest: string): Trigger {

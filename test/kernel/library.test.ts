@@ -1,17 +1,21 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  AbortError,
   callSet,
   CallgateError,
   DocumentError,
   formatProfile,
   LaunchError,
   mergeProfiles,
+  parsePhase,
+  parsePolicy,
   parseProfile,
+  parseTrigger,
   startTrace,
   trace,
   UsageError,
@@ -99,6 +103,17 @@ describe('trace', () => {
     expect(lines.sort()).toEqual(['A=1', 'B=two words']);
   });
 
+  it('looks for the program in the PATH of that environment', async () => {
+    const program = join(directory.path, 'only-here');
+    writeFileSync(program, '#!/bin/sh\nexit 7\n');
+    chmodSync(program, 0o755);
+    for (const entry of [`PATH=${directory.path}`, Buffer.from(`PATH=${directory.path}`)]) {
+      const { exit } = await trace({ command: ['only-here'], env: ['A=1', entry, 'PATH=/nowhere'] });
+      expect(exit).toEqual({ kind: 'exited', code: 7 });
+    }
+    expect(await failure({ command: ['ls'], env: [`PATH=${directory.path}`] })).toBeInstanceOf(LaunchError);
+  });
+
   it('carries arguments and variables that are no UTF-8', async () => {
     const out = newPath();
     await trace({
@@ -150,9 +165,7 @@ describe('trace', () => {
       phases: ['main@syscall:getdents64'],
       onEvent: (event) => events.push(event),
     });
-    expect(
-      events.map(({ kind }) => kind).filter((kind) => kind !== 'doorbell' && kind !== 'eventfd'),
-    ).toEqual(['started', 'phase', 'root-ended', 'done']);
+    expect(events.map(({ kind }) => kind)).toEqual(['started', 'phase', 'root-ended']);
   });
 
   it('reports a program that was not ready in time as its error, with the profile so far', async () => {
@@ -343,6 +356,60 @@ describe('an error of trace', () => {
       options: { command: ['true'], onEvent: 1 },
       message: 'trace: onEvent has to be a function, not 1',
     },
+    {
+      name: 'a signal that is none',
+      options: { command: ['true'], signal: 'SIGTERM' },
+      message: "trace: signal has to be an AbortSignal, not 'SIGTERM'",
+    },
+    {
+      name: 'an option that there is none of',
+      options: { command: ['true'], singal: 1 },
+      message: 'trace: there is no option "singal" (command, pids, scope, ',
+    },
+    {
+      name: 'an option of other ways to start a program',
+      options: { command: ['true'], stdio: 'ignore' },
+      message: 'trace: there is no option "stdio"',
+    },
+    {
+      name: 'a phase without a name',
+      options: { command: ['true'], phases: [{}] },
+      message: 'trace: phases[0].name has to be text, not undefined',
+    },
+    {
+      name: 'a phase without a trigger',
+      options: { command: ['true'], phases: [{ name: 'main' }] },
+      message: 'trace: phases[0].trigger has to be text or parsed, not undefined',
+    },
+    {
+      name: 'a phase of a name that none can have',
+      options: { command: ['true'], phases: [{ name: 'a b', trigger: { kind: 'key', text: 'key' } }] },
+      message: 'phase: bad name "a b"',
+    },
+    {
+      name: 'a trigger of an unknown kind',
+      options: { command: ['true'], phases: [{ name: 'main', trigger: { kind: 'soon', text: 'soon' } }] },
+      message: "trace: phases[0].trigger.kind is 'soon' (syscall, symbol, listen, output, after, key)",
+    },
+    {
+      name: 'a further trigger that lacks something',
+      options: {
+        command: ['true'],
+        phases: [
+          {
+            name: 'main',
+            trigger: { kind: 'key', text: 'key' },
+            alternatives: [{ kind: 'syscall', text: 'syscall:read', name: 'read' }],
+          },
+        ],
+      },
+      message: 'trace: phases[0].alternatives[0].n has to be a number from 0 up, not undefined',
+    },
+    {
+      name: 'a ready that is no trigger',
+      options: { command: ['true'], ready: {} },
+      message: 'trace: ready.kind is undefined',
+    },
   ])('is a UsageError for $name, before anything runs', async ({ options, message }) => {
     expect(() => startTrace(options as TraceOptions)).toThrow(UsageError);
     const error = await failure(options as TraceOptions);
@@ -379,6 +446,7 @@ describe('an error of trace', () => {
     const thrown = new Error('of the caller');
     const error = await failure({
       pids: [pid],
+      phases: ['main@after:100ms'],
       onEvent: () => {
         throw thrown;
       },
@@ -396,6 +464,120 @@ describe('an error of trace', () => {
 
   it('is a DocumentError for a profile that is none', () => {
     expect(() => parseProfile('{}')).toThrow(DocumentError);
+  });
+});
+
+describe('an option that is undefined', () => {
+  it('is as if it had been left out', async () => {
+    const options = { ...shell('exit 3'), duration: undefined, other: undefined };
+    const { exit } = await trace(options as unknown as TraceOptions);
+    expect(exit).toEqual({ kind: 'exited', code: 3 });
+  });
+});
+
+describe('an AbortSignal', () => {
+  const methods = ['ebpf', 'seccomp', 'ptrace'] as const;
+
+  it.each(methods)('ends the program and all that it started, by %s', async (method) => {
+    const [pid, controller] = [newPath(), new AbortController()];
+    const tracing = failure({
+      ...shell(`sleep 60 & echo $! >${pid}.new; mv ${pid}.new ${pid}; wait`),
+      method,
+      signal: controller.signal,
+    });
+    while (!existsSync(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const reason = new Error('the reason');
+    controller.abort(reason);
+    const error = await tracing;
+    expect(error).toBeInstanceOf(AbortError);
+    expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason });
+    expect(isRunning(Number(readFileSync(pid, 'utf8')))).toBe(false);
+  });
+
+  it.each(methods)('ends a program that has not come up yet, by %s', async (method) => {
+    const controller = new AbortController();
+    const tracing = failure({ command: ['sleep', '60'], method, signal: controller.signal });
+    controller.abort();
+    expect(await tracing).toBeInstanceOf(AbortError);
+  });
+
+  it('has a program killed after the grace time', async () => {
+    const [ready, controller] = [newPath(), new AbortController()];
+    const tracing = failure({
+      ...shell(`trap '' TERM; touch ${ready}; while :; do sleep 0.1; done`),
+      grace: '200ms',
+      signal: controller.signal,
+    });
+    while (!existsSync(ready)) await new Promise((resolve) => setTimeout(resolve, 10));
+    controller.abort();
+    expect(await tracing).toBeInstanceOf(AbortError);
+  });
+
+  it('ends the workload as well', async () => {
+    const [began, controller] = [newPath(), new AbortController()];
+    const during = failure({
+      command: ['sleep', '60'],
+      workload: `echo $$ >${began}.new; mv ${began}.new ${began}; exec sleep 60`,
+      signal: controller.signal,
+    });
+    while (!existsSync(began)) await new Promise((resolve) => setTimeout(resolve, 10));
+    controller.abort();
+    expect(await during).toBeInstanceOf(AbortError);
+    expect(isRunning(Number(readFileSync(began, 'utf8')))).toBe(false);
+  });
+
+  it('has a process that was attached to let go of', async () => {
+    const child = run('/bin/sh', ['-c', 'sleep 60 >/dev/null 2>&1 & echo $!']);
+    const pid = Number(child.stdout);
+    const controller = new AbortController();
+    const error = await failure({
+      pids: [pid],
+      phases: ['main@after:50ms'],
+      signal: controller.signal,
+      onEvent: ({ kind }) => {
+        if (kind === 'phase') controller.abort();
+      },
+    });
+    expect(error).toBeInstanceOf(AbortError);
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^TracerPid:\t0$/m);
+    process.kill(pid, 'SIGKILL');
+  });
+
+  it('that is aborted already lets nothing start', async () => {
+    const file = newPath();
+    const signal = AbortSignal.abort('why');
+    const options = { ...shell(`touch ${file}`), signal };
+    expect(() => startTrace(options)).toThrow(AbortError);
+    expect(await failure(options)).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: 'why' });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('does nothing once all is over, and is not listened to any more', async () => {
+    const controller = new AbortController();
+    const outcome = await trace({ ...shell('exit 3'), signal: controller.signal });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    controller.abort();
+    expect(outcome).toMatchObject({ exit: { kind: 'exited', code: 3 }, error: null });
+  });
+});
+
+describe('what reads text', () => {
+  it.each<{ name: string; read: (text: string) => unknown; context: string }>([
+    { name: 'parsePolicy', read: parsePolicy, context: 'policy' },
+    { name: 'parseProfile', read: parseProfile, context: 'profile' },
+    { name: 'parsePhase', read: parsePhase, context: 'phase' },
+    { name: 'parseTrigger', read: parseTrigger, context: 'trigger' },
+  ])('refuses what is none by a UsageError: $name', ({ read, context }) => {
+    for (const [value, shown] of [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [5, '5'],
+      [Buffer.from('x'), 'Buffer'],
+    ] as const) {
+      const attempt = (): unknown => read(value as unknown as string);
+      expect(attempt).toThrow(UsageError);
+      expect(attempt).toThrow(`${context}: has to be text, not ${shown} (`);
+    }
   });
 });
 

@@ -1,27 +1,31 @@
 import { once } from 'node:events';
 import {
+  chmodSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
   rmSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
 import { spawn as spawnChild, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/policy/model.ts';
-import { temporaryDirectory } from '../support/callgate.ts';
+import { formatPolicyJson } from '../../src/policy/save.ts';
+import { run, temporaryDirectory } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 import { phase, policy, statusField, twoPhases } from './fixtures/policies.ts';
 
 // As those have it who install the package.
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
-const { LaunchError, PolicyError, spawn, UsageError } = (await import(
-  LIBRARY
-)) as typeof import('../../src/index.ts');
+const { AbortError, DocumentError, LaunchError, parsePolicy, PolicyError, spawn, startRun, UsageError } =
+  (await import(LIBRARY)) as typeof import('../../src/index.ts');
 
 const directory: ReturnType<typeof temporaryDirectory> = temporaryDirectory();
 let probe: string;
@@ -204,6 +208,11 @@ describe('spawn of the library', () => {
       message: 'spawn: options.policy is none (parsePolicy reads one)',
     },
     {
+      name: 'a shell',
+      args: ['ls', { policy: OPEN, shell: true }],
+      message: "spawn: there is no option shell (the program is a shell then: '/bin/sh', ['-c', text])",
+    },
+    {
       name: 'arguments that are text',
       args: ['ls', '-l', { policy: OPEN }],
       message: "spawn: args has to be an array, not '-l'",
@@ -241,6 +250,107 @@ describe('spawn of the library', () => {
     expect(ours).toEqual(thrown(() => spawnChild(command, args, options)));
   });
 
+  it.each<{ name: string; args: readonly unknown[]; options: object }>([
+    { name: 'an argv0 that is a number', args: [], options: { argv0: 5 } },
+    { name: 'an argument that is a symbol', args: [Symbol('x')], options: {} },
+  ])('throws the TypeError that Node throws for $name', ({ args, options }) => {
+    const thrown = (start: () => unknown): unknown => {
+      try {
+        start();
+        return null;
+      } catch (error) {
+        const { name, code, message } = error as NodeJS.ErrnoException;
+        return { name, code, message };
+      }
+    };
+    const texts = args as readonly string[];
+    const ours = thrown(() => spawn('/bin/true', texts, { ...options, policy: OPEN }));
+    expect(ours).toMatchObject({ name: 'TypeError' });
+    expect(ours).toEqual(thrown(() => spawnChild('/bin/true', texts, options)));
+  });
+
+  it('is refused no shell where it is said that there is to be none', async () => {
+    const options = { policy: OPEN, shell: false };
+    expect(await finish(spawn('/bin/true', options))).toMatchObject({ code: 0 });
+  });
+
+  it('takes an empty directory for its own, as Node does', async () => {
+    const { stdout } = await finish(spawn('/bin/pwd', { policy: OPEN, cwd: '' }));
+    expect(stdout).toBe(`${process.cwd()}\n`);
+  });
+
+  it('says what it was asked to start, not what that takes', async () => {
+    const child = spawn('true', ['one', 'two'], { policy: OPEN });
+    expect([child.spawnfile, child.spawnargs]).toEqual(['true', ['true', 'one', 'two']]);
+    await finish(child);
+    const named = spawn('true', ['one'], { policy: OPEN, argv0: 'other' });
+    expect([named.spawnfile, named.spawnargs]).toEqual(['true', ['other', 'one']]);
+    await finish(named);
+  });
+
+  it('says in an event of an error what it was asked to start', () => {
+    // Nothing is closed to root.
+    const cwd = mkdtempSync(`${directory.path}/closed-`);
+    chmodSync(directory.path, 0o755);
+    chmodSync(cwd, 0);
+    const script = `
+      import { spawn, parsePolicy } from ${JSON.stringify(LIBRARY)};
+      const policy = parsePolicy(${JSON.stringify(formatPolicyJson(OPEN))});
+      if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
+      spawn('ls', ['-l'], { policy, cwd: ${JSON.stringify(cwd)} }).on('error', ({ code, path, message, spawnargs }) =>
+        console.log(JSON.stringify([code, path, message, spawnargs])));`;
+    const { stdout } = run(process.execPath, ['--input-type=module', '-e', script]);
+    rmSync(cwd, { recursive: true });
+    expect(JSON.parse(stdout)).toEqual(['EACCES', 'ls', 'spawn ls EACCES', ['-l']]);
+  });
+
+  it('is a LaunchError for what is in a directory that is closed', () => {
+    const closed = mkdtempSync(`${directory.path}/closed-`);
+    writeFileSync(`${closed}/program`, '#!/bin/sh\n', { mode: 0o755 });
+    chmodSync(directory.path, 0o755);
+    chmodSync(closed, 0);
+    const script = `
+      import { spawn, parsePolicy, LaunchError } from ${JSON.stringify(LIBRARY)};
+      const policy = parsePolicy(${JSON.stringify(formatPolicyJson(OPEN))});
+      if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
+      for (const [command, env] of [['${closed}/program', {}], ['program', { PATH: '${closed}' }]]) {
+        try { spawn(command, { policy, env }); }
+        catch (error) { console.log(error instanceof LaunchError, error.exitCode, error.message); }
+      }`;
+    const { stdout } = run(process.execPath, ['--input-type=module', '-e', script]);
+    rmSync(closed, { recursive: true });
+    expect(stdout).toBe(
+      `true 126 spawn: ${closed}/program: cannot be looked at, permission denied\n` +
+        'true 127 spawn: program: not found in PATH (give its path, or install it)\n',
+    );
+  });
+
+  it('tells a script the path by which it was started', async () => {
+    const script = `${directory.path}/script`;
+    writeFileSync(script, '#!/bin/sh\necho "$0"\n', { mode: 0o755 });
+    const by = async (command: string, cwd: string): Promise<string> =>
+      (await finish(spawn(command, { policy: OPEN, cwd }))).stdout.trim();
+    expect(await by('./script', directory.path)).toBe('./script');
+    expect(await by(script, '/')).toBe(script);
+    rmSync(script);
+  });
+
+  it('is a LaunchError for a path that cannot be followed', () => {
+    const loop = `${directory.path}/loop`;
+    symlinkSync('loop', loop);
+    const reasons = [
+      [loop, /^spawn: .*loop: cannot be looked at, too many symbolic links/],
+      [`/${'a'.repeat(5000)}`, /cannot be looked at, name too long$/],
+      ['a'.repeat(300), /: not found in PATH/],
+      ['/bin/true/', /^spawn: \/bin\/true\/: (no such file|cannot be looked at, not a directory)$/],
+    ] as const;
+    for (const [command, message] of reasons) {
+      expect(() => spawn(command, { policy: OPEN })).toThrow(LaunchError);
+      expect(() => spawn(command, { policy: OPEN })).toThrow(message);
+    }
+    rmSync(loop);
+  });
+
   it('throws if the policy does not allow execve', () => {
     const document = policy([phase('all', null, ['execve'])]);
     expect(() => spawn(probe, [], { policy: document })).toThrow(PolicyError);
@@ -266,5 +376,156 @@ describe('spawn of the library', () => {
       }
     }
     expect([descriptors(), children()]).toEqual(before);
+  });
+});
+
+describe('a policy that a program has in hand', () => {
+  const bare = { format: 'callgate-policy', version: 1, arches: OPEN.arches };
+  const [all] = OPEN.phases as [Policy['phases'][number]];
+  const spoiled = (change: object): object => ({ ...OPEN, ...change });
+
+  it.each<{ name: string; document: object; problem: RegExp }>([
+    {
+      name: 'without a format',
+      document: { phases: [{}] },
+      problem: /its "format" is not "callgate-policy"/,
+    },
+    {
+      name: 'without calls',
+      document: { ...bare, phases: [{ name: 'a' }] },
+      problem: /missing field, "calls"/,
+    },
+    {
+      name: 'of numbers that are text',
+      document: spoiled({ phases: [{ ...all, calls: [{ arch: 'x86_64', nr: '59', name: 'execve' }] }] }),
+      problem: /\/phases\/0\/calls\/0\/nr: must be integer/,
+    },
+    {
+      name: 'of an argument that there is none of',
+      document: spoiled({
+        phases: [
+          { ...all, calls: [{ arch: 'x86_64', nr: 59, args: [{ index: 9, width: 32, values: [1] }] }] },
+        ],
+      }),
+      problem: /\/args\/0/,
+    },
+    {
+      name: 'of names that are other calls',
+      document: spoiled({ phases: [{ ...all, calls: [{ arch: 'x86_64', nr: 59, name: 'read' }] }] }),
+      problem: /name and number disagree/,
+    },
+    { name: 'of an unknown action', document: spoiled({ onViolation: 'foo' }), problem: /\/onViolation/ },
+    {
+      name: 'with something else in it',
+      document: spoiled({ calls: [] }),
+      problem: /unknown field, "calls"/,
+    },
+    { name: 'of a lower arch', document: spoiled({ arches: [{ arch: 'x86_64' }] }), problem: /"newest"/ },
+  ])('is refused if it is one $name', ({ document, problem }) => {
+    const given = document as Policy;
+    for (const start of [
+      (): unknown => spawn('/bin/true', { policy: given }),
+      (): unknown => startRun({ command: ['/bin/true'], policy: given }),
+    ]) {
+      expect(start).toThrow(DocumentError);
+      expect(start).toThrow(problem);
+    }
+  });
+
+  it('may leave out what a document may', async () => {
+    const document = {
+      ...bare,
+      phases: [{ name: 'all', calls: all.calls.map(({ arch, nr }) => ({ arch, nr })) }],
+    };
+    const { stdout } = await finish(spawn(probe, ['status'], { policy: document as unknown as Policy }));
+    expect(stdout).toBe('filters 1 tracer no no_new_privs 1\n');
+  });
+
+  it('keeps its arguments and kernels', async () => {
+    const [kernels, { policy: read }] = [
+      { from: '5.10', to: '6.12' },
+      { policy: parsePolicy(formatPolicyJson(NO_MKDIR)) },
+    ];
+    const calls = read.phases[0]?.calls.map((call) =>
+      call.name === 'kill'
+        ? { ...call, args: [{ index: 1, name: null, width: 64, values: [2n ** 63n], free: 0n }] }
+        : call,
+    );
+    const given = { ...read, kernels, phases: [{ ...all, calls }] } as Policy;
+    const { stdout, code } = await finish(spawn('/bin/sh', ['-c', 'kill -0 $$; echo $?'], { policy: given }));
+    expect([code, stdout]).toEqual([0, '1\n']);
+  });
+
+  it('counts as it is at each start', async () => {
+    const calls = [...all.calls];
+    const given = { ...OPEN, phases: [{ ...all, calls }] };
+    const mkdir = async (): Promise<string> =>
+      (await finish(spawn(probe, [`mkdir=${directory.path}`], { policy: given }))).stdout;
+    expect(await mkdir()).toBe('mkdir File exists\n');
+    calls.splice(
+      calls.findIndex(({ name }) => name === 'mkdir'),
+      1,
+    );
+    expect(await mkdir()).toBe('mkdir Operation not permitted\n');
+  });
+});
+
+describe('startRun', () => {
+  it('ends the program when its signal is aborted', async () => {
+    const controller = new AbortController();
+    let started = 0;
+    const running = startRun({
+      command: ['sleep', '60'],
+      policy: OPEN,
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind !== 'started') return;
+        started = event.pid;
+        controller.abort();
+      },
+    });
+    await expect(running.outcome).rejects.toThrow(AbortError);
+    expect(existsSync(`/proc/${started}`)).toBe(false);
+    const again = (): unknown =>
+      startRun({ command: ['sleep', '60'], policy: OPEN, signal: controller.signal });
+    expect(again).toThrow(AbortError);
+  });
+
+  it.each<{ name: string; options: unknown; message: string }>([
+    { name: 'nothing', options: null, message: 'run: options has to be an object, not null' },
+    {
+      name: 'no policy',
+      options: { command: ['true'] },
+      message: 'run: there is no policy (parsePolicy reads one)',
+    },
+    {
+      name: 'no command',
+      options: { policy: OPEN },
+      message: 'run: there is no command (a program, and its arguments)',
+    },
+    {
+      name: 'a policy that is text',
+      options: { command: ['true'], policy: 'x' },
+      message: "run: policy has to be an object, not 'x'",
+    },
+    {
+      name: 'an option of trace',
+      options: { command: ['true'], policy: OPEN, stdin: 'null' },
+      message: 'run: there is no option "stdin" (command, policy, audit, ifStuck, env, cwd, onEvent, signal)',
+    },
+    {
+      name: 'an ifStuck that there is none of',
+      options: { command: ['true'], policy: OPEN, ifStuck: 'foo' },
+      message: "run: ifStuck is 'foo' (keep, kill)",
+    },
+    {
+      name: 'an audit that is text',
+      options: { command: ['true'], policy: OPEN, audit: 'no' },
+      message: "run: audit has to be true or false, not 'no'",
+    },
+  ])('refuses $name by a UsageError', ({ options, message }) => {
+    const start = (): unknown => startRun(options as Parameters<typeof startRun>[0]);
+    expect(start).toThrow(UsageError);
+    expect(start).toThrow(message);
   });
 });
