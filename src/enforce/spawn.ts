@@ -17,6 +17,9 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
   readonly policy: Policy;
 };
 
+/** stdin, stdout and stderr, which a child has in any case. */
+const STANDARD = 3;
+
 /**
  * Like child_process.spawn, but the child runs under a policy from its first instruction.
  *
@@ -28,6 +31,7 @@ export type FilteredSpawnOptions = Omit<SpawnOptions, 'shell'> & {
  * @throws UsageError if there is no policy, or another argument makes no sense
  * @throws LaunchError if the program or the directory is not there, or cannot be executed; nothing has been started then
  * @throws PolicyError if the policy cannot be compiled
+ * @throws SystemCallError if there is no descriptor left for the launcher
  */
 export function spawn(command: string, options: FilteredSpawnOptions): ChildProcess;
 export function spawn(
@@ -65,8 +69,10 @@ export function spawn(
     unattended: true,
     failure: REFUSED,
   });
+  // Each entry of stdio becomes the descriptor of its place in the child, before the image is executed there.
+  const given = Array.isArray(rest.stdio) ? rest.stdio.length : 0;
   // Node returns from spawn after the child's exec: the image is needed no longer then.
-  using file = storeImage(openLibc(), image);
+  using file = storeImage(openLibc(), image, Math.max(STANDARD, given));
   return spawnChild(file.path, [path, rest.argv0 ?? command, ...args], {
     ...rest,
     argv0: 'callgate',

@@ -1,19 +1,23 @@
 import { once } from 'node:events';
 import {
+  closeSync,
   copyFileSync,
+  existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { text } from 'node:stream/consumers';
 import { spawn as spawnChild, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Policy } from '../../src/policy/model.ts';
-import { temporaryDirectory } from '../support/callgate.ts';
+import { run, temporaryDirectory } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
 import { phase, policy, statusField, twoPhases } from './fixtures/policies.ts';
 
@@ -96,6 +100,48 @@ describe('spawn of the library', () => {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     });
     expect(await text(child.stdio[3] as NodeJS.ReadableStream)).toBe('third\n');
+  });
+
+  it('is under the policy whatever descriptors it is given, be they of programs themselves', async () => {
+    const path = `${directory.path}/unfiltered`;
+    const script = `${directory.path}/script`;
+    writeFileSync(script, `#!/bin/sh\nmkdir ${path}\n`, { mode: 0o755 });
+    const shell = openSync('/bin/sh', 'r');
+    // More than this process has open: one of them has the number that the launcher has here.
+    const further = Array.from({ length: readdirSync('/proc/self/fd').length + 20 }, () => shell);
+    const child = spawn(script, [], { policy: NO_MKDIR, stdio: ['ignore', 'pipe', 'pipe', ...further] });
+    closeSync(shell);
+    const { code, stderr } = await finish(child);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Operation not permitted')]);
+    expect(existsSync(path)).toBe(false);
+    rmSync(script);
+  });
+
+  it('throws if no descriptor is left for it', () => {
+    const program = `
+      import fs from 'node:fs';
+      const { spawn } = await import(${JSON.stringify(LIBRARY)});
+      const policy = JSON.parse(process.argv[1]);
+      spawn('/bin/true', [], { policy, stdio: 'ignore' });
+      const taken = [];
+      try {
+        for (;;) taken.push(fs.openSync('/dev/null'));
+      } catch {}
+      try {
+        spawn('/bin/true', [], { policy, stdio: 'ignore' });
+      } catch ({ name, message }) {
+        for (const fd of taken) fs.closeSync(fd);
+        console.log(name, message);
+      }`;
+    const args = ['--input-type=module', '-e', program, JSON.stringify(OPEN)];
+    const finished = run('/bin/sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, ...args], {
+      env: { ...process.env, TMPDIR: directory.path },
+    });
+    expect(finished).toMatchObject({
+      stdout: 'SystemCallError memfd_create: no place for the launcher in memory, EMFILE\n',
+      stderr: '',
+    });
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it('has no descriptors but those that it was given', async () => {
