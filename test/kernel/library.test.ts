@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -473,6 +481,15 @@ describe('a process that uses the library', () => {
     expect(
       Math.abs(Date.parse(one.profile.runs[0]?.start ?? '') - Date.parse(two.profile.runs[0]?.start ?? '')),
     ).toBeLessThan(300);
+  });
+
+  it.each(['ebpf', 'seccomp'] as const)('may have many descriptors open, by %s', async (method) => {
+    const taken = Array.from({ length: 300 }, () => openSync('/dev/null', 'r'));
+    try {
+      expect((await trace({ ...shell('exit 3'), method })).exit).toEqual({ kind: 'exited', code: 3 });
+    } finally {
+      for (const fd of taken) closeSync(fd);
+    }
   });
 
   it('may be at work on a worker thread, of which Node has nothing to complain', () => {
