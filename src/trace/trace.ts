@@ -36,7 +36,7 @@ import { startWorkload, type Workload } from './workload.ts';
 
 /** What to trace and how. Exactly one of `command`, `pids` and `scope` is given. */
 export interface TraceOptions {
-  /** Program and arguments; the program is searched for in PATH. Bytes where text cannot carry an argument. */
+  /** Program and arguments; the program is searched for in the PATH that it gets. Bytes where text cannot carry an argument. */
   readonly command?: readonly [string, ...(string | Uint8Array)[]];
   /** Processes to attach to; they go on when the trace ends. */
   readonly pids?: readonly number[];
@@ -538,13 +538,23 @@ function launchTarget(
   );
   return {
     kind: 'launch',
-    path: resolveCommand(who, command[0], process.env['PATH'], options.cwd ?? process.cwd()),
+    path: resolveCommand(who, command[0], pathOf(options.env), options.cwd ?? process.cwd()),
     argv: command,
     env: clean,
     cwd: options.cwd ?? null,
     stdin: options.stdin ?? 'inherit',
     inherited: inheritedState(process.env[LAUNCH_VARIABLE]),
   };
+}
+
+/** PATH of the environment that the program gets, in which it is searched for; undefined if that has none. */
+function pathOf(env: TraceOptions['env']): string | undefined {
+  if (env === undefined) return process.env['PATH'];
+  const prefix = 'PATH=';
+  return env
+    .map((entry) => (typeof entry === 'string' ? entry : Buffer.from(entry).toString('utf8')))
+    .find((entry) => entry.startsWith(prefix))
+    ?.slice(prefix.length);
 }
 
 function checkPhases(phases: readonly PhaseRequest[]): void {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   openSync,
   readFileSync,
@@ -20,6 +21,7 @@ import {
   LaunchError,
   mergeProfiles,
   parseProfile,
+  startRun,
   startTrace,
   trace,
   UsageError,
@@ -27,6 +29,7 @@ import {
   type TraceOptions,
 } from '../../dist/index.js';
 import { run, temporaryDirectory } from '../support/callgate.ts';
+import { phase as policyPhase, policy } from './fixtures/policies.ts';
 
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
 
@@ -95,6 +98,19 @@ describe('trace', () => {
     expect(merged.runs).toHaveLength(2);
     const names = new Set(callSet(merged).map(({ name }) => name));
     for (const { name } of [...callSet(one.profile), ...callSet(two.profile)]) expect(names).toContain(name);
+  });
+
+  it('looks for the program in PATH, in the environment that it is given', async () => {
+    const file = join(directory.path, 'only-there');
+    writeFileSync(file, '#!/bin/sh\nexit 6\n', { mode: 0o755 });
+    const command: TraceOptions['command'] = ['only-there'];
+    const env = [`PATH=/nowhere:${directory.path}`];
+    const exit = { kind: 'exited', code: 6 };
+    expect(await trace({ command, env })).toMatchObject({ exit });
+    expect(await trace({ command, env: env.map((entry) => Buffer.from(entry)) })).toMatchObject({ exit });
+    const enforced = startRun({ command, env, policy: policy([policyPhase('all', null)]) });
+    expect(await enforced.outcome).toMatchObject({ exit });
+    expect(await failure({ command: ['ls'], env: ['PATH=/nowhere'] })).toBeInstanceOf(LaunchError);
   });
 
   it('gives the program the environment that was asked for, and nothing else', async () => {
@@ -481,6 +497,26 @@ describe('a process that uses the library', () => {
     expect(
       Math.abs(Date.parse(one.profile.runs[0]?.start ?? '') - Date.parse(two.profile.runs[0]?.start ?? '')),
     ).toBeLessThan(300);
+  });
+
+  it.each([
+    "trace({ command, method: 'ebpf' })",
+    "trace({ command, method: 'seccomp' })",
+    'startRun({ command, policy }).outcome',
+  ])('has read and written itself, and the program waits when it reads and writes: %s', (start) => {
+    const script = `import { startRun, trace } from ${JSON.stringify(LIBRARY)};
+const policy = JSON.parse(process.argv[1]);
+process.stdin.on('data', () => undefined).pause();
+process.stdout.write('of the process\\n');
+process.stderr.write('of the process\\n');
+const command = ['grep', '^flags', '/proc/self/fdinfo/0', '/proc/self/fdinfo/1', '/proc/self/fdinfo/2'];
+await ${start};`;
+    const document = JSON.stringify(policy([policyPhase('all', null)]));
+    const { stdout } = run(process.execPath, ['--input-type=module', '-e', script, document]);
+    const flags = [...stdout.matchAll(/flags:\t([0-7]+)/g)].map((match) =>
+      Number.parseInt(match[1] ?? '', 8),
+    );
+    expect(flags.map((word) => word & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
   });
 
   it.each(['ebpf', 'seccomp'] as const)('may have many descriptors open, by %s', async (method) => {
