@@ -24,7 +24,8 @@ const STANDARD = 3;
  * Like child_process.spawn, but the child runs under a policy from its first instruction.
  *
  * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
- * installed the program is not run: the child says so on its stderr and exits with 128 + errno.
+ * installed the program is not run: the child says so on its stderr and exits with 128 + errno. What the kernel refuses to execute is told
+ * likewise, with exit code 127 for ENOENT and 126 otherwise: a text without #!, for one, which child_process.spawn gives to /bin/sh.
  *
  * The arguments may be left out. Text with a zero byte is refused as Node does, by a TypeError.
  *
@@ -68,6 +69,7 @@ export function spawn(
     filter: tree.filter,
     unattended: true,
     failure: REFUSED,
+    refusal: `callgate: spawn: cannot execute ${path}: `,
   });
   // Each entry of stdio becomes the descriptor of its place in the child, before the image is executed there.
   const given = Array.isArray(rest.stdio) ? rest.stdio.length : 0;

@@ -210,6 +210,21 @@ describe('spawn of the library', () => {
     expect(() => spawn('/etc/passwd', [], { policy: OPEN })).toThrow(/not executable/);
   });
 
+  it('says why the kernel does not execute the program, and ends as a shell would', async () => {
+    const file = `${directory.path}/text`;
+    writeFileSync(file, 'exit 3\n', { mode: 0o755 });
+    expect(await finish(spawn(file, [], { policy: OPEN }))).toMatchObject({
+      code: 126,
+      stderr: `callgate: spawn: cannot execute ${file}: ENOEXEC\n`,
+    });
+    const lost = compile('int main(void) { return 3; }', ['-Wl,--dynamic-linker=/nowhere']);
+    expect(await finish(spawn(lost, [], { policy: OPEN }))).toMatchObject({
+      code: 127,
+      stderr: `callgate: spawn: cannot execute ${lost}: ENOENT\n`,
+    });
+    rmSync(file);
+  });
+
   it('says for what it would have been started, and where if that is not there', () => {
     expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(
       /^spawn: no-such-program: not found/,
