@@ -30,6 +30,8 @@ export interface Libc {
   fcntl(fd: number, command: number, argument: number): number;
   poll(descriptors: Pointer, count: number, timeout: number): number;
   signal(signal: number, handler: null): bigint;
+  /** Both are struct sigaction. */
+  sigaction(signal: number, action: Pointer, old: Pointer): number;
   tcgetattr(fd: number, termios: Pointer): number;
   tcgetpgrp(fd: number): number;
   getpgrp(): number;
@@ -73,6 +75,7 @@ export function openLibc(): Libc {
     fcntl: onUse(lib, 'int fcntl(int fd, int command, long argument)'),
     poll: onUse(lib, 'int poll(void *descriptors, unsigned long count, int timeout)'),
     signal: onUse(lib, 'uintptr_t signal(int signal, void *handler)'),
+    sigaction: onUse(lib, 'int sigaction(int signal, void *action, void *old)'),
     tcgetattr: onUse(lib, 'int tcgetattr(int fd, void *termios)'),
     tcgetpgrp: onUse(lib, 'int tcgetpgrp(int fd)'),
     getpgrp: onUse(lib, 'int getpgrp()'),

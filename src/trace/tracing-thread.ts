@@ -1,6 +1,7 @@
 import { isMainThread, MessageChannel, SHARE_ENV, Worker, type MessagePort } from 'node:worker_threads';
 import { rememberText } from '../profile/canonical.ts';
 import type { Process } from '../profile/model.ts';
+import { muteStops } from '../sys/stop-notices.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { Doorbell } from './doorbell.ts';
 import { endWithProcess, hasEnded, type Unfinished } from './end-of-process.ts';
@@ -68,10 +69,12 @@ export class TracingThread implements TracingPlace {
       awaitEnd: (deadline) => this.#sharedDoorbell.ringUntilOver(deadline),
     };
     endWithProcess(rest);
+    let mute = request.method === 'ebpf' ? null : muteStops();
     const end = (event: TraceEvent): void => {
       if (this.#over) return;
       this.#over = true;
       hasEnded(rest);
+      mute?.[Symbol.dispose]();
       this.#doorbell[Symbol.dispose]();
       this.#commands.close();
       onEvent(event);
@@ -86,6 +89,7 @@ export class TracingThread implements TracingPlace {
           processes: message.texts.map((text) => this.#process(text)),
         });
       } else {
+        if (message.kind === 'fallback') mute ??= muteStops();
         // Commands that came before there was a doorbell are in the port.
         if (this.#doorbell.note(message)) this.#doorbell.ring();
         onEvent(message);

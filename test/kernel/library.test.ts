@@ -559,6 +559,32 @@ await ${start};`;
     expect((await tracing).exit).toEqual({ kind: 'exited', code: 1 });
   });
 
+  it.each(['seccomp', 'ptrace'])('hears of the ends of children, and not of every stop, by %s', (method) => {
+    const script = `import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { trace } from ${JSON.stringify(LIBRARY)};
+let heard = 0;
+process.on('SIGCHLD', () => heard++);
+const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+const tracing = (count) => trace({
+  command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'status=none', 'count=' + count],
+  method: '${method}',
+});
+const [own] = await Promise.all([once(child, 'exit'), tracing(5000), tracing(10).then(() => child.stdin.end())]);
+console.log(own[0], heard < 100 ? 'few' : heard);
+const before = heard;
+const stopped = spawn('sh', ['-c', 'kill -STOP $$; exit 4']);
+const isStopped = () => / T /.test(readFileSync('/proc/' + stopped.pid + '/stat', 'latin1'));
+while (heard === before || !isStopped()) await new Promise((resolve) => setTimeout(resolve, 10));
+stopped.kill('SIGCONT');
+console.log((await once(stopped, 'exit'))[0]);`;
+    expect(run(process.execPath, ['--input-type=module', '-e', script])).toMatchObject({
+      stdout: '0 few\n4\n',
+      stderr: '',
+    });
+  });
+
   it('ends when the trace is over, for nothing keeps it alive', () => {
     const script = `import { trace } from ${JSON.stringify(LIBRARY)};
 const { exit, profile } = await trace({ command: ['sh', '-c', 'exit 4'] });
