@@ -519,6 +519,15 @@ await ${start};`;
     expect(flags.map((word) => word & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
   });
 
+  it('may be profiled, which sends a signal every fraction of a millisecond, while it traces by ebpf', () => {
+    const script = `import { trace } from ${JSON.stringify(LIBRARY)};
+for (let count = 0; count < 4; count++) await trace({ command: ['true'], method: 'ebpf' });
+console.log('traced');`;
+    const profiling = ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', directory.path];
+    const args = [...profiling, '--input-type=module', '-e', script];
+    expect(run(process.execPath, args)).toMatchObject({ stdout: 'traced\n', stderr: '' });
+  });
+
   it.each(['ebpf', 'seccomp'] as const)('may have many descriptors open, by %s', async (method) => {
     const taken = Array.from({ length: 300 }, () => openSync('/dev/null', 'r'));
     try {
