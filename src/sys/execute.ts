@@ -20,7 +20,7 @@ export function executeImage(
     readonly descriptors: readonly number[];
   },
 ): number {
-  using file = storeImage(libc, image, 0);
+  using file = storeImage(libc, image, Math.max(0, ...options.descriptors.map((fd) => fd + 1)));
   const argv = stringTable(options.argv);
   const env = stringTable(options.env);
   for (const fd of options.descriptors) libc.fcntl(fd, F_SETFD, 0);
