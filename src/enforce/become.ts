@@ -42,6 +42,7 @@ export function becomeProgram(
     filter: filter.filter,
     signalsOnly: true,
     failure: REFUSED,
+    refusal: `callgate: run: cannot execute ${path}: `,
   });
   if (inherited.openFiles !== null) setOpenFilesLimit(libc, process.pid, inherited.openFiles);
   const errno = executeImage(libc, image, {

@@ -33,12 +33,15 @@ type Filtered<Options extends SpawnOptions> = Omit<Options, 'shell'> & {
 
 /** What the parent has of one of the first three descriptors. */
 type EndOf<Stdio extends StdioNull | StdioPipe, Stream> = Stdio extends StdioPipe ? Stream : null;
+/** stdin, stdout and stderr, which a child has in any case. */
+const STANDARD = 3;
 
 /**
  * Like child_process.spawn, but the child runs under a policy from its first instruction.
  *
  * The child has no_new_privs set, and all that it starts is under the same filter. If the filter cannot be
- * installed the program is not run: the child says so on its stderr and exits with 128 + errno.
+ * installed the program is not run: the child says so on its stderr and exits with 128 + errno. What the kernel refuses to execute is told
+ * likewise, with exit code 127 for ENOENT and 126 otherwise.
  *
  * The arguments may be left out. Text with a zero byte is refused as Node does, by a TypeError. Unlike there a program that cannot
  * be started is an error that is thrown, not an event, as far as it shows beforehand; a text file without `#!` is not taken for a
@@ -47,6 +50,7 @@ type EndOf<Stdio extends StdioNull | StdioPipe, Stream> = Stdio extends StdioPip
  * @throws UsageError if there is no policy, or another argument makes no sense
  * @throws LaunchError if the program or the directory is not there, or cannot be executed; nothing has been started then
  * @throws DocumentError if the policy is malformed, PolicyError if it cannot be compiled
+ * @throws SystemCallError if there is no descriptor left for the launcher
  */
 export function spawn(
   command: string,
@@ -113,9 +117,12 @@ export function spawn(
     filter: tree.filter,
     unattended: true,
     failure: REFUSED,
+    refusal: `callgate: spawn: cannot execute ${path}: `,
   });
+  // Each entry of stdio becomes the descriptor of its place in the child, before the image is executed there.
+  const places = Array.isArray(rest.stdio) ? rest.stdio.length : 0;
   // Node returns from spawn after the child's exec: the image is needed no longer then.
-  using file = storeImage(openLibc(), image);
+  using file = storeImage(openLibc(), image, Math.max(STANDARD, places));
   const argv = [rest.argv0 ?? command, ...args];
   const child = spawnChild(file.path, [path, ...argv], { ...rest, argv0: 'callgate', shell: false });
   // What was asked for, not what it takes: events of errors, which come later, say it too.

@@ -5,6 +5,8 @@ import type { Pointer } from './libc.ts';
 const SYS_perf_event_open = 298;
 const SYS_bpf = 321;
 
+const SIG_SETMASK = 2;
+
 /** What eBPF needs of libc besides what every trace does; all return -1 on failure but for `mmap`. */
 export interface BpfLibc {
   /** bpf(2). */
@@ -24,6 +26,8 @@ export interface BpfLibc {
   eventfd(value: number, flags: number): number;
   /** `ends` is int[2]: where to read and where to write. */
   pipe(ends: Pointer, flags: number): number;
+  /** Replaces the signal mask of the calling thread; both are sigset_t, and `old` may be null. */
+  setSignalMask(mask: Pointer, old: Pointer): number;
   /** Memory at an address, as it is: valid until it is unmapped. */
   view(address: bigint, size: number): ArrayBuffer;
 }
@@ -37,6 +41,8 @@ export function openBpfLibc(): BpfLibc {
   const perfEventOpen = lib.func('syscall', 'long', ['long', 'void *', 'int', 'int', 'int', 'ulong']);
   const mmap = lib.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'long']);
   const munmap = lib.func('munmap', 'int', ['uintptr_t', 'size_t']);
+  // On Linux that of the thread alone.
+  const sigprocmask = lib.func('sigprocmask', 'int', ['int', 'void *', 'void *']);
   return {
     bpf: (command, attributes, size) => bpf(SYS_bpf, command, attributes, size) as number,
     perfEventOpen: (attributes, processor, flags) =>
@@ -50,6 +56,7 @@ export function openBpfLibc(): BpfLibc {
     epollWait: lib.func('epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
     pipe: lib.func('pipe2', 'int', ['void *', 'int']),
     eventfd: lib.func('eventfd', 'int', ['uint', 'int']),
+    setSignalMask: (mask, old) => sigprocmask(SIG_SETMASK, mask, old) as number,
     view: (address, size) => koffi.view(address, size),
   };
 }

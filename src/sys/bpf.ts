@@ -77,6 +77,9 @@ const RECURSION_MISSES = 208;
 /** How often a program is offered that the verifier had no quiet to look at. */
 const LOAD_TRIES = 20;
 
+/** sizeof(sigset_t) of glibc. */
+const SIGNAL_SET_SIZE = 128;
+
 /** Room for what the verifier has to say; more only costs if it refuses. */
 const LOG_SIZE = 1 << 20;
 
@@ -118,6 +121,7 @@ export class Bpf {
 
   /** @throws ProgramRefusedError */
   loadProgram(spec: ProgramSpec): number {
+    /** A descriptor, or the negative error number. */
     const attempt = (log: Uint8Array | null): number => {
       const view = this.#clear();
       const license = Buffer.from('Dual MIT/GPL\0');
@@ -142,20 +146,20 @@ export class Bpf {
       }
       // SAFETY: instructions and log are the caller's and outlive the call, as does `license`, which is used below.
       const fd = this.#bpfLibc.bpf(COMMAND.PROG_LOAD, view, 144);
+      const result = fd === -1 ? -this.#libc.errno() : fd;
       license.fill(0);
-      return fd;
+      return result;
     };
+    using _blocked = this.#blockSignals();
     let fd = attempt(null);
-    // A signal that comes while the verifier works sends it back to the start; source: kernel/bpf/verifier.c, do_check.
-    for (let tries = 1; fd === -1 && this.#libc.errno() === EAGAIN && tries < LOAD_TRIES; tries++) {
-      fd = attempt(null);
-    }
-    if (fd !== -1) return fd;
-    const errno = this.#libc.errno();
+    // A stop, which cannot be blocked, sends the verifier back to the start as well.
+    for (let tries = 1; fd === -EAGAIN && tries < LOAD_TRIES; tries++) fd = attempt(null);
+    if (fd >= 0) return fd;
+    const errno = -fd;
     // Asked for only now: writing the log takes the verifier longer than verifying.
     const log = new Uint8Array(LOG_SIZE);
     const again = errno === EPERM ? -1 : attempt(log);
-    if (again !== -1) return again;
+    if (again >= 0) return again;
     const text = Buffer.from(log.subarray(0, Math.max(0, log.indexOf(0)))).toString('utf8');
     const name = errnoName(errno) ?? `errno ${errno}`;
     throw new ProgramRefusedError(`bpf: the kernel refused program ${spec.name}, ${name}`, errno, text);
@@ -304,6 +308,17 @@ export class Bpf {
 
   close(fd: number): void {
     closeSync(fd);
+  }
+
+  /**
+   * Has signals for this thread wait until the object is disposed of: one that comes while the verifier works sends it back to the start (source:
+   * kernel/bpf/verifier.c, do_check), and a CPU profiler sends one every millisecond.
+   */
+  #blockSignals(): Disposable {
+    const before = new Uint8Array(SIGNAL_SET_SIZE);
+    // SAFETY: (both) each has the size of sigset_t, and is read or written during the call.
+    this.#bpfLibc.setSignalMask(new Uint8Array(SIGNAL_SET_SIZE).fill(0xff), before);
+    return { [Symbol.dispose]: () => void this.#bpfLibc.setSignalMask(before, null) };
   }
 
   #element(

@@ -7,7 +7,7 @@ import koffi from 'koffi';
  * uv_backend_timeout), and Node to its addons.
  */
 export interface EventLoop {
-  /** Readable once the loop has something to do. Only to be polled; other processes may as well. */
+  /** Readable once the loop has something to do, or -1 if it wants turns by time alone. Only to be polled; other processes may as well. */
   readonly descriptor: number;
   /**
    * Milliseconds until the loop wants a turn even if its descriptor is not readable by then: 0 at once, -1 never. It is 0 where nothing

@@ -7,6 +7,8 @@ const F_SETFD = 2;
  * Replaces this process by an executable image that exists only in memory.
  *
  * Returns only if that fails, with the error number. The other threads of the process end.
+ *
+ * @throws SystemCallError if the image cannot be stored
  */
 export function executeImage(
   libc: Libc,
@@ -18,7 +20,7 @@ export function executeImage(
     readonly descriptors: readonly number[];
   },
 ): number {
-  using file = storeImage(libc, image);
+  using file = storeImage(libc, image, Math.max(0, ...options.descriptors.map((fd) => fd + 1)));
   const argv = stringTable(options.argv);
   const env = stringTable(options.env);
   for (const fd of options.descriptors) libc.fcntl(fd, F_SETFD, 0);

@@ -31,6 +31,8 @@ export interface Libc {
   poll(descriptors: Pointer, count: number, timeout: number): number;
   signal(signal: number, handler: null): bigint;
   ioctl(fd: number, request: number, argument: Pointer): number;
+  /** Both are struct sigaction. */
+  sigaction(signal: number, action: Pointer, old: Pointer): number;
   tcgetattr(fd: number, termios: Pointer): number;
   tcgetpgrp(fd: number): number;
   getpgrp(): number;
@@ -75,6 +77,7 @@ export function openLibc(): Libc {
     poll: onUse(lib, 'int poll(void *descriptors, unsigned long count, int timeout)'),
     signal: onUse(lib, 'uintptr_t signal(int signal, void *handler)'),
     ioctl: onUse(lib, 'int ioctl(int fd, unsigned long request, void *argument)'),
+    sigaction: onUse(lib, 'int sigaction(int signal, void *action, void *old)'),
     tcgetattr: onUse(lib, 'int tcgetattr(int fd, void *termios)'),
     tcgetpgrp: onUse(lib, 'int tcgetpgrp(int fd)'),
     getpgrp: onUse(lib, 'int getpgrp()'),

@@ -1,13 +1,22 @@
-import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { errnoName } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import { closeDescriptor } from './descriptor.ts';
 import { addressOf, type Libc } from './libc.ts';
 
 const MFD_CLOEXEC = 1;
 const MFD_EXEC = 0x10;
+const F_DUPFD_CLOEXEC = 1030;
+
+const EPERM = 1;
+const EACCES = 13;
 const EINVAL = 22;
+const ENOSYS = 38;
+
+/** What memfd_create gives where executable memfds are forbidden (vm.memfd_noexec, a seccomp filter) or unknown, and not for a want of room. */
+const FORBIDDEN: ReadonlySet<number> = new Set([EPERM, EACCES, EINVAL, ENOSYS]);
 
 /** sizeof(posix_spawn_file_actions_t) is 80 on x86-64 glibc; more does no harm. */
 const FILE_ACTIONS_SIZE = 256;
@@ -30,7 +39,7 @@ export interface SpawnOptions {
  * @throws SystemCallError if the image cannot be stored or started
  */
 export function spawnImage(libc: Libc, image: Uint8Array, options: SpawnOptions): number {
-  using file = storeImage(libc, image);
+  using file = storeImage(libc, image, Math.max(0, ...options.descriptors.map(({ to }) => to + 1)));
   const pid = new Int32Array(1);
   const actions = new Uint8Array(FILE_ACTIONS_SIZE);
   const argv = stringTable(options.argv);
@@ -62,19 +71,77 @@ export interface StoredImage extends Disposable {
   readonly path: string;
 }
 
-/** A memfd, or a temporary file where the system forbids executable memfds (sysctl vm.memfd_noexec). */
-export function storeImage(libc: Libc, image: Uint8Array): StoredImage {
-  // SAFETY: the name is copied by the kernel; the descriptor is owned by the object returned.
+/**
+ * A memfd, or a temporary file where the system forbids executable memfds (sysctl vm.memfd_noexec).
+ *
+ * The child executes a memfd by its number. A descriptor that the child gets under that number before would be executed in its place, or make it
+ * fail, so the memfd has `lowest` or a higher number: more than all that the child gets.
+ *
+ * @throws SystemCallError if there is no descriptor left, or no room
+ */
+export function storeImage(libc: Libc, image: Uint8Array, lowest: number): StoredImage {
+  const fd = openMemory(libc, lowest);
+  if (fd === null) return storeFile(image);
+  const file = { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeDescriptor(fd) };
+  try {
+    writeSync(fd, image);
+    return file;
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw noPlace('memory', error);
+  }
+}
+
+/** An executable memfd, or null where there can be none. */
+function openMemory(libc: Libc, lowest: number): number | null {
+  // SAFETY: (both) the name is copied by the kernel; the descriptor is owned by the caller.
   let fd = libc.memfdCreate('callgate', MFD_CLOEXEC | MFD_EXEC);
   if (fd === -1 && libc.errno() === EINVAL) fd = libc.memfdCreate('callgate', MFD_CLOEXEC);
-  if (fd !== -1) {
-    writeSync(fd, image);
-    return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeDescriptor(fd) };
+  if (fd === -1) {
+    const errno = libc.errno();
+    if (FORBIDDEN.has(errno)) return null;
+    throw new SystemCallError(`memfd_create: no place for the launcher in memory, ${nameOf(errno)}`, {
+      request: 'memfd_create',
+      errno,
+    });
   }
-  const directory = mkdtempSync(join(tmpdir(), 'callgate-'));
-  const path = join(directory, 'launcher');
-  writeFileSync(path, image, { mode: 0o700 });
-  return { path, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+  if (fd >= lowest) return fd;
+  const moved = libc.fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+  closeDescriptor(fd);
+  // The limit of open files leaves no such number.
+  return moved === -1 ? null : moved;
+}
+
+function storeFile(image: Uint8Array): StoredImage {
+  let directory: string | null = null;
+  const remove = (): void => {
+    if (directory !== null) rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    directory = mkdtempSync(join(tmpdir(), 'callgate-'));
+    const path = join(directory, 'launcher');
+    writeFileSync(path, image);
+    // Whoever the child is to run as has to get there, whatever the umask.
+    chmodSync(path, 0o755);
+    chmodSync(directory, 0o711);
+    return { path, [Symbol.dispose]: remove };
+  } catch (error) {
+    remove();
+    throw noPlace(tmpdir(), error);
+  }
+}
+
+/** What Node's error of a file says, as one of ours. */
+function noPlace(where: string, error: unknown): SystemCallError {
+  const { syscall = 'write', errno = 0 } = error as NodeJS.ErrnoException;
+  return new SystemCallError(`${syscall}: no place for the launcher in ${where}, ${nameOf(-errno)}`, {
+    request: syscall,
+    errno: -errno,
+  });
+}
+
+function nameOf(errno: number): string {
+  return errnoName(errno) ?? `errno ${errno}`;
 }
 
 /** A char *[] that ends with NULL, and the bytes it points to. */

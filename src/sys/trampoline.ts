@@ -1,10 +1,12 @@
+import { errnoName } from '../abi/errno.ts';
+
 /**
  * The program that becomes the traced program: a static x86-64 ELF, assembled here, of a few hundred bytes.
  *
  * It sets the signal dispositions and the signal mask that the program is to have, stops itself so that it can be
  * seized, and then sets no_new_privs, installs a seccomp filter (both if asked for) and executes argv[1] with
  * argv[2...] and its own environment. A failure before execve ends it with 128 + errno, a failure of execve
- * with errno.
+ * with errno, or where it is to say so itself as a shell would, with 127 for ENOENT and 126 otherwise.
  */
 export interface TrampolineOptions {
   /** Bit n-1 set: signal n is ignored, otherwise at its default. */
@@ -20,6 +22,8 @@ export interface TrampolineOptions {
   readonly signalsOnly?: boolean;
   /** What to write to stderr if it is ended before the execve: for when nobody is left to explain its exit code. */
   readonly failure?: string;
+  /** What to write to stderr before the name of the error if the execve fails, likewise. */
+  readonly refusal?: string;
 }
 
 const BASE = 0x400000;
@@ -48,6 +52,12 @@ const POLLIN = 1;
 
 /** How long a doorbell with a descriptor waits before it has been told, milliseconds. */
 const FIRST_WAIT = 10;
+
+const ENOENT = 2;
+
+/** Errors that are told by name; the kernel has none of a higher number for programs. Bytes of each: its length, and its text, filled up. */
+const NAMED_ERRORS = 134;
+const NAME_SIZE = 24;
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -85,9 +95,36 @@ export function assembleTrampoline(options: TrampolineOptions): Uint8Array {
   code.bytes(0x48, 0x8b, 0x03); // mov rax, [rbx]
   code.bytes(0x48, 0x8d, 0x54, 0xc3, 0x10); // lea rdx, [rbx+rax*8+16]
   code.syscall(SYS.execve);
-  code.bytes(0xf7, 0xd8, 0x89, 0xc7); // neg eax; mov edi, eax
+  code.bytes(0xf7, 0xd8); // neg eax
+  if (options.refusal !== undefined) tellRefusal(code, options.refusal);
+  code.bytes(0x89, 0xc7); // mov edi, eax
   code.syscall(SYS_exit_group);
   return link(code, options);
+}
+
+/** Writes the message and the name of the error in eax, and puts into eax what a shell would end with. */
+function tellRefusal(code: Code, message: string): void {
+  code.bytes(0x41, 0x89, 0xc7); // mov r15d, eax
+  code.bytes(0xbf).immediate(2).bytes(0x48, 0xbe).address('refusal'); // mov edi, 2; mov rsi, message
+  code.bytes(0xba).immediate(Buffer.byteLength(message)).syscall(SYS.write); // mov edx, length
+  code.bytes(0x31, 0xc0, 0x41, 0x81, 0xff).immediate(NAMED_ERRORS); // xor eax, eax; cmp r15d, NAMED_ERRORS
+  code.bytes(0x41, 0x0f, 0x42, 0xc7); // cmovb eax, r15d
+  code.bytes(0x6b, 0xc0, NAME_SIZE); // imul eax, eax, NAME_SIZE
+  code.bytes(0x48, 0xbe).address('names').bytes(0x48, 0x01, 0xc6); // mov rsi, names; add rsi, rax
+  code.bytes(0x0f, 0xb6, 0x16, 0x48, 0xff, 0xc6); // movzx edx, byte [rsi]; inc rsi
+  code.bytes(0xbf).immediate(2).syscall(SYS.write); // mov edi, 2
+  code.bytes(0x31, 0xc0, 0x41, 0x83, 0xff, ENOENT); // xor eax, eax; cmp r15d, ENOENT
+  code.bytes(0x0f, 0x94, 0xc0, 0x83, 0xc0, 126); // sete al; add eax, 126
+}
+
+/** Each error's name and a line feed, by number. */
+function errorNames(): Uint8Array {
+  const names = Buffer.alloc(NAMED_ERRORS * NAME_SIZE);
+  for (let errno = 0; errno < NAMED_ERRORS; errno++) {
+    const at = errno * NAME_SIZE;
+    names[at] = names.write(`${errnoName(errno) ?? 'an unknown error'}\n`, at + 1, NAME_SIZE - 1);
+  }
+  return names;
 }
 
 /**
@@ -188,7 +225,7 @@ function stop(code: Code): void {
   code.call(SYS_prctl, PR_SET_PDEATHSIG, 0);
 }
 
-type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program' | 'failure';
+type Place = 'ignored' | 'blocked' | 'dfl' | 'ign' | 'program' | 'failure' | 'refusal' | 'names';
 
 class Code {
   readonly out: number[] = [];
@@ -240,6 +277,9 @@ class Code {
 
 function link(code: Code, options: TrampolineOptions): Uint8Array {
   const filter = options.filter ?? new Uint8Array(0);
+  const failure = Buffer.from(options.failure ?? '');
+  const refusal = Buffer.from(options.refusal ?? '');
+  const names = options.refusal === undefined ? new Uint8Array(0) : errorNames();
   const data = align(HEADERS + code.length, 16);
   const offsets: Record<Place, number> = {
     ignored: data,
@@ -248,10 +288,11 @@ function link(code: Code, options: TrampolineOptions): Uint8Array {
     ign: data + 48,
     program: data + 80,
     failure: data + 96 + filter.length,
+    refusal: data + 96 + filter.length + failure.length,
+    names: data + 96 + filter.length + failure.length + refusal.length,
   };
   const instructions = data + 96;
-  const failure = Buffer.from(options.failure ?? '');
-  const size = instructions + filter.length + failure.length;
+  const size = offsets.names + names.length;
   const file = new Uint8Array(size);
   const view = new DataView(file.buffer);
   writeHeaders(view, size);
@@ -266,6 +307,8 @@ function link(code: Code, options: TrampolineOptions): Uint8Array {
   view.setBigUint64(offsets.program + 8, BigInt(BASE + instructions), true);
   file.set(filter, instructions);
   file.set(failure, offsets.failure);
+  file.set(refusal, offsets.refusal);
+  file.set(names, offsets.names);
   return file;
 }
 

@@ -101,6 +101,8 @@ export interface InheritedState {
   readonly descriptors: readonly number[];
   /** Those of 0, 1 and 2 that were closed: Node opens /dev/null in their place. */
   readonly closed: readonly number[];
+  /** Whether 0, 1 and 2 are to block those who read and write, for Node may have made a pipe non-blocking. */
+  readonly blocks: boolean;
 }
 
 /** What happens in a trace, for whoever asked for it. */

@@ -15,7 +15,8 @@ const REPLACEMENT = '\ufffd';
  * What a program started from here is to inherit.
  *
  * Exact when the `callgate` command noted it. In a library the original values are gone: no signal is ignored or
- * blocked, the soft limit of open files is that of the parent process, or 1024 where that cannot be read.
+ * blocked, the soft limit of open files is that of the parent process, or 1024 where that cannot be read, and the three standard
+ * descriptors block.
  */
 export function inheritedState(note: string | undefined): InheritedState {
   const match =
@@ -29,6 +30,7 @@ export function inheritedState(note: string | undefined): InheritedState {
       openFiles: parentOpenFiles(),
       descriptors: [],
       closed: [],
+      blocks: true,
     };
   }
   const openFiles = Number(match[3]);
@@ -38,6 +40,7 @@ export function inheritedState(note: string | undefined): InheritedState {
     openFiles: Number.isNaN(openFiles) ? null : openFiles,
     descriptors: numbers(match[4]),
     closed: numbers(match[5]),
+    blocks: false,
   };
 }
 

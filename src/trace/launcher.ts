@@ -2,15 +2,22 @@ import { closeSync, openSync } from 'node:fs';
 import { errnoName } from '../abi/errno.ts';
 import { LaunchError, UnsupportedError } from '../base/errors.ts';
 import type { Libc } from '../sys/libc.ts';
+import { makeBlocking } from '../sys/descriptor.ts';
 import { spawnImage } from '../sys/spawn.ts';
 import type { LaunchTarget } from './backend.ts';
 
 /** Starts a launcher (`sys/trampoline.ts`) that will become the program of `target`, and returns its pid. @throws SystemCallError */
 export function spawnLauncher(libc: Libc, target: LaunchTarget, image: Uint8Array): number {
-  const { descriptors, closed } = target.inherited;
+  const { descriptors, closed, blocks } = target.inherited;
   // What is not listed is close-on-exec, /dev/null in place of a closed descriptor included.
   const kept = [0, 1, 2, ...descriptors].filter((fd) => !closed.includes(fd));
   const stdin = target.stdin === 'null' ? openSync('/dev/null', 'r') : 0;
+  if (blocks) {
+    for (const fd of [0, 1, 2]) {
+      // Whoever else has that pipe has it so too: libuv does the same for the children that Node starts.
+      if (kept.includes(fd) && (fd !== 0 || stdin === 0)) makeBlocking(libc, fd);
+    }
+  }
   try {
     return spawnImage(libc, image, {
       argv: ['callgate', target.path, ...target.argv],

@@ -41,7 +41,7 @@ import { startWorkload, type Workload } from './workload.ts';
 
 /** What to trace and how. Exactly one of `command`, `pids` and `scope` is given. */
 export interface TraceOptions {
-  /** Program and arguments; the program is searched for in PATH. Bytes where text cannot carry an argument. */
+  /** Program and arguments; the program is searched for in the PATH that it gets. Bytes where text cannot carry an argument. */
   readonly command?: readonly [string, ...(string | Uint8Array)[]];
   /** Processes to attach to; they go on when the trace ends. */
   readonly pids?: readonly number[];

@@ -1,9 +1,12 @@
-import { MessageChannel, SHARE_ENV, Worker, type MessagePort } from 'node:worker_threads';
+import { isMainThread, MessageChannel, SHARE_ENV, Worker, type MessagePort } from 'node:worker_threads';
 import { rememberText } from '../profile/canonical.ts';
 import type { Process } from '../profile/model.ts';
+import { muteStops } from '../sys/stop-notices.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { Doorbell } from './doorbell.ts';
+import { endWithProcess, hasEnded, type Unfinished } from './end-of-process.ts';
 import { PROGRESS_FIELDS, type TracingPlace } from './place.ts';
+import { SharedDoorbell } from './shared-doorbell.ts';
 import type { WorkerInput, WorkerMessage } from './worker-input.ts';
 
 /**
@@ -12,6 +15,9 @@ import type { WorkerInput, WorkerMessage } from './worker-input.ts';
  *
  * It keeps the process alive until it has loaded libc, for Node aborts if a thread is ended meanwhile, and again once it has been
  * given a request. It is blocked in the kernel most of the time: a command is put into its port, and the doorbell is rung.
+ *
+ * Node waits for its threads as the process ends, and would for this one until nothing is traced any more: what it started is killed then, and
+ * what it attached to let go of.
  */
 export class TracingThread implements TracingPlace {
   readonly progress: Float64Array;
@@ -19,6 +25,7 @@ export class TracingThread implements TracingPlace {
   readonly #commands: MessagePort;
   readonly #ownsProcess: boolean;
   readonly #doorbell: Doorbell = new Doorbell();
+  readonly #sharedDoorbell: SharedDoorbell = new SharedDoorbell();
   #over = false;
 
   /** `ownsProcess` says that nothing else runs in this process, so that nobody changes what the trace has told. */
@@ -29,7 +36,12 @@ export class TracingThread implements TracingPlace {
     // The worker says once that it has loaded all.
     port1.once('message', () => port1.unref());
     this.progress = new Float64Array(new SharedArrayBuffer(PROGRESS_FIELDS * 8));
-    const input: WorkerInput = { commands: port2, progress: this.progress };
+    const input: WorkerInput = {
+      commands: port2,
+      progress: this.progress,
+      doorbell: this.#sharedDoorbell.word,
+      isFromWorker: !isMainThread,
+    };
     this.#worker = new Worker(new URL('../bundle/worker.cjs', import.meta.url), {
       workerData: input,
       transferList: [port2],
@@ -46,9 +58,23 @@ export class TracingThread implements TracingPlace {
   }
 
   begin(request: TraceRequest, onEvent: (event: TraceEvent) => void): void {
+    const { target } = request;
+    const rest: Unfinished = {
+      leave: () => {
+        this.#commands.postMessage({
+          kind: target.kind === 'launch' ? 'kill' : 'detach',
+        } satisfies TraceCommand);
+        this.#sharedDoorbell.ring();
+      },
+      awaitEnd: (deadline) => this.#sharedDoorbell.ringUntilOver(deadline),
+    };
+    endWithProcess(rest);
+    let mute = request.method === 'ebpf' ? null : muteStops();
     const end = (event: TraceEvent): void => {
       if (this.#over) return;
       this.#over = true;
+      hasEnded(rest);
+      mute?.[Symbol.dispose]();
       this.#doorbell[Symbol.dispose]();
       this.#commands.close();
       onEvent(event);
@@ -63,6 +89,7 @@ export class TracingThread implements TracingPlace {
           processes: message.texts.map((text) => this.#process(text)),
         });
       } else {
+        if (message.kind === 'fallback') mute ??= muteStops();
         // Commands that came before there was a doorbell are in the port.
         if (this.#doorbell.note(message)) this.#doorbell.ring();
         onEvent(message);

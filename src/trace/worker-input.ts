@@ -6,6 +6,10 @@ export interface WorkerInput {
   readonly commands: MessagePort;
   /** PROGRESS_FIELDS numbers, in shared memory. */
   readonly progress: Float64Array;
+  /** The word of a SharedDoorbell. */
+  readonly doorbell: Int32Array;
+  /** Whether it was started by a worker, which may be terminated at any moment. */
+  readonly isFromWorker: boolean;
 }
 
 /**

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -16,6 +25,7 @@ import {
   parsePolicy,
   parseProfile,
   parseTrigger,
+  startRun,
   startTrace,
   trace,
   UsageError,
@@ -23,6 +33,7 @@ import {
   type TraceOptions,
 } from '../../dist/index.js';
 import { run, temporaryDirectory } from '../support/callgate.ts';
+import { phase as policyPhase, policy } from './fixtures/policies.ts';
 
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
 
@@ -91,6 +102,19 @@ describe('trace', () => {
     expect(merged.runs).toHaveLength(2);
     const names = new Set(callSet(merged).map(({ name }) => name));
     for (const { name } of [...callSet(one.profile), ...callSet(two.profile)]) expect(names).toContain(name);
+  });
+
+  it('looks for the program in PATH, in the environment that it is given', async () => {
+    const file = join(directory.path, 'only-there');
+    writeFileSync(file, '#!/bin/sh\nexit 6\n', { mode: 0o755 });
+    const command: TraceOptions['command'] = ['only-there'];
+    const env = [`PATH=/nowhere:${directory.path}`];
+    const exit = { kind: 'exited', code: 6 };
+    expect(await trace({ command, env })).toMatchObject({ exit });
+    expect(await trace({ command, env: env.map((entry) => Buffer.from(entry)) })).toMatchObject({ exit });
+    const enforced = startRun({ command, env, policy: policy([policyPhase('all', null)]) });
+    expect(await enforced.outcome).toMatchObject({ exit });
+    expect(await failure({ command: ['ls'], env: ['PATH=/nowhere'] })).toBeInstanceOf(LaunchError);
   });
 
   it('gives the program the environment that was asked for, and nothing else', async () => {
@@ -679,6 +703,44 @@ describe('a process that uses the library', () => {
     ).toBeLessThan(300);
   });
 
+  it.each([
+    "trace({ command, method: 'ebpf' })",
+    "trace({ command, method: 'seccomp' })",
+    'startRun({ command, policy }).outcome',
+  ])('has read and written itself, and the program waits when it reads and writes: %s', (start) => {
+    const script = `import { startRun, trace } from ${JSON.stringify(LIBRARY)};
+const policy = JSON.parse(process.argv[1]);
+process.stdin.on('data', () => undefined).pause();
+process.stdout.write('of the process\\n');
+process.stderr.write('of the process\\n');
+const command = ['grep', '^flags', '/proc/self/fdinfo/0', '/proc/self/fdinfo/1', '/proc/self/fdinfo/2'];
+await ${start};`;
+    const document = JSON.stringify(policy([policyPhase('all', null)]));
+    const { stdout } = run(process.execPath, ['--input-type=module', '-e', script, document]);
+    const flags = [...stdout.matchAll(/flags:\t([0-7]+)/g)].map((match) =>
+      Number.parseInt(match[1] ?? '', 8),
+    );
+    expect(flags.map((word) => word & constants.O_NONBLOCK)).toEqual([0, 0, 0]);
+  });
+
+  it('may be profiled, which sends a signal every fraction of a millisecond, while it traces by ebpf', () => {
+    const script = `import { trace } from ${JSON.stringify(LIBRARY)};
+for (let count = 0; count < 4; count++) await trace({ command: ['true'], method: 'ebpf' });
+console.log('traced');`;
+    const profiling = ['--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', directory.path];
+    const args = [...profiling, '--input-type=module', '-e', script];
+    expect(run(process.execPath, args)).toMatchObject({ stdout: 'traced\n', stderr: '' });
+  });
+
+  it.each(['ebpf', 'seccomp'] as const)('may have many descriptors open, by %s', async (method) => {
+    const taken = Array.from({ length: 300 }, () => openSync('/dev/null', 'r'));
+    try {
+      expect((await trace({ ...shell('exit 3'), method })).exit).toEqual({ kind: 'exited', code: 3 });
+    } finally {
+      for (const fd of taken) closeSync(fd);
+    }
+  });
+
   it('may be at work on a worker thread, of which Node has nothing to complain', () => {
     const program = `
       const { isMainThread, Worker } = require('node:worker_threads');
@@ -708,6 +770,32 @@ describe('a process that uses the library', () => {
       [9, null],
     ]);
     expect((await tracing).exit).toEqual({ kind: 'exited', code: 1 });
+  });
+
+  it.each(['seccomp', 'ptrace'])('hears of the ends of children, and not of every stop, by %s', (method) => {
+    const script = `import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { trace } from ${JSON.stringify(LIBRARY)};
+let heard = 0;
+process.on('SIGCHLD', () => heard++);
+const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+const tracing = (count) => trace({
+  command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'status=none', 'count=' + count],
+  method: '${method}',
+});
+const [own] = await Promise.all([once(child, 'exit'), tracing(5000), tracing(10).then(() => child.stdin.end())]);
+console.log(own[0], heard < 100 ? 'few' : heard);
+const before = heard;
+const stopped = spawn('sh', ['-c', 'kill -STOP $$; exit 4']);
+const isStopped = () => / T /.test(readFileSync('/proc/' + stopped.pid + '/stat', 'latin1'));
+while (heard === before || !isStopped()) await new Promise((resolve) => setTimeout(resolve, 10));
+stopped.kill('SIGCONT');
+console.log((await once(stopped, 'exit'))[0]);`;
+    expect(run(process.execPath, ['--input-type=module', '-e', script])).toMatchObject({
+      stdout: '0 few\n4\n',
+      stderr: '',
+    });
   });
 
   it('ends when the trace is over, for nothing keeps it alive', () => {

@@ -509,6 +509,16 @@ describe('the helper that wakes the supervisor', () => {
 });
 
 describe('callgate run --exec', () => {
+  it('says why the kernel does not execute the program, and ends as a shell would', () => {
+    const program = newPath();
+    writeFileSync(program, 'exit 3\n', { mode: 0o755 });
+    const file = writePolicy(directory.path, denying([]));
+    expect(callgate(['run', '--exec', '--policy', file, '--', program])).toMatchObject({
+      status: 126,
+      stderr: `callgate: run: cannot execute ${program}: ENOEXEC\n`,
+    });
+  });
+
   it('becomes the program: same pid, same parent, one filter and no tracer', async () => {
     const file = writePolicy(directory.path, denying(NO_MKDIR));
     const running = start([

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readdirSync,
   readlinkSync,
@@ -102,6 +104,48 @@ describe('spawn of the library', () => {
     expect(await text(child.stdio[3] as NodeJS.ReadableStream)).toBe('third\n');
   });
 
+  it('is under the policy whatever descriptors it is given, be they of programs themselves', async () => {
+    const path = `${directory.path}/unfiltered`;
+    const script = `${directory.path}/script`;
+    writeFileSync(script, `#!/bin/sh\nmkdir ${path}\n`, { mode: 0o755 });
+    const shell = openSync('/bin/sh', 'r');
+    // More than this process has open: one of them has the number that the launcher has here.
+    const further = Array.from({ length: readdirSync('/proc/self/fd').length + 20 }, () => shell);
+    const child = spawn(script, [], { policy: NO_MKDIR, stdio: ['ignore', 'pipe', 'pipe', ...further] });
+    closeSync(shell);
+    const { code, stderr } = await finish(child);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Operation not permitted')]);
+    expect(existsSync(path)).toBe(false);
+    rmSync(script);
+  });
+
+  it('throws if no descriptor is left for it', () => {
+    const program = `
+      import fs from 'node:fs';
+      const { spawn } = await import(${JSON.stringify(LIBRARY)});
+      const policy = JSON.parse(process.argv[1]);
+      spawn('/bin/true', [], { policy, stdio: 'ignore' });
+      const taken = [];
+      try {
+        for (;;) taken.push(fs.openSync('/dev/null'));
+      } catch {}
+      try {
+        spawn('/bin/true', [], { policy, stdio: 'ignore' });
+      } catch ({ name, message }) {
+        for (const fd of taken) fs.closeSync(fd);
+        console.log(name, message);
+      }`;
+    const args = ['--input-type=module', '-e', program, JSON.stringify(OPEN)];
+    const finished = run('/bin/sh', ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, ...args], {
+      env: { ...process.env, TMPDIR: directory.path },
+    });
+    expect(finished).toMatchObject({
+      stdout: 'SystemCallError memfd_create: no place for the launcher in memory, EMFILE\n',
+      stderr: '',
+    });
+    expect(readdirSync(directory.path)).toEqual([]);
+  });
+
   it('has no descriptors but those that it was given', async () => {
     // ls has the directory itself open.
     const { stdout } = await finish(spawn('/bin/sh', ['-c', 'ls -l /proc/self/fd'], { policy: OPEN }));
@@ -166,6 +210,21 @@ describe('spawn of the library', () => {
     expect(() => spawn('/proc/nowhere/program', [], { policy: OPEN })).toThrow(LaunchError);
     expect(() => spawn('no-such-program', [], { policy: OPEN })).toThrow(/not found in PATH/);
     expect(() => spawn('/etc/passwd', [], { policy: OPEN })).toThrow(/not executable/);
+  });
+
+  it('says why the kernel does not execute the program, and ends as a shell would', async () => {
+    const file = `${directory.path}/text`;
+    writeFileSync(file, 'exit 3\n', { mode: 0o755 });
+    expect(await finish(spawn(file, [], { policy: OPEN }))).toMatchObject({
+      code: 126,
+      stderr: `callgate: spawn: cannot execute ${file}: ENOEXEC\n`,
+    });
+    const lost = compile('int main(void) { return 3; }', ['-Wl,--dynamic-linker=/nowhere']);
+    expect(await finish(spawn(lost, [], { policy: OPEN }))).toMatchObject({
+      code: 127,
+      stderr: `callgate: spawn: cannot execute ${lost}: ENOENT\n`,
+    });
+    rmSync(file);
   });
 
   it('says for what it would have been started, and where if that is not there', () => {

@@ -9,9 +9,6 @@ import type { Attachment } from './attachment.ts';
 const O_CLOEXEC = 0o2000000;
 const SIGKILL = 9;
 
-/** Descriptors of the guard begin here; what it is given must not have these numbers already. */
-const FIRST_DESCRIPTOR = 200;
-
 /**
  * A process that kills the program and its descendants if callgate dies, however that happens: the end of a pipe tells it. It
  * holds the programs and the map of processes, so that none that is born meanwhile escapes.
@@ -32,13 +29,13 @@ export class Guard {
       throw new SystemCallError('pipe2: no pipe to the guard', { request: 'pipe2', errno: libc.errno() });
     }
     const [reading, writing] = ends as unknown as [number, number];
-    const given = [reading, ...attachment.lifeline];
-    const base = Math.max(FIRST_DESCRIPTOR, ...given.map((fd) => fd + 1));
+    const [map, ...links] = attachment.lifeline;
     try {
-      this.#pid = spawnImage(libc, assembleGuard(base, base + 1), {
+      this.#pid = spawnImage(libc, assembleGuard(reading, map), {
         argv: ['callgate'],
         env: [],
-        descriptors: given.map((from, index) => ({ from, to: base + index })),
+        // Under the numbers that they have here, so that none takes the place of another.
+        descriptors: [reading, map, ...links].map((fd) => ({ from: fd, to: fd })),
         cwd: null,
       });
     } finally {

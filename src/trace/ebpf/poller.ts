@@ -40,7 +40,7 @@ export class Poller implements Disposable {
     // By edges: the wait ends when a program asks for it, and not for every event that can as well be read later.
     this.#add(events, EPOLLIN | EPOLLET);
     this.#add(this.#eventfd, EPOLLIN);
-    if (eventLoop !== null) this.#add(eventLoop.descriptor, EPOLLIN);
+    if (eventLoop !== null && eventLoop.descriptor !== -1) this.#add(eventLoop.descriptor, EPOLLIN);
   }
 
   /** The eventfd to write to once there is a command; whoever gets it closes it at the end. */

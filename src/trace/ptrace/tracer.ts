@@ -173,7 +173,7 @@ class PtraceTracer {
       const pid = spawnImage(libc, assembleDoorbell(descriptor), {
         argv: ['callgate'],
         env: [],
-        descriptors: descriptor === null ? [] : [{ from: descriptor, to: descriptor }],
+        descriptors: descriptor === null || descriptor === -1 ? [] : [{ from: descriptor, to: descriptor }],
         cwd: null,
       });
       try {
