@@ -62,7 +62,7 @@ export interface AnalysisStatistics {
 /**
  * Finds which system calls a program can make, by reading the code of all its objects.
  *
- * Nothing is run. The path is below the root of the options.
+ * Nothing is run. The path is below the root of the options; a link stands for what it leads to.
  *
  * @throws FormatError when an object is malformed.
  * @throws UnsupportedError when the program is for a machine that cannot be read.

@@ -58,7 +58,10 @@ export function defineCompare(program: Command): void {
       [],
     )
     .option('--phase <name>', 'only this phase; what has no phases stands for each')
-    .option('--program <path>', 'only sets of this program, by its path or the last part of it')
+    .option(
+      '--program <path>',
+      'only sets of this program: its path, the last part, or the name it was started by',
+    )
     .option('--only-differences', 'leave out calls in which all agree')
     .addOption(
       new Option('--sort <order>', 'order of the calls; count: those that most sources have first')

@@ -33,7 +33,7 @@ export function defineExplain(program: Command): void {
     .argument('<file>', 'a profile, a policy, or a program; - for a profile on stdin')
     .argument('<syscall>', 'name, ARCH:NAME, or number')
     .option('--phase <name>', 'only in this phase')
-    .option('--program <path>', 'only in this program (path or name)')
+    .option('--program <path>', 'only in this program (path, its last part, or the name it was started by)')
     .option('--all', 'all chains and processes', false)
     .option('--root <dir>', 'root file system, for a program', '/')
     .option('--no-cache', 'for a program: neither use nor fill the cache')

@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
 import { ARCHES, type Arch } from '../abi/arch.ts';
 import { nearestSyscallNames, syscallName, syscallNumber } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
 import { createPolicyParser } from '../policy/load.ts';
 import { createProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
+import { findPrograms, isNamed } from '../profile/program-names.ts';
 import { escapeJson, escapeText } from '../report/escape.ts';
 import {
   explainInPolicy,
@@ -36,12 +36,11 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
     ...(phase === undefined ? {} : { phase }),
     ...(program === undefined ? {} : { program }),
   };
-  const { phases, programs, find, unresolved, buildIds } = await readSource(file, args);
+  const { phases, programs, hasProgram, find, unresolved, buildIds } = await readSource(file, args);
   if (phase !== undefined && !phases.includes(phase)) {
     throw new UsageError(`explain: no phase ${JSON.stringify(phase)} (${phases.join(', ')})`);
   }
-  const isNamed = (path: string): boolean => path === program || basename(path) === program;
-  if (program !== undefined && !programs.some(isNamed)) {
+  if (program !== undefined && !hasProgram(program)) {
     const known = programs.length === 0 ? 'none' : programs.map((path) => escapeText(path)).join(', ');
     throw new UsageError(`explain: no such program, ${JSON.stringify(program)} (${known})`);
   }
@@ -66,6 +65,7 @@ interface Source {
   readonly phases: readonly string[];
   /** Paths. */
   readonly programs: readonly string[];
+  readonly hasProgram: (name: string) => boolean;
   readonly find: (filter: ExplainFilter) => Explanation[];
   /** Sites whose number is not known. */
   readonly unresolved: number;
@@ -84,9 +84,11 @@ async function readSource(file: string, args: ExplainArguments): Promise<Source>
     return profileSource(createProfileParser()(text, source));
   }
   const policy = createPolicyParser()(text, source);
+  const programs = policy.phases.flatMap((phase) => phase.programs.map(({ path }) => path));
   return {
     phases: policy.phases.map(({ name }) => name),
-    programs: policy.phases.flatMap(({ programs }) => programs.map(({ path }) => path)),
+    programs,
+    hasProgram: (name) => programs.some((path) => isNamed(path, name)),
     find: (filter) => explainInPolicy(policy, filter),
     unresolved: 0,
     buildIds: new Map(),
@@ -114,6 +116,7 @@ function profileSource(profile: Profile): Source {
   return {
     phases: profile.phases.map(({ name }) => name),
     programs: profile.programs.map(({ path }) => path),
+    hasProgram: (name) => findPrograms(profile, name).size > 0,
     find: (filter) => explainInProfile(profile, filter),
     unresolved: sites.length,
     buildIds: new Map(

@@ -135,6 +135,7 @@ function tell(event: HappeningEvent, phases: readonly string[], args: RunArgumen
       `to allow it, add it to phase ${phases[event.violation.phase] ?? ''} of ${where}, or run with --learn`,
     );
   }
+  if (event.kind === 'notice' && args.quiet !== true) say(event.text);
   if (event.kind !== 'filtered') return;
   const { pid, phase, program, problem } = event;
   const whose = program === null ? '' : ` for ${program.path}`;

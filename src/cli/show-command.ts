@@ -47,7 +47,10 @@ export function defineShow(program: Command): void {
     .addOption(new Option('-f, --format <format>', 'what to print').choices(FORMATS).default('text'))
     .option('--phase <name>', 'only calls that were used in this phase')
     .option('--process <number>', 'only the process with this pid', parsePid)
-    .option('--program <path>', 'only processes of this program, by its path or the last part of it')
+    .option(
+      '--program <path>',
+      'only processes of this program: its path, the last part, or the name it was started by',
+    )
     .addHelpText('after', HELP)
     .action(async (file: string, options: ShowOptions) => {
       const [{ readProfile }, { printResult }] = await Promise.all([

@@ -58,6 +58,7 @@ export async function runTrace(
           if (!isQuiet && event.kind === 'fallback') {
             say(`tracing by ${event.method} instead: ${event.reason.replace(/^trace: /, '')}`);
           }
+          if (!isQuiet && event.kind === 'notice') say(event.text);
         },
       },
       { place: place() },

@@ -4,6 +4,7 @@ import type { Policy, PolicyCall, PolicyPhase } from '../policy/model.ts';
 import { findProgram } from '../policy/policy-sets.ts';
 import { callKey, ORIGINS } from '../profile/call-union.ts';
 import type { Profile } from '../profile/model.ts';
+import { isNamed } from '../profile/program-names.ts';
 import { callSet, type CallFilter, type MergedCall } from '../profile/sets.ts';
 import type { ComparedCall, ComparedSource, ComparisonInput, SourceCost } from './source.ts';
 
@@ -121,9 +122,7 @@ function extractPolicy(input: ComparisonInput, policy: Policy, program: string |
 /** A program without a set of its own is held by that of the tree. */
 function callsFor({ calls, programs }: PolicyPhase, program: string | undefined): readonly PolicyCall[] {
   if (program === undefined) return calls;
-  const named = programs.find(
-    ({ path }) => path === program || path.slice(path.lastIndexOf('/') + 1) === program,
-  );
+  const named = programs.find(({ path }) => isNamed(path, program));
   return (named === undefined ? undefined : findProgram(programs, named))?.calls ?? calls;
 }
 

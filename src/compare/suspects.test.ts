@@ -93,6 +93,15 @@ describe('findSuspects', () => {
     expect(found?.suspects.map(({ name }) => name)).toEqual(['getpid']);
   });
 
+  it('knows the program that is asked for by the name it was started by', () => {
+    const profile = profileOf([possible('fork')]);
+    const started = profile.processes.map((process) => ({ ...process, argv: ['/opt/link'] }));
+    const found = findSuspects({ ...profile, processes: started.slice(0, 2) }, { program: 'link' });
+    expect(found.map(({ path, suspects }) => [path, suspects.map(({ name }) => name)])).toEqual([
+      ['/bin/a', ['fork']],
+    ]);
+  });
+
   it('looks at one phase and one program if asked to', () => {
     const profile = profileOf([
       possible('getpid', [chainOf(2, 0, 0), chainOf(7, 0, 1)], [0, 1]),

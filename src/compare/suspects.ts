@@ -3,6 +3,7 @@ import { compareLabels } from '../policy/call-label.ts';
 import { DANGEROUS_CALLS, isDangerous } from '../policy/dangerous.ts';
 import { callKey, uniteIndices } from '../profile/call-union.ts';
 import type { Call, Chain, Profile, Program } from '../profile/model.ts';
+import { findPrograms } from '../profile/program-names.ts';
 import { callSet, type CallFilter } from '../profile/sets.ts';
 
 /** What the code of one program may do and no run of it did. */
@@ -49,8 +50,9 @@ export function findSuspects(profile: Profile, filter: CallFilter = {}): readonl
   const phase = profile.phases.findIndex(({ name }) => name === filter.phase);
   const isIn = ({ phases }: Call): boolean => filter.phase === undefined || phases.includes(phase);
   const watched = watchedCalls(profile, isIn);
+  const programs = filter.program === undefined ? null : findPrograms(profile, filter.program);
   return profile.programs
-    .filter(({ path }) => filter.program === undefined || isNamed(path, filter.program))
+    .filter((_, index) => programs === null || programs.has(index))
     .filter(({ calls }) => calls.length > 0)
     .map((program) => {
       const own = watched.filter(({ program: other }) => isSame(program, other));
@@ -98,10 +100,6 @@ function watchedCalls(profile: Profile, isIn: (call: Call) => boolean): readonly
 function isSame(a: Program, b: Program): boolean {
   if (a.buildId !== null && b.buildId !== null) return a.buildId === b.buildId;
   return a.path === b.path;
-}
-
-function isNamed(path: string, wanted: string): boolean {
-  return path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted;
 }
 
 function toSuspect(call: Call, others: readonly Watched[], phase: number | null): Suspect {

@@ -51,7 +51,10 @@ export function findSet(policy: Policy, phase: string, program: ProgramKey | nul
   );
 }
 
-/** The program of a list that is meant: the very same, else one of the same path where a build-id is not known. */
+/**
+ * The program of a list that is meant: the very same, else one of the same build-id, whatever link or copy of it has that, else one of
+ * the same path where a build-id is not known.
+ */
 export function findProgram<Program extends ProgramKey>(
   programs: readonly Program[],
   { path, buildId }: ProgramKey,
@@ -59,6 +62,7 @@ export function findProgram<Program extends ProgramKey>(
   const candidates = programs.filter((program) => program.path === path);
   return (
     candidates.find((program) => program.buildId === buildId) ??
+    programs.find((program) => buildId !== null && program.buildId === buildId) ??
     candidates.find((program) => buildId === null || program.buildId === null)
   );
 }

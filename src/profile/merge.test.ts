@@ -56,6 +56,37 @@ describe('mergeProfiles', () => {
     expect(merged.programs.map(({ buildId }) => buildId)).toEqual(['aa', 'bb']);
   });
 
+  it('takes programs with one build-id for one, under the path by which a process ran it', () => {
+    const trace = sampleProfile([
+      { pid: 1, program: '/usr/bin/other', calls: { read: [1, 1] } },
+      { pid: 2, program: '/usr/bin/tool', calls: { read: [1, 1] } },
+    ]);
+    const ran = {
+      ...trace,
+      programs: trace.programs.map((each, index) => ({ ...each, buildId: `a${index}` })),
+    };
+    const link = withPrograms([{ path: '/bin/link', buildId: 'a1', calls: [sampleCall(1, 'write')] }]);
+    const copy = withPrograms([{ path: '/opt/copy', buildId: 'a1', calls: [sampleCall(3, 'close')] }]);
+    for (const profiles of [
+      [ran, link, copy],
+      [link, copy, ran],
+    ]) {
+      const merged = mergeProfiles(profiles);
+      expect(merged.programs.map(({ path, calls }) => [path, calls.map(({ name }) => name)])).toEqual([
+        ['/usr/bin/other', []],
+        ['/usr/bin/tool', ['write', 'close']],
+      ]);
+      expect(merged.processes.map(({ program }) => program)).toEqual([0, 1]);
+    }
+    expect(mergeProfiles([link, copy]).programs.map(({ path }) => path)).toEqual(['/bin/link']);
+  });
+
+  it('knows a program without build-id by its path alone', () => {
+    const programs = ['/a', '/b', '/a'].map((path) => ({ path, buildId: null, calls: [] }));
+    const merged = mergeProfiles(programs.map((program) => withPrograms([program])));
+    expect(merged.programs.map(({ path }) => path)).toEqual(['/a', '/b']);
+  });
+
   it('unites what is known of the calls of a program', () => {
     const merged = mergeProfiles([
       withPrograms([

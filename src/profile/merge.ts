@@ -25,8 +25,9 @@ import {
 /**
  * One profile with everything that the given ones hold.
  *
- * Runs and processes are kept one by one, in the order of the profiles; programs with the same path and build-id
- * become one, phases with the same name become one. Where triggers of a phase differ, both stay, joined by ` | `.
+ * Runs and processes are kept one by one, in the order of the profiles; programs with the same build-id, or with the same path
+ * and none, become one, phases with the same name become one. Where triggers of a phase differ, both stay, joined by ` | `.
+ * Of several paths a program has the first by which a process ran it, for an analysis may have been told another.
  * It does not matter how profiles are grouped: a merge of merges is the merge of all. The generator is that of the first.
  *
  * @throws UsageError if there is no profile
@@ -35,7 +36,7 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
   const [head] = profiles;
   if (head === undefined) throw new UsageError('merge: needs a profile, got none');
   const phases = new Slots<Phase>(({ name }) => name);
-  const programs = new Slots<Program>(({ path, buildId }) => JSON.stringify([path, buildId]));
+  const programs = new Slots<SourceProgram>(({ path, buildId }) => buildId ?? `/${path}`);
   const processes: Process[] = [];
   let runCount = 0;
   for (const profile of profiles) {
@@ -47,9 +48,11 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
         ? {}
         : { chains: call.chains.map((chain) => ({ ...chain, phase: move(chain.phase, phaseMap) })) }),
     });
-    const programMap = profile.programs.map((program) =>
+    const ran = new Set(profile.processes.map(({ program }) => program));
+    const programMap = profile.programs.map((program, index) =>
       programs.add({
         ...program,
+        ran: ran.has(index),
         calls: program.calls.map(movePhases),
         ...(program.analysis === undefined ? {} : { analysis: moveAnalysis(program.analysis, phaseMap) }),
       }),
@@ -76,6 +79,11 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
     programs: programs.values().map(unitePrograms),
     processes,
   });
+}
+
+/** A program of one of the profiles, and whether a process of that profile ran it. */
+interface SourceProgram extends Program {
+  readonly ran: boolean;
 }
 
 /** Things grouped by identity, in order of first appearance. */
@@ -152,14 +160,14 @@ function joinDistinct(texts: readonly (string | null)[], separator: string): str
   return parts.size === 0 ? null : [...parts].join(separator);
 }
 
-function unitePrograms(programs: readonly [Program, ...Program[]]): Program {
+function unitePrograms(programs: readonly [SourceProgram, ...SourceProgram[]]): Program {
   const groups = new Map<string, [Call, ...Call[]]>();
   for (const call of programs.flatMap(({ calls }) => calls)) {
     const group = groups.get(callKey(call));
     if (group === undefined) groups.set(callKey(call), [call]);
     else group.push(call);
   }
-  const { path, buildId } = programs[0];
+  const { path, buildId } = programs.find(({ ran }) => ran) ?? programs[0];
   const analysis = uniteAnalyses(programs.flatMap((program) => program.analysis ?? []));
   return {
     path,

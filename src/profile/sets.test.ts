@@ -11,7 +11,13 @@ import { sampleCall, sampleProfile, sampleRun } from './testing/sample-profile.t
 
 const TRACE = sampleProfile([
   { pid: 1, program: '/bin/a', calls: { execve: [0, 0], read: [1, 9], open: [2, 2] } },
-  { pid: 2, program: '/usr/bin/b', run: 1, calls: { read: [3, 3], poll: { uses: [4], waited: 1 } } },
+  {
+    pid: 2,
+    program: '/usr/bin/b',
+    argv0: '/opt/link',
+    run: 1,
+    calls: { read: [3, 3], poll: { uses: [4], waited: 1 } },
+  },
 ]);
 
 const STATIC: Profile = {
@@ -27,6 +33,7 @@ describe('callSet', () => {
     { name: 'all', filter: {}, want: ['read', 'open', 'close', 'poll', 'execve'] },
     { name: 'a pid', filter: { pid: 1 }, want: ['read', 'open', 'execve'] },
     { name: 'a program by path', filter: { program: '/bin/a' }, want: ['read', 'open', 'close', 'execve'] },
+    { name: 'a program by the name it was started by', filter: { program: 'link' }, want: ['read', 'poll'] },
     { name: 'a program by its last part', filter: { program: 'b' }, want: ['read', 'poll'] },
     { name: 'a run of a tracer', filter: { run: 1 }, want: ['read', 'poll'] },
     { name: 'a run of an analysis', filter: { run: 2 }, want: ['read', 'close'] },

@@ -11,6 +11,7 @@ import {
 } from './call-union.ts';
 import type { Arch } from '../abi/arch.ts';
 import type { ArgumentValues, Call, Origin, Profile } from './model.ts';
+import { findPrograms } from './program-names.ts';
 
 /** What to look at; all that is given must hold. */
 export interface CallFilter {
@@ -18,7 +19,7 @@ export interface CallFilter {
   readonly phase?: string;
   /** All entries of this pid, in every run. */
   readonly pid?: number;
-  /** Path of a program, or the last part of one. */
+  /** Path of a program, or the last part of one; also the name under which it was started. */
   readonly program?: string;
   /** Index into `runs`. */
   readonly run?: number;
@@ -136,7 +137,7 @@ interface Part {
 function partsOf(profile: Profile, filter: CallFilter): readonly Part[] {
   const { pid, run, origin } = filter;
   const phase = filter.phase === undefined ? undefined : findPhase(profile, filter.phase);
-  const programs = filter.program === undefined ? undefined : findPrograms(profile, filter.program);
+  const programs = filter.program === undefined ? undefined : requirePrograms(profile, filter.program);
   if (pid !== undefined) requirePid(profile, pid);
   if (run !== undefined) requireRun(profile, run);
 
@@ -189,11 +190,9 @@ function findPhase(profile: Profile, name: string): number {
   );
 }
 
-function findPrograms(profile: Profile, wanted: string): ReadonlySet<number> {
-  const found = profile.programs.flatMap(({ path }, index) =>
-    path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted ? [index] : [],
-  );
-  if (found.length > 0) return new Set(found);
+function requirePrograms(profile: Profile, wanted: string): ReadonlySet<number> {
+  const found = findPrograms(profile, wanted);
+  if (found.size > 0) return found;
   throw new UsageError(
     `program: no such program, ${JSON.stringify(wanted)} (the profile has ${listed(profile.programs.map(({ path }) => path))})`,
   );

@@ -8,7 +8,10 @@ import { plural } from './table.ts';
 
 /** What `callgate analyze` found of one program, as numbers. */
 export interface AnalyzeSummary {
+  /** Path without links. */
   readonly program: string;
+  /** The file that was given, which may be a link to it, or a script that it runs. */
+  readonly command: string;
   readonly possible: number;
   readonly total: number;
   /** Calls possible in each phase, if there is more than one. */
@@ -27,6 +30,7 @@ export function summarizeAnalysis(profile: Profile, output: string): AnalyzeSumm
   const sites = program?.analysis?.unresolved ?? [];
   return {
     program: program?.path ?? '',
+    command: run?.command[0] ?? '',
     ...(profile.phases.length < 2
       ? {}
       : {
@@ -46,9 +50,10 @@ export function summarizeAnalysis(profile: Profile, output: string): AnalyzeSumm
   };
 }
 
-/** One line for people: `redis-server: 118 system calls possible, 257 of 375 blocked; no unresolved sites; 810 ms`. */
+/** One line for people: `redis-server (redis-check-rdb): 118 system calls possible, 257 of 375 blocked; no unresolved sites; 810 ms`. */
 export function formatAnalyzeSummary({
   program,
+  command,
   possible,
   total,
   phases,
@@ -71,7 +76,8 @@ export function formatAnalyzeSummary({
     ...(complete ? [] : ['not complete']),
     formatDuration(seconds * 1e9),
   ];
-  return escapeText(`${basename(program)}: ${parts.join('; ')}`);
+  const [given, name] = [basename(command), basename(program)];
+  return escapeText(`${given === name ? name : `${given} (${name})`}: ${parts.join('; ')}`);
 }
 
 function countKinds(sites: readonly UnresolvedSite[]): Record<string, number> {

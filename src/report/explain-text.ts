@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { ArgumentValues, Call, ChainStep, Profile } from '../profile/model.ts';
+import { findPrograms, isNamed } from '../profile/program-names.ts';
 import type { Policy } from '../policy/model.ts';
 import { argumentWords } from './argument-text.ts';
 import { escapeText } from './escape.ts';
@@ -12,7 +13,7 @@ export interface ExplainFilter {
   readonly nr: number;
   /** Name of a phase. */
   readonly phase?: string;
-  /** Path of a program, or its last part. */
+  /** Path of a program, or its last part; of a profile also the name under which it was started. */
   readonly program?: string;
   /** All chains and processes; default the first chain and the first process of each program. */
   readonly all?: boolean;
@@ -57,14 +58,15 @@ export function explainInProfile(profile: Profile, filter: ExplainFilter): Expla
     call.phases.map((index) => profile.phases[index]?.name ?? String(index));
   const fits = (call: Call): boolean =>
     call.arch === filter.arch && call.nr === filter.nr && (phase === null || call.phases.includes(phase));
-  const possible = profile.programs.flatMap(({ path, calls }) =>
-    isProgram(path, filter)
-      ? calls.filter(fits).map((call) => entryOf(call, path, null, names(call), phase))
-      : [],
+  const programs = filter.program === undefined ? null : findPrograms(profile, filter.program);
+  const isWanted = (index: number | null): boolean =>
+    programs === null || (index !== null && programs.has(index));
+  const possible = profile.programs.flatMap(({ path, calls }, index) =>
+    isWanted(index) ? calls.filter(fits).map((call) => entryOf(call, path, null, names(call), phase)) : [],
   );
   const observed = profile.processes.flatMap(({ program, pid, calls }) => {
     const path = program === null ? null : (profile.programs[program]?.path ?? null);
-    return isProgram(path, filter)
+    return isWanted(program)
       ? calls.filter(fits).map((call) => entryOf(call, path, pid, names(call), phase))
       : [];
   });
@@ -78,7 +80,7 @@ export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanat
     .filter(({ name }) => filter.phase === undefined || name === filter.phase)
     .flatMap(({ name, calls, programs }) =>
       [{ path: null, calls }, ...programs].flatMap((set) =>
-        (filter.program === undefined || isProgram(set.path, filter)
+        (filter.program === undefined || (set.path !== null && isNamed(set.path, filter.program))
           ? set.calls.filter(({ arch, nr }) => arch === filter.arch && nr === filter.nr)
           : []
         ).map(({ why }): Explanation => ({
@@ -142,10 +144,6 @@ function entryOf(
     args: args ?? [],
     chains: own,
   };
-}
-
-function isProgram(path: string | null, { program }: ExplainFilter): boolean {
-  return program === undefined || path === program || (path !== null && basename(path) === program);
 }
 
 function headOf({ kind, program, phases, first, count, pid }: Explanation): string {

@@ -1,4 +1,5 @@
 import type { Process, Profile } from '../profile/model.ts';
+import { findPrograms } from '../profile/program-names.ts';
 import type { CallFilter } from '../profile/sets.ts';
 
 /** A phase that a process entered, and how many calls it used there. */
@@ -10,12 +11,13 @@ export interface PhaseVisit {
 
 /** Indices of the processes that fit the filter: by pid, by program, and for a phase those that were in it. */
 export function selectProcesses(profile: Profile, filter: CallFilter): readonly number[] {
-  const { pid, program, run } = filter;
+  const { pid, run } = filter;
+  const programs = filter.program === undefined ? null : findPrograms(profile, filter.program);
   const phase = profile.phases.findIndex(({ name }) => name === filter.phase);
   return profile.processes.flatMap((process, index) => {
     if (pid !== undefined && process.pid !== pid) return [];
     if (run !== undefined && process.run !== run) return [];
-    if (program !== undefined && !isProgram(programPath(profile, process), program)) return [];
+    if (programs !== null && (process.program === null || !programs.has(process.program))) return [];
     if (filter.phase !== undefined && !wasIn(process, phase)) return [];
     return [index];
   });
@@ -33,10 +35,6 @@ export function phaseVisits({ phases }: Profile, { transitions, calls }: Process
     at,
     size: calls.filter((call) => call.phases.includes(phase)).length,
   }));
-}
-
-function isProgram(path: string | null, wanted: string): boolean {
-  return path !== null && (path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted);
 }
 
 function wasIn({ transitions, calls }: Process, phase: number): boolean {

@@ -22,6 +22,12 @@ describe('formatTree', () => {
     );
   });
 
+  it('knows a program by the name it was started by', () => {
+    expect(formatTree(serverProfile(), { program: 'sh' })).toBe(
+      formatTree(serverProfile(), { program: '/bin/dash' }),
+    );
+  });
+
   it('prints what fits with the way to it', () => {
     expect(formatTree(serverProfile(), { pid: 103 })).toBe(
       `100 start  /bin/dash: sh -c 'exec ./server --name "a b"'

@@ -110,6 +110,11 @@ export class Ptrace {
     return this.#infoWords[1] as number;
   }
 
+  /** Address of the instruction after the one that made the call; exact below 2^53, as all addresses of programs are. */
+  get instructionPointer(): number {
+    return (this.#infoWords[3] as number) * 2 ** 32 + (this.#infoWords[2] as number);
+  }
+
   /** Number as the kernel takes it, an int: at entry and seccomp stops. */
   get nr(): number {
     return this.#infoInts[6] as number;

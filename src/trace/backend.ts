@@ -116,6 +116,8 @@ export type TraceEvent =
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'phase'; readonly phase: number; readonly pid: number | null; readonly at: number }
   | { readonly kind: 'warning'; readonly text: string }
+  /** What is worth knowing at once, and may still turn out to be as it should. */
+  | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'root-ended'; readonly exit: ExitStatus }
   /** A process got its filter for a phase, or could not. `problem` is null if it has it. */
   | {

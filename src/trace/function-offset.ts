@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { loadAt, vaddrToFileOffset } from '../elf/address.ts';
 import { P_FLAGS } from '../elf/constants.ts';
 import { findFunction } from '../elf/function.ts';
@@ -15,10 +14,4 @@ export function functionOffset(path: string, name: string): number | null {
   } catch {
     return null;
   }
-}
-
-/** Whether a mapped file is the object that was named: by path, by file name, or by what comes before `.so`. */
-export function isObject(path: string, object: string): boolean {
-  const file = basename(path);
-  return path === object || file === object || file.startsWith(`${object}.so`);
 }

@@ -304,6 +304,7 @@ class Trace implements RunningTrace {
           this.#after(this.#grace, () => this.kill());
         }
         return;
+      case 'notice':
       case 'phase':
       case 'filtered':
       case 'violation':

@@ -24,9 +24,16 @@ export interface PhaseRequest {
   readonly alternatives?: readonly Trigger[];
 }
 
+/** The triggers of a phase: each of them begins it. */
+export function triggersOf({ trigger, alternatives = [] }: PhaseRequest): readonly Trigger[] {
+  return [trigger, ...alternatives];
+}
+
 /** The triggers of a phase, as profiles join them. */
-export function triggerText({ trigger, alternatives = [] }: PhaseRequest): string {
-  return [trigger, ...alternatives].map(({ text }) => text).join(' | ');
+export function triggerText(phase: PhaseRequest): string {
+  return triggersOf(phase)
+    .map(({ text }) => text)
+    .join(' | ');
 }
 
 const FORMS =

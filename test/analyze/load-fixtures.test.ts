@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -583,7 +583,7 @@ describe('scripts', () => {
       interpreter: inner,
       argument: 'an argument',
     });
-    expect(set.objects[0]).toMatchObject({ path: '/bin/sh', role: 'program' });
+    expect(set.objects[0]).toMatchObject({ path: realpathSync('/bin/sh'), role: 'program' });
     expect(set.objects[0]!.reason.text).toContain('outer.sh');
   });
 

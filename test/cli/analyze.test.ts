@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
@@ -56,6 +56,30 @@ describe('callgate analyze', () => {
       ['restart_syscall', 'possible'],
     ]);
   }, 60_000);
+
+  it.each(['/', 'another root'])(
+    'writes the path without links, and says what was given: below %s',
+    (where) => {
+      using directory = temporaryDirectory();
+      const root = where === '/' ? '/' : directory.path;
+      const folder = join(directory.path, 'usr/bin');
+      mkdirSync(folder, { recursive: true });
+      copyFileSync(bare, join(folder, 'real'));
+      // Below another root an absolute link begins there.
+      symlinkSync(root === '/' ? folder : '/usr/bin', join(directory.path, 'bin'));
+      symlinkSync('real', join(folder, 'link'));
+      const below = (path: string): string => (root === '/' ? join(directory.path, path) : path);
+      const { stdout, stderr } = analyze(directory.path, ['--root', root, '-o', '-', below('/bin/link')]);
+      expect(stderr).toMatch(/^callgate: link \(real\): 4 system calls possible/);
+      const { runs, programs } = parseProfile(stdout);
+      expect(runs[0]?.command).toEqual([below('/bin/link')]);
+      expect(programs[0]?.path).toBe(below('/usr/bin/real'));
+      expect(programs[0]?.analysis?.objects[0]?.path).toBe(below('/usr/bin/real'));
+      const chain = programs[0]?.calls.find(({ name }) => name === 'exit')?.chains?.[0];
+      expect(new Set(chain?.steps.map(({ object }) => object))).toEqual(new Set([below('/usr/bin/real')]));
+    },
+    60_000,
+  );
 
   it('gives the same profile from a warm cache, with --no-cache and from a thread of its own', () => {
     using directory = temporaryDirectory();

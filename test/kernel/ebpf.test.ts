@@ -703,6 +703,12 @@ describe('a refusal', () => {
         'symbol:no_such_function is in nothing that the program has when it starts, and eBPF tracing cannot wait for what comes later (give the path of the object, or use --method seccomp or ptrace)',
     },
     {
+      name: 'a function in an object that the program has not',
+      phases: ['main@symbol:libnone.so:serve'],
+      reason:
+        'symbol:libnone.so:serve names nothing that the program has when it starts (program, libc.so.6, ld-linux-x86-64.so.2), and eBPF tracing cannot wait for what comes later (give the path of the object, or use --method seccomp or ptrace)',
+    },
+    {
       name: 'a function that counts from something on which the kernel does not know at once',
       phases: ['warm@output:/x/', 'main@symbol:main'],
       reason:

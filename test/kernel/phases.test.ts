@@ -6,7 +6,9 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -350,6 +352,53 @@ describe.each(['seccomp', 'ebpf'])('--phase main@symbol:FUNCTION with --method %
     expect(phasesOf(profile.processes[0], 'getegid')).toEqual([1]);
   });
 
+  it.each([
+    { name: 'the link by which it is started', object: (link: string) => basename(link) },
+    { name: 'the path of that link', object: (link: string) => link },
+    { name: 'its own path through a link', object: (link: string) => join(`${link}-folder`, 'program') },
+  ])('knows a program by $name', ({ object }) => {
+    // The program itself stands in another directory.
+    const link = newPath('link');
+    symlinkSync(actor, link);
+    symlinkSync(dirname(actor), `${link}-folder`);
+    const { profile } = reach('u serve g', ['--phase', `main@symbol:${object(link)}:serve`], link);
+    const [process] = profile.processes;
+    expect([phasesOf(process, 'getuid'), phasesOf(process, 'getgid')]).toEqual([[0], [1]]);
+  });
+
+  it('knows a program by a link beside it, although it is started by its own name', () => {
+    const link = join(dirname(actor), 'link-beside');
+    symlinkSync(actor, link);
+    try {
+      const { profile } = reach('u serve g', ['--phase', 'main@symbol:link-beside:serve']);
+      expect(path(profile.processes[0])).toEqual([0, 1]);
+    } finally {
+      rmSync(link);
+    }
+  });
+
+  it.each([
+    { name: 'its soname', object: () => 'libmany.so.3' },
+    { name: 'the path that ldd shows', object: (links: string) => join(links, 'libmany.so.3') },
+    { name: 'the name of its file', object: () => 'libmany-3.1.so' },
+    { name: 'the name before that', object: () => 'libmany-3.1' },
+  ])('knows a library by $name', ({ object }) => {
+    const [folder, links] = [newPath('folder'), newPath('links')];
+    for (const each of [folder, links]) mkdirSync(each);
+    const file = join(folder, 'libmany-3.1.so');
+    copyFileSync(compile(LIBRARY, ['-shared', '-fPIC', '-Wl,-soname,libmany.so.3']), file);
+    symlinkSync(file, join(links, 'libmany.so.3'));
+    const program = compile('int library_serve(int);\nint main() { return library_serve(4); }\n', [
+      file,
+      `-Wl,-rpath,${links}`,
+    ]);
+    const { profile, status } = byMethod(
+      [program],
+      ['--phase', `main@symbol:${object(links)}:library_serve`],
+    );
+    expect([status, path(profile.processes[0])]).toEqual([5, [0, 1]]);
+  });
+
   it('begins main at a function of libc', () => {
     const { profile } = reach('u getenv g', ['--phase', 'main@symbol:libc.so.6:getenv']);
     const [process] = profile.processes;
@@ -454,6 +503,22 @@ describe('a breakpoint', () => {
     const { profile, status } = reach('u exit=3', ['--phase', 'main@symbol:no_such_function']);
     expect(warnings(profile)).toEqual(['phase main never began: symbol:no_such_function did not fire']);
     expect(status).toBe(3);
+  });
+
+  it('says at once if the program has no object of the name, and begins main if that is loaded later', () => {
+    const trace = (object: string): ReturnType<typeof callgate> => {
+      const options = ['--method', 'seccomp', '--no-progress', '-o', newPath()];
+      const phase = `main@symbol:${object}:library_serve`;
+      return callgate(['trace', ...options, '--phase', phase, '--', actor, `library=${library}`]);
+    };
+    expect(trace('libown.so.1').stderr.split('\n')).toEqual([
+      'callgate: phase main waits for symbol:libown.so.1:library_serve, and the program has no object of that name yet (it has program, libc.so.6, ld-linux-x86-64.so.2)',
+      expect.stringMatching(/distinct system calls/),
+      expect.stringMatching(/phases: setup \d+, main [1-9]/),
+      expect.stringMatching(/profile: /),
+      '',
+    ]);
+    expect(trace('libc.so.6').stderr).not.toContain('waits for');
   });
 
   it('begins main in a library that is loaded later', () => {

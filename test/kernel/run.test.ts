@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -227,6 +228,34 @@ describe('callgate run with a policy of one phase', () => {
   });
 });
 
+describe('a trace and an analysis of one program', () => {
+  it('read by different links make one set, which allows what the code can do', () => {
+    const program = compile(
+      '#include <unistd.h>\nint main(int argc, char **argv) { return argc > 1 && chdir(argv[1]) ? 1 : 0; }\n',
+    );
+    const link = newPath('link');
+    symlinkSync(program, link);
+    const [trace, code, file] = [newPath('trace'), newPath('code'), newPath('policy')];
+    expect(callgate(['trace', '-q', '-o', trace, '--', '/bin/sh', '-c', `${link}; true`]).status).toBe(0);
+    expect(callgate(['analyze', '-q', '-o', code, link]).status).toBe(0);
+    const made = callgate(['policy', '--strict', 'sound', '--unresolved', 'accept', '-o', file, trace, code]);
+    expect(made.status).toBe(0);
+    const { phases } = parsePolicy(readFileSync(file, 'utf8'));
+    expect(phases[0]?.programs.map(({ path }) => path)).toContain(program);
+    const { status, stderr } = callgate([
+      'run',
+      '-q',
+      '--policy',
+      file,
+      '--',
+      '/bin/sh',
+      '-c',
+      `${link} /; exit $?`,
+    ]);
+    expect([status, stderr]).toEqual([0, '']);
+  }, 60_000);
+});
+
 describe('a program whose threads end as soon as they are made', () => {
   it('comes to its end, although the filter lets the calls that make them pass unseen', () => {
     const database = newPath('threads.db');
@@ -367,6 +396,15 @@ describe('callgate run with two phases', () => {
       'mkdir Operation not permitted',
       'filters 3 tracer no no_new_privs 1',
     ]);
+  });
+
+  it('says at once that the program has no object of the name that a transition waits for', () => {
+    const { stderr, status } = runProbe(twoPhases('symbol:libnone.so.1:serve'), ['status', 'exit=4']);
+    expect(stderr).toMatch(
+      /^callgate: phase main waits for symbol:libnone\.so\.1:serve, and the program has no object of that name yet \(it has program, libc\.so\.6, ld-linux-x86-64\.so\.2\)\n/,
+    );
+    expect(stderr).toContain('warning: phase main never began: symbol:libnone.so.1:serve did not fire\n');
+    expect(status).toBe(4);
   });
 
   it('says that a transition never came', () => {

@@ -28,7 +28,7 @@ export interface LoadObject {
   readonly index: number;
   readonly role: ObjectRole;
   readonly reason: LoadReason;
-  /** As the loader finds it, below the root: `/lib/x86_64-linux-gnu/libc.so.6`; `linux-vdso.so.1` for the vDSO. */
+  /** As the loader finds it, below the root: `/lib/x86_64-linux-gnu/libc.so.6`; `realPath` for the program, `linux-vdso.so.1` for the vDSO. */
   readonly path: string;
   /** Without symbolic links, below the root; what /proc/PID/maps shows. */
   readonly realPath: string;

@@ -123,7 +123,7 @@ class LoadSetBuilder implements LoadSet {
     this.#searchPath = options.searchPath ?? DEFAULT_PATH;
     this.#hwcaps = options.hwcaps ?? [];
     this.#reader = new ObjectReader(this.root);
-    const { file, path: programPath, script, unknown } = this.#findProgram(path);
+    const { file, script, unknown } = this.#findProgram(path);
     this.script = script;
     const program = this.#add(file, 'program', {
       kind: 'program',
@@ -131,7 +131,8 @@ class LoadSetBuilder implements LoadSet {
       name: path,
       text: script === null ? '' : `interpreter of the script ${script.path}`,
     });
-    program.path = programPath;
+    // A trace has the path that the kernel resolved: so has an analysis, or the two would not be of one program.
+    program.path = file.realPath;
     if (unknown !== null) {
       this.missing.push({
         name: unknown,
@@ -183,7 +184,6 @@ class LoadSetBuilder implements LoadSet {
 
   #findProgram(path: string): {
     file: ObjectFile;
-    path: string;
     script: ScriptLine | null;
     /** What env executes, if it was not found. */
     unknown: string | null;
@@ -198,7 +198,7 @@ class LoadSetBuilder implements LoadSet {
       if (line === null) {
         const file = this.#reader.fromBytes(at, bytes);
         refuseOthers(at, file.elf.type);
-        return { file, path: at, script, unknown };
+        return { file, script, unknown };
       }
       script ??= line;
       at = absolutePath(line.interpreter, this.#workingDirectory);

@@ -45,7 +45,7 @@ export function outermostLoop(
 function objectOf(graph: ProgramGraph, path: string | null): GraphObject | null {
   if (path === null) return graph.objects[0] ?? null;
   return (
-    graph.objects.find(({ image }) => image.file.path === path) ??
+    graph.objects.find(({ image }) => image.file.path === path || image.file.realPath === path) ??
     graph.objects.find(({ image }) => basename(image.file.path) === basename(path)) ??
     null
   );

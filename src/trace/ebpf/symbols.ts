@@ -1,8 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { SystemCallError, UnsupportedError } from '../../base/errors.ts';
 import type { TraceRequest } from '../backend.ts';
-import { functionOffset, isObject } from '../function-offset.ts';
-import { readExecutable, readMappings } from '../proc.ts';
+import { functionOffset } from '../function-offset.ts';
+import { ObjectNames, startedAs, type MappedFile } from '../object-names.ts';
+import { readArgv, readExecutable, readMappings } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import type { Trigger } from '../trigger.ts';
 import type { Watch, Watches } from '../watches.ts';
@@ -20,12 +22,6 @@ interface Place {
   readonly offset: number;
 }
 
-/** A file that is or will be mapped: what it is called in the process, and by what path it can be read here. */
-interface MappedFile {
-  readonly name: string;
-  readonly path: string;
-}
-
 /**
  * Triggers on functions: a program in the kernel runs whenever one of them is reached. As nothing is stopped, the file must be
  * known before it is executed; what comes as a surprise is watched from then on, and the trace says that it was late.
@@ -39,6 +35,7 @@ export class Symbols {
   readonly #probes: Map<string, { readonly fd: number; readonly triggers: readonly SymbolTrigger[] }> =
     new Map();
   readonly #looked: Set<string> = new Set();
+  readonly #names: ObjectNames = new ObjectNames();
   #options: ProgramOptions | null = null;
   /** What may have been reached unseen. */
   readonly missed: string[] = [];
@@ -71,7 +68,7 @@ export class Symbols {
     const places = new Map<SymbolWatch, Place[]>(this.#triggers.map(([watch]) => [watch, []]));
     const sets =
       target.kind === 'launch'
-        ? [loadSet(target.path, this.#around).map((path) => ({ name: path, path }))]
+        ? [filesToMap(target.path, basename(target.path), this.#around)]
         : target.kind === 'attach'
           ? target.pids.map(mappedFiles)
           : [[]];
@@ -82,8 +79,14 @@ export class Symbols {
     }
     for (const [{ trigger }, found] of places) {
       if (found.length > 0) continue;
+      const { object } = trigger;
+      const files = sets.flat();
+      const isNamed = object === null || files.some((file) => this.#names.has(file, object));
+      const what = isNamed
+        ? 'is in nothing that the program has when it starts'
+        : `names nothing that the program has when it starts (${files.map(({ path }) => basename(path)).join(', ')})`;
       throw new UnsupportedError(
-        `trace: ${trigger.text} is in nothing that the program has when it starts, and eBPF tracing cannot wait for what comes later (give the path of the object, or use --method seccomp or ptrace)`,
+        `trace: ${trigger.text} ${what}, and eBPF tracing cannot wait for what comes later (give the path of the object, or use --method seccomp or ptrace)`,
         { feature: 'symbol triggers' },
       );
     }
@@ -102,8 +105,7 @@ export class Symbols {
     if (this.#looked.has(name)) return;
     if (!this.#triggers.some(([watch]) => this.#watches.armedFor(watch, process))) return;
     this.#looked.add(name);
-    const set = path === null ? [] : loadSet(path, this.#around);
-    const files = set.map((file) => ({ name: file, path: file }));
+    const files = path === null ? [] : filesToMap(path, startedAs(process), this.#around);
     if (files.length === 0) {
       const names = this.#triggers.map(([{ trigger }]) => trigger.text).join(', ');
       this.missed.push(
@@ -178,14 +180,14 @@ export class Symbols {
 
   /** Where a function is among these files: in the first that has it, as for a breakpoint. */
   #find({ trigger: { object, name } }: SymbolWatch, files: readonly MappedFile[]): Place[] | null {
-    const wanted = files.filter((file) => object === null || isObject(file.name, object));
+    const wanted = files.filter((file) => object === null || this.#names.has(file, object));
     // By its path it is known wherever it will be mapped.
     if (wanted.length === 0 && object?.startsWith('/') === true && existsSync(object)) {
-      wanted.push({ name: object, path: object });
+      wanted.push({ path: object, root: '', startedAs: null });
     }
-    for (const { path } of wanted) {
-      const offset = functionOffset(path, name);
-      if (offset !== null) return [{ path, offset }];
+    for (const { root, path } of wanted) {
+      const offset = functionOffset(`${root}${path}`, name);
+      if (offset !== null) return [{ path: `${root}${path}`, offset }];
     }
     return null;
   }
@@ -201,11 +203,25 @@ function keyOf({ path, offset }: Place): string {
   return `${offset} ${stat === undefined ? path : `${stat.dev} ${stat.ino}`}`;
 }
 
+/** What a program will have in memory, itself first. */
+function filesToMap(program: string, name: string | null, around: Surroundings): MappedFile[] {
+  return loadSet(program, around).map((path, index) => ({
+    path,
+    root: '',
+    startedAs: index === 0 ? name : null,
+  }));
+}
+
 function mappedFiles(pid: number): MappedFile[] {
   const mappings = readMappings(pid).filter(({ executable }) => executable);
   const program = readExecutable(pid);
-  const names = new Set(mappings.map(({ path }) => path));
-  return [...names]
+  const [name] = readArgv(pid);
+  const paths = new Set(mappings.map(({ path }) => path));
+  return [...paths]
     .sort((a, b) => Number(b === program) - Number(a === program))
-    .map((name) => ({ name, path: `/proc/${pid}/root${name}` }));
+    .map((path) => ({
+      path,
+      root: `/proc/${pid}/root`,
+      startedAs: path === program && name !== undefined ? basename(name) : null,
+    }));
 }

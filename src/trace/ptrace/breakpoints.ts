@@ -1,6 +1,8 @@
 import { REG } from '../../sys/ptrace.ts';
-import { functionOffset, isObject } from '../function-offset.ts';
-import { readExecutable, readMappings, readStatus } from '../proc.ts';
+import { functionOffset } from '../function-offset.ts';
+import { ObjectNames, startedAs, type MappedFile } from '../object-names.ts';
+import { readExecutable, readMappings, readStatus, type Mapping } from '../proc.ts';
+import type { ProcessRecord } from '../recorder.ts';
 import type { Watch } from '../watches.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
@@ -17,9 +19,17 @@ const TRAP_TRACE = 2;
 
 const INT3 = new Uint8Array([0xcc]);
 
+/** Code that a process has in memory, and its program's path: null if that cannot be read. */
+export interface CodeOfProcess {
+  readonly files: readonly (MappedFile & Mapping)[];
+  readonly executable: string | null;
+}
+
 /** Puts a breakpoint on every function that a symbol trigger waits for, and takes it out when it has been hit. */
 export class Breakpoints {
   readonly #context: Context;
+  /** Which files the objects of triggers mean. */
+  readonly names: ObjectNames = new ObjectNames();
   /** File offset of a function by file and name; null if the file does not have it. */
   readonly #offsets: Map<string, number | null> = new Map();
 
@@ -36,16 +46,15 @@ export class Breakpoints {
   place(task: Task): void {
     const armed = this.#armed(task);
     if (armed.length === 0) return;
-    const pid = task.process.pid;
-    const mappings = readMappings(pid).filter((mapping) => mapping.executable);
-    const executable = readExecutable(pid);
+    const { pid } = task.process;
+    const { files, executable } = this.filesOf(task.process);
     for (const watch of armed) {
       if (watch.trigger.kind !== 'symbol') continue;
       const { object, name } = watch.trigger;
       const wanted =
         object === null
-          ? [...mappings].sort((a, b) => Number(b.path === executable) - Number(a.path === executable))
-          : mappings.filter((mapping) => isObject(mapping.path, object));
+          ? [...files].sort((a, b) => Number(b.path === executable) - Number(a.path === executable))
+          : files.filter((file) => this.names.has(file, object));
       for (const mapping of wanted) {
         const offset = this.#functionOffset(pid, mapping.path, name);
         if (offset === null || offset < mapping.offset) continue;
@@ -55,6 +64,21 @@ export class Breakpoints {
         break;
       }
     }
+  }
+
+  /** The executable mappings of a process, in order of address. */
+  filesOf(process: ProcessRecord): CodeOfProcess {
+    const { pid } = process;
+    const executable = readExecutable(pid);
+    const name = startedAs(process);
+    const files = readMappings(pid)
+      .filter((mapping) => mapping.executable)
+      .map((mapping) => ({
+        ...mapping,
+        root: `/proc/${pid}/root`,
+        startedAs: mapping.path === executable ? name : null,
+      }));
+    return { files, executable };
   }
 
   /**

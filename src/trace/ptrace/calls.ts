@@ -6,6 +6,7 @@ import type { CallRecord } from '../recorder.ts';
 import type { Adaptive } from './adaptive.ts';
 import type { Context } from './context.ts';
 import type { Breakpoints } from './breakpoints.ts';
+import type { MissingObjects } from './missing-objects.ts';
 import type { Interrupted } from './restart.ts';
 import type { Task } from './task.ts';
 import * as kind from './call-kinds.ts';
@@ -27,6 +28,7 @@ const OUTPUT_CAP = 65536;
 export class CallHandler {
   readonly #context: Context;
   readonly #breakpoints: Breakpoints;
+  readonly #missing: MissingObjects;
   readonly #adaptive: Adaptive | null;
   /** By arch index. */
   readonly #kinds: Uint16Array[] = [];
@@ -34,10 +36,16 @@ export class CallHandler {
   #streams: ReadonlySet<string> = new Set();
   #strictWarned = false;
 
-  constructor(context: Context, breakpoints: Breakpoints, adaptive: Adaptive | null) {
+  constructor(
+    context: Context,
+    breakpoints: Breakpoints,
+    missing: MissingObjects,
+    adaptive: Adaptive | null,
+  ) {
     this.#context = context;
     this.#adaptive = adaptive;
     this.#breakpoints = breakpoints;
+    this.#missing = missing;
   }
 
   /** Remembers which files are the program's stdout and stderr. */
@@ -53,6 +61,7 @@ export class CallHandler {
     const arch = kind.archIndex(ptrace.auditArch, rawNr);
     if (arch === -1) throw new Error(`tracer: unknown audit arch 0x${ptrace.auditArch.toString(16)}`);
     const nr = ARCHES[arch] === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr;
+    if (this.#missing.isLoading(task)) this.#missing.called(task);
     const kinds = nr >= 0 ? (this.#kindsOf(arch)[nr] ?? 0) : 0;
     task.cloning = (kinds & (kind.KIND_VFORK | kind.KIND_CLONE | kind.KIND_CLONE3)) !== 0;
     if ((kinds & kind.KIND_RESTART) !== 0 && task.skipRestart) {

@@ -23,6 +23,7 @@ import { Family, toExit } from './family.ts';
 import { explainSeize, launch } from './launch.ts';
 import { hideInterrupt } from './restart.ts';
 import { makerOf } from './maker.ts';
+import { MissingObjects } from './missing-objects.ts';
 import type { Task } from './task.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -57,6 +58,7 @@ class PtraceTracer {
   readonly #context: Context;
   readonly #family: Family;
   readonly #breakpoints: Breakpoints;
+  readonly #missing: MissingObjects;
   readonly #calls: CallHandler;
   readonly #enforcer: Enforcer | null;
   readonly #adaptive: Adaptive | null;
@@ -109,7 +111,8 @@ class PtraceTracer {
     this.#adaptive = request.method === 'adaptive' ? new Adaptive(this.#context) : null;
     this.#family = new Family(this.#context, programs);
     this.#breakpoints = new Breakpoints(this.#context);
-    this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#adaptive);
+    this.#missing = new MissingObjects(this.#context, this.#breakpoints);
+    this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#missing, this.#adaptive);
   }
 
   *run(): Generator<void, BackendResult> {
@@ -124,10 +127,12 @@ class PtraceTracer {
       if (request.target.kind === 'launch') {
         const task = launch(this.#context, this.#family, request.target);
         this.#begin(task);
+        this.#missing.began(task);
         task.execing = true;
         this.#resume(task, 0);
       } else if (request.target.kind === 'attach') {
         for (const task of attach(this.#context, this.#family, request.target)) this.#begin(task);
+        this.#missing.tell([...this.#family.processes.values()]);
       }
       do yield* this.#follow();
       while (this.#findLeftBehind());
