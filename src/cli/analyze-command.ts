@@ -56,7 +56,7 @@ export function defineAnalyze(program: Command): void {
     .option('--dlopen <file>', 'a library that is opened at run time as well; repeatable', collect, [])
     .option(
       '--no-plugins',
-      'leave out what configuration and plug-in directories name (OpenSSL, SASL, Kerberos, nginx, lighttpd, Apache)',
+      'leave out what configuration and plug-in directories name (OpenSSL, PAM, SASL, Kerberos, nginx, lighttpd, Apache)',
     )
     .option('--from-main', 'only what can be reached from main on, without the loader and start-up', false)
     .addOption(

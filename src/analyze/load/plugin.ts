@@ -1,13 +1,14 @@
 import { directoryOf } from './dynamic-string.ts';
 import type { LoadSet } from './load-set.ts';
 import { opensslLibraries } from './openssl.ts';
+import { pamLibraries } from './pam.ts';
 import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
 import { apacheLibraries, lighttpdLibraries, nginxLibraries } from './server-modules.ts';
 
 /**
  * What a load set is known to open by its configuration or from its plug-in directories: rows of a table apply by the name of the program or of a library.
  *
- * NSS, gconv and PAM are left to functions of their own, as they depend on what the program looks up.
+ * NSS and gconv are left to functions of their own, as they depend on what the program looks up.
  */
 export function pluginLibraries(loadSet: LoadSet): RunTimeLibraries {
   const list = new LibraryList();
@@ -44,6 +45,8 @@ const PLUGINS: readonly PluginRow[] = [
   // libsasl2 opens all that is in its directory, whatever mechanism is used (sasl_client_init(3)).
   { library: /^libsasl2\.so\./, find: (set) => directoryPlugins(set, 'sasl2', /\.so$/) },
   { library: /^libgssapi_krb5\.so\./, find: (set) => directoryPlugins(set, 'krb5/plugins/*', /\.so$/) },
+  // The services of all programs: which one is asked for is often known only at run time, as `su` and `su-l`.
+  { library: /^libpam\.so\./, find: (set) => pamLibraries(set.root, null, libraryDirectories(set)) },
   {
     program: /\/nginx$/,
     find: (set) => nginxLibraries(set.root, set.objects[0]?.elf.bytes ?? new Uint8Array()),
