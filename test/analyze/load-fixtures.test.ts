@@ -153,6 +153,8 @@ describe('where libraries are found', () => {
         problem: expect.stringContaining('cannot be mapped: elf: magic is'),
       },
     ]);
+    set.open('libx.so', null, 'there, but none', true);
+    expect([set.absent.size, set.missing.length]).toEqual([0, 2]);
   });
 
   it('one file under two names is mapped once, and a circle ends', () => {
@@ -439,6 +441,10 @@ describe('open', () => {
     expect(set.open('plugin.so', 0, 'again')).toMatchObject({ object: { index: before }, added: [] });
     expect(set.open('libno.so', null, 'not there')).toEqual({ object: null, added: [] });
     expect(set.missing).toEqual([{ name: 'libno.so', by: null, kind: 'open', problem: 'not found' }]);
+    expect(set.open('libnone.so', null, 'not there', true)).toEqual({ object: null, added: [] });
+    expect(set.open('./none.so', null, 'where?', true)).toEqual({ object: null, added: [] });
+    expect([...set.absent]).toEqual(['libnone.so']);
+    expect(set.missing.map(({ name }) => name)).toEqual(['libno.so', './none.so']);
     expect(image.update()).toEqual([]);
   });
 });
