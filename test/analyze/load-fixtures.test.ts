@@ -511,6 +511,23 @@ describe('programs without glibc as a library', () => {
     );
     expect(missing.missing.map(({ name }) => name)).toEqual(['libx.so']);
   });
+
+  it('musl is libc for libraries too where no file has that name', () => {
+    const needed = library('musl/libz.so', 'int z(void) { return 1; }', ['-Wl,-soname,libz.so'], 'musl-gcc');
+    const program = build('musl/both', 'int z(void); int main(void) { return z(); }', [needed], 'musl-gcc');
+    using tree = new Tree({
+      '/program': readFileSync(program),
+      '/lib/libz.so': readFileSync(needed),
+      '/lib/ld-musl-x86_64.so.1': readFileSync('/lib/ld-musl-x86_64.so.1'),
+    });
+    const { objects, missing } = loadSet('/program', { root: tree.root() });
+    expect(objects.slice(0, 2).map(({ dynamic }) => dynamic?.needed.includes('libc.so'))).toEqual([
+      true,
+      true,
+    ]);
+    expect(missing).toEqual([]);
+    expect(objects[1]!.needed).toEqual([objects.findIndex(({ role }) => role === 'interpreter')]);
+  });
 });
 
 describe('another root', () => {

@@ -117,7 +117,7 @@ class LoadSetBuilder implements LoadSet {
   readonly #byName = new Map<string, GrowingObject>();
   readonly #byIdentity = new Map<string, GrowingObject>();
   readonly #localScopes = new Map<number, readonly number[]>();
-  /** Mapped by the kernel, so that its names are known before it has its place. */
+  /** Mapped by the kernel, so that its names are known before it has its place; null once it has. */
   #loader: { readonly name: string; readonly file: ObjectFile } | null = null;
   #requests = 0;
 
@@ -302,6 +302,11 @@ class LoadSetBuilder implements LoadSet {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
     if (this.#loader !== null && this.#isLoader(this.#loader, name)) return this.#placeLoader(reason);
+    // musl's is libc under any of its names, whoever asks.
+    if (this.#search.isLoader(name)) {
+      const loader = this.objects.find(({ role }) => role === 'interpreter');
+      if (loader !== undefined) return loader;
+    }
     const found = this.#find(name, by);
     if ('problem' in found) {
       if (isOptional && !found.exists) {
