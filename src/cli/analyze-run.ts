@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { makeDirectories } from '../base/directories.ts';
 import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
+import type { RunTimeLibrary } from '../analyze/load/run-time-library.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { parseDuration } from '../base/duration.ts';
 import { CallgateError, UsageError } from '../base/errors.ts';
@@ -15,6 +16,7 @@ import { escapeText } from '../report/escape.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { phaseSplit } from './analyze-phases.ts';
+import { openedLibraries } from './analyze-libraries.ts';
 import { findTarget, scriptPlaces } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
@@ -50,12 +52,13 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
     );
   }
   const phases = await phaseSplit(args);
+  const libraries = openedLibraries(args.dlopen, args.root);
   const tasks: AnalysisTask[] = [];
   const places: number[] = [];
   for (const [index, file] of files.entries()) {
     try {
       const target = findTarget(file, args.root);
-      tasks.push(analysisTask(target, args, phases));
+      tasks.push(analysisTask(target, args, phases, libraries));
       places.push(index);
     } catch (error) {
       if (!(error instanceof CallgateError)) throw error;
@@ -96,9 +99,10 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
 /** One task of the options. */
 export function analysisTask(
   path: string,
-  args: Pick<AnalyzeArguments, 'root' | 'dlopen' | 'plugins' | 'fromMain' | 'cache'> &
+  args: Pick<AnalyzeArguments, 'root' | 'plugins' | 'fromMain' | 'cache'> &
     Partial<Pick<AnalyzeArguments, 'timeout' | 'maxMemory' | 'partial'>>,
   phases: PhaseSplit | null,
+  libraries: readonly RunTimeLibrary[] = [],
 ): AnalysisTask {
   const isPartial = args.partial === true;
   return {
@@ -107,7 +111,7 @@ export function analysisTask(
     scope: args.fromMain ? 'main' : 'whole',
     phases,
     plugins: args.plugins,
-    libraries: args.dlopen.map((name) => ({ name, reason: '--dlopen' })),
+    libraries,
     script: scriptPlaces(path, args.root),
     cache: args.cache ? cacheDirectory('analyze') : null,
     timeLimit: isPartial ? milliseconds(args.timeout) : null,

@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/errors.ts';
 import { PERMISSION } from '../image/memory.ts';
 import { providerFile } from '../load/openssl.ts';
 import { libraryDirectories } from '../load/plugin.ts';
@@ -110,9 +111,10 @@ class ProgramCloser {
     const { running } = this.#options;
     for (const part of running?.parts ?? []) reach.addPart(part, running?.earlier as Reach);
     reach.run(roots);
-    for (const { name, reason, openers } of this.#options.libraries ?? []) {
+    for (const { name, reason, openers, isRequired } of this.#options.libraries ?? []) {
       // A configuration that names what is not there, or an option, may mean another root.
       const index = this.#open(name, null, reason, false);
+      if (index < 0 && isRequired === true) this.#refuse(name, reason);
       this.#given.push({ index, openers: openers === undefined ? null : new Set(openers) });
     }
     let unknown: UnknownLoad[] = [];
@@ -162,6 +164,12 @@ class ProgramCloser {
     this.#reach.settle();
     this.#prepareObjects(true);
     return object?.index ?? -1;
+  }
+
+  #refuse(name: string, reason: string): never {
+    const { missing } = this.#graph.image.loadSet;
+    const problem = missing.find((entry) => entry.kind === 'open' && entry.name === name)?.problem;
+    throw new UsageError(`analyze: ${reason} ${name}: ${problem ?? 'cannot be opened'}`);
   }
 
   #openServices(): void {
