@@ -61,7 +61,7 @@ export function defineAnalyze(program: Command): void {
     )
     .option(
       '--no-plugins',
-      'leave out what configuration and plug-in directories name (OpenSSL, PAM, SASL, Kerberos, nginx, lighttpd, Apache)',
+      'leave out what configuration and plug-in directories name (OpenSSL, PAM, SASL, Kerberos, Qt, Java, interpreters, servers)',
     )
     .option('--from-main', 'only what can be reached from main on, without the loader and start-up', false)
     .addOption(
