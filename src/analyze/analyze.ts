@@ -1,5 +1,6 @@
 import type { Arch } from '../abi/arch.ts';
 import { syscallName, syscallNumber } from '../abi/syscalls.ts';
+import { UsageError } from '../base/errors.ts';
 import type { Call, Phase, Program, UnresolvedSite } from '../profile/model.ts';
 import { ArgumentQuery } from './graph/argument-query.ts';
 import { assumptionsOf } from './graph/assumptions.ts';
@@ -14,7 +15,8 @@ import { closeScope, type Scope, type ScopedClosure } from './graph/scope.ts';
 import { selectingValues } from './graph/selecting-values.ts';
 import { type CallSite, callSites } from './graph/sites.ts';
 import { Image } from './image/image.ts';
-import { loadSet, type LoadSetOptions } from './load/load-set.ts';
+import { type LoadSet, loadSet, type LoadSetOptions } from './load/load-set.ts';
+import { NOT_FOUND } from './load/object-reader.ts';
 import { pluginLibraries } from './load/plugin.ts';
 import type { RunTimeLibrary } from './load/run-time-library.ts';
 import { type FoundPhase, findPhase, type PhaseSplit } from './phases/find-phases.ts';
@@ -66,10 +68,12 @@ export interface AnalysisStatistics {
  *
  * @throws FormatError when an object is malformed.
  * @throws UnsupportedError when the program is for a machine that cannot be read.
- * @throws UsageError when there is no such file.
+ * @throws UsageError when there is no such file, not its loader, or not a library that is required.
  */
 export function analyzeProgram(path: string, options: AnalyzeOptions = {}): ProgramAnalysis {
-  const image = new Image(loadSet(path, options));
+  const set = loadSet(path, options);
+  requireLoader(set);
+  const image = new Image(set);
   const graph = new ProgramGraph(image, options.source);
   const values = new CallValues(graph);
   const plugins = options.plugins === true ? pluginLibraries(image.loadSet).libraries : [];
@@ -123,6 +127,15 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
       calls: calls.length,
     },
   };
+}
+
+/** Without its loader a program cannot be started, and nothing of it would be reached. */
+function requireLoader({ missing, objects, root }: LoadSet): void {
+  const loader = missing.find(({ kind }) => kind === 'interpreter');
+  if (loader === undefined) return;
+  const problem =
+    loader.problem === NOT_FOUND ? ` is not in the root ${root.directory}` : `: ${loader.problem}`;
+  throw new UsageError(`analyze: ${objects[0]?.path ?? ''}: its loader ${loader.name}${problem}`);
 }
 
 const PHASE_ASSUMPTION =

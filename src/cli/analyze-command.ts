@@ -32,7 +32,7 @@ A script stands for its interpreter: what the script itself does is not seen.
 Examples:
   callgate analyze /usr/bin/redis-server -o redis.static.json
   callgate analyze --root /srv/image /usr/sbin/nginx
-  callgate analyze --dlopen libsqlite3.so.0 ./server
+  callgate analyze --dlopen libsqlite3.so.0 --dlopen ./plug-ins/ ./server
   callgate analyze --main-function serve_forever ./server
   callgate analyze --phases-from redis.json /usr/bin/redis-server
   callgate analyze --graph server.dot ./server
@@ -53,10 +53,15 @@ export function defineAnalyze(program: Command): void {
       'write the profile there, or into that directory; - for stdout (default: NAME.static.json)',
     )
     .option('--root <dir>', 'root file system in which the programs and their libraries are', '/')
-    .option('--dlopen <file>', 'a library that is opened at run time as well; repeatable', collect, [])
+    .option(
+      '--dlopen <file>',
+      'a library that is opened at run time as well, or all in a directory; repeatable',
+      collect,
+      [],
+    )
     .option(
       '--no-plugins',
-      'leave out what configuration and plug-in directories name (OpenSSL, SASL, Kerberos, nginx, lighttpd, Apache)',
+      'leave out what configuration and plug-in directories name (OpenSSL, PAM, SASL, Kerberos, Qt, Java, interpreters, servers)',
     )
     .option('--from-main', 'only what can be reached from main on, without the loader and start-up', false)
     .addOption(

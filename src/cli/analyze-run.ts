@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { makeDirectories } from '../base/directories.ts';
 import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
+import type { RunTimeLibrary } from '../analyze/load/run-time-library.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { parseDuration } from '../base/duration.ts';
 import { CallgateError, UsageError } from '../base/errors.ts';
@@ -15,6 +16,8 @@ import { escapeText } from '../report/escape.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { phaseSplit } from './analyze-phases.ts';
+import { openedLibraries } from './analyze-libraries.ts';
+import { AnalyzeProgress } from './analyze-progress.ts';
 import { findTarget, scriptPlaces } from './analyze-target.ts';
 import { fail } from './failure.ts';
 import { writeForeignFile } from './foreign-file.ts';
@@ -23,12 +26,6 @@ import { refuseOwnInput } from './own-input.ts';
 import { writeProfile } from './profile-output.ts';
 import { say, writeToStderr } from './say.ts';
 import { printResult } from './standard-output.ts';
-
-const ERASE = '\r\u001b[K';
-
-/** Milliseconds before progress is shown, and between two lines of it. */
-const PROGRESS_AFTER = 1000;
-const PROGRESS_INTERVAL = 100;
 
 /**
  * Analyses programs and writes their profiles; one that fails does not keep the others from being analysed.
@@ -51,12 +48,13 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
     );
   }
   const phases = await phaseSplit(args);
+  const libraries = openedLibraries(args.dlopen, args.root);
   const tasks: AnalysisTask[] = [];
   const places: number[] = [];
   for (const [index, file] of files.entries()) {
     try {
       const target = findTarget(file, args.root);
-      tasks.push(analysisTask(target, args, phases));
+      tasks.push(analysisTask(target, args, phases, libraries));
       places.push(index);
     } catch (error) {
       if (!(error instanceof CallgateError)) throw error;
@@ -97,9 +95,10 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
 /** One task of the options. */
 export function analysisTask(
   path: string,
-  args: Pick<AnalyzeArguments, 'root' | 'dlopen' | 'plugins' | 'fromMain' | 'cache'> &
+  args: Pick<AnalyzeArguments, 'root' | 'plugins' | 'fromMain' | 'cache'> &
     Partial<Pick<AnalyzeArguments, 'timeout' | 'maxMemory' | 'partial'>>,
   phases: PhaseSplit | null,
+  libraries: readonly RunTimeLibrary[] = [],
 ): AnalysisTask {
   const isPartial = args.partial === true;
   return {
@@ -108,7 +107,7 @@ export function analysisTask(
     scope: args.fromMain ? 'main' : 'whole',
     phases,
     plugins: args.plugins,
-    libraries: args.dlopen.map((name) => ({ name, reason: '--dlopen' })),
+    libraries,
     script: scriptPlaces(path, args.root),
     cache: args.cache ? cacheDirectory('analyze') : null,
     timeLimit: isPartial ? milliseconds(args.timeout) : null,
@@ -150,7 +149,11 @@ async function analyzeAll(
   args: AnalyzeArguments,
   finish: (index: number, result: TaskResult, elapsed: number) => Promise<void>,
 ): Promise<void> {
-  const progress = new Progress(!args.quiet && isatty(2), tasks.length);
+  const progress = new AnalyzeProgress({
+    total: tasks.length,
+    isQuiet: args.quiet,
+    isTerminal: isatty(2),
+  });
   const timeLimit = milliseconds(args.timeout);
   const memoryLimit = args.maxMemory ?? null;
   const [first] = tasks;
@@ -163,12 +166,12 @@ async function analyzeAll(
     ]);
     compileForShortRun();
     if (args.graph === undefined) {
-      const result = runTask(first, (objects) => progress.show(first.path, objects));
+      const result = runTask(first, (object) => progress.show(first.path, object));
       progress.clear();
       await finish(0, result, performance.now() - began);
       return;
     }
-    const { analysis, result } = analyzeTask(first, (objects) => progress.show(first.path, objects));
+    const { analysis, result } = analyzeTask(first, (object) => progress.show(first.path, object));
     progress.clear();
     const [{ callGraph }, { formatGraphDot }, { formatGraphJson }] = await Promise.all([
       import('../analyze/explain/call-graph.ts'),
@@ -190,7 +193,7 @@ async function analyzeAll(
       jobs: args.jobs ?? availableParallelism(),
       timeLimit: args.partial ? null : timeLimit,
       memoryLimit: args.partial ? null : memoryLimit,
-      progress: ({ path }, objects) => progress.show(path, objects),
+      progress: ({ path }, object) => progress.show(path, object),
     },
     () => progress.step(),
   );
@@ -227,35 +230,4 @@ function distinct(names: readonly string[]): readonly string[] {
 
 function milliseconds(text: string | undefined): number | null {
   return text === undefined ? null : parseDuration(text, 'analyze: --timeout') / 1e6;
-}
-
-/** A line on the terminal, written from within the work, which leaves no time for timers. */
-class Progress {
-  readonly #isWanted: boolean;
-  readonly #total: number;
-  readonly #began = performance.now();
-  #last = 0;
-  #done = 0;
-
-  constructor(isWanted: boolean, total: number) {
-    this.#isWanted = isWanted;
-    this.#total = total;
-  }
-
-  step(): void {
-    this.#done++;
-  }
-
-  show(path: string, objects: number): void {
-    const now = performance.now();
-    if (!this.#isWanted || now - this.#began < PROGRESS_AFTER || now - this.#last < PROGRESS_INTERVAL) return;
-    this.#last = now;
-    const programs = this.#total > 1 ? `${this.#done} of ${this.#total} programs, ` : '';
-    writeToStderr(`${ERASE}callgate: ${programs}${escapeText(basename(path))}: object ${objects}`);
-  }
-
-  clear(): void {
-    if (this.#last > 0) writeToStderr(ERASE);
-    this.#last = 0;
-  }
 }

@@ -1,10 +1,17 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { RootFileSystem } from '../analyze/load/root.ts';
 import type { AnalysisTask } from '../analyze/pool/task.ts';
 import { UnsupportedError, UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
 
 const EM_X86_64 = 62;
+
+/** The absolute path, below a root, of what is named on the command line: on the machine's own root relative to the working directory. */
+export function placeBelow(file: string, root: string): string {
+  if (root !== '/') return resolve('/', file);
+  return file.startsWith('/') ? resolve(file) : resolve(workingDirectory(escapeText(file)), file);
+}
 
 /**
  * The absolute path of a program below a root, once it is clear that it can be analysed.
@@ -15,17 +22,16 @@ const EM_X86_64 = 62;
  * @throws UnsupportedError if it is for another machine than x86-64
  */
 export function findTarget(file: string, root: string): string {
-  // Below another root, links lead elsewhere than on the host: the load set follows them, and says what it cannot read.
-  if (root !== '/') return resolve('/', file);
   const name = escapeText(file);
-  const path = file.startsWith('/') ? resolve(file) : resolve(workingDirectory(name), file);
+  const path = placeBelow(file, root);
+  const host = hostPlace(path, root, file);
   let head: Buffer;
   try {
-    if (statSync(path).isDirectory())
+    if (statSync(host).isDirectory())
       throw new UsageError(`analyze: ${name} is a directory (give a program)`);
-    if (!statSync(path).isFile())
+    if (!statSync(host).isFile())
       throw new UsageError(`analyze: ${name} is no regular file (give a program)`);
-    head = readHead(path);
+    head = readHead(host);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const { code } = error as NodeJS.ErrnoException;
@@ -46,6 +52,22 @@ export function findTarget(file: string, root: string): string {
     );
   }
   return path;
+}
+
+/** Where a file below a root is on the machine: links lead elsewhere there than on the machine's own. */
+function hostPlace(path: string, root: string, file: string): string {
+  if (root === '/') return path;
+  const files = new RootFileSystem(root);
+  const host = files.hostPath(path);
+  if (host !== null) return host;
+  const real = placeBelow(file, '/');
+  const isBelow = real.startsWith(`${files.directory}/`);
+  const hint = isBelow
+    ? `paths are those below it: ${escapeText(real.slice(files.directory.length))}`
+    : 'paths are those below it';
+  throw new UsageError(
+    `analyze: cannot read ${escapeText(file)}, no such file in the root ${escapeText(root)} (${hint})`,
+  );
 }
 
 /** What a script's interpreter depends on besides its file; null for what is no script, or below another root than the machine's own. */

@@ -102,7 +102,6 @@ async function analyzedSource(file: string, { root, cache }: ExplainArguments): 
     {
       root,
       cache,
-      dlopen: [],
       plugins: true,
       fromMain: false,
     },

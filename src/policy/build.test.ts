@@ -419,6 +419,16 @@ describe('strictness', () => {
     expect(ownNames(policy, 'setup')).toEqual([...seen, ...more].sort());
   });
 
+  it('goes by the runs, for an analysis may find that nothing is possible', () => {
+    const { policy } = buildPolicy([withPossible([])], { strict: 'sound' });
+    expect(ownNames(policy, 'setup')).toEqual(seen);
+    expect(() => buildPolicy([sampleProfile(REDIS)], { strict: 'sound' })).toThrow(
+      'no profile is from static analysis',
+    );
+    const nothing = { ...withPossible([]), processes: [] };
+    expect(() => buildPolicy([nothing], { strict: 'sound' })).toThrow('the profile holds no system calls');
+  });
+
   it('a program that may execute others has what they need from their start on, in every phase', () => {
     const read = (path: string, calls: readonly Call[], names: readonly string[]): Profile => {
       const base = sampleProfile([]);

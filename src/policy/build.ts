@@ -301,7 +301,8 @@ function describeBeyond(labels: readonly string[]): string {
 function requirePossible(profile: Profile, strict: Strictness): void {
   if (strict === 'observed') return;
   const calls = [...profile.programs, ...profile.processes].flatMap((each) => each.calls);
-  if (calls.some(({ origin }) => origin === 'possible')) return;
+  const isAnalyzed = profile.runs.some(({ method }) => method === 'analyze');
+  if (isAnalyzed || calls.some(({ origin }) => origin === 'possible')) return;
   throw new UsageError(
     `policy: strictness ${strict} needs to know what is possible, but no profile is from static analysis (give one beside the traces, or take observed)`,
   );

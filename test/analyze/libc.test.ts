@@ -135,3 +135,55 @@ describe('a program with a C library', () => {
     },
   );
 });
+
+const SETTERS =
+  '#include <unistd.h>\nint main(void) { return setuid(1000) | setgid(1000) | setresuid(1, 1, 1); }';
+
+/** As musl's setuid makes its call in every thread, but with a number that is not known. */
+const UNKNOWN_SETTER = `
+struct context { int a, b, c; int nr; };
+static void act(void *pointer) {
+  struct context *context = pointer;
+  long result;
+  __asm__ volatile("syscall" : "=a"(result) : "0"((long)context->nr) : "rcx", "r11", "memory");
+  context->a = result;
+}
+__attribute__((noipa)) static void each(void (*act)(void *), void *context) {
+  __asm__ volatile("" : "+r"(act) : : "memory");
+  act(context);
+}
+__attribute__((noipa)) static int set(int nr) {
+  struct context context = {0, 0, 0, nr};
+  each(act, &context);
+  return context.a;
+}
+int main(int argc, char **argv) { return set(105) | set(NUMBER); }
+`;
+
+describe('a call that is made in all threads', () => {
+  it.each([
+    { compiler: 'gcc', options: ['-static'] },
+    { compiler: 'gcc', options: ['-static-pie', '-s'] },
+    { compiler: 'musl-gcc', options: [] },
+    { compiler: 'musl-gcc', options: ['-static'] },
+    { compiler: 'musl-gcc', options: ['-static', '-s'] },
+  ])('is known by its number ($compiler $options)', ({ compiler, options }) => {
+    const name = `setters ${compiler} ${options.join(' ')}`.replace(/\W+/g, '-');
+    const program = workshop.compile(name, SETTERS, options, compiler);
+    const { calls, analysis } = analyzeProgram(program, { details: false }).program;
+    const names = calls.map((call) => call.name);
+    expect(names).toEqual(expect.arrayContaining(['setuid', 'setgid', 'setresuid']));
+    expect(names).not.toContain('setregid');
+    expect(analysis?.unresolved).toEqual([]);
+  });
+
+  it.each([
+    { number: '106', unresolved: [] },
+    { number: 'argc', unresolved: ['number'] },
+  ])('is known as far as all callers say its number, one being $number', ({ number, unresolved }) => {
+    const source = UNKNOWN_SETTER.replace('NUMBER', number);
+    const program = workshop.compile(`setter-${number}`, source, ['-O2', '-static'], 'musl-gcc');
+    const { analysis } = analyzeProgram(program, { details: false }).program;
+    expect(analysis?.unresolved.map(({ kind }) => kind)).toEqual(unresolved);
+  });
+});

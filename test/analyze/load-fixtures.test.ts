@@ -153,6 +153,8 @@ describe('where libraries are found', () => {
         problem: expect.stringContaining('cannot be mapped: elf: magic is'),
       },
     ]);
+    set.open('libx.so', null, 'there, but none', true);
+    expect([set.absent.size, set.missing.length]).toEqual([0, 2]);
   });
 
   it('one file under two names is mapped once, and a circle ends', () => {
@@ -439,6 +441,10 @@ describe('open', () => {
     expect(set.open('plugin.so', 0, 'again')).toMatchObject({ object: { index: before }, added: [] });
     expect(set.open('libno.so', null, 'not there')).toEqual({ object: null, added: [] });
     expect(set.missing).toEqual([{ name: 'libno.so', by: null, kind: 'open', problem: 'not found' }]);
+    expect(set.open('libnone.so', null, 'not there', true)).toEqual({ object: null, added: [] });
+    expect(set.open('./none.so', null, 'where?', true)).toEqual({ object: null, added: [] });
+    expect([...set.absent]).toEqual(['libnone.so']);
+    expect(set.missing.map(({ name }) => name)).toEqual(['libno.so', './none.so']);
     expect(image.update()).toEqual([]);
   });
 });
@@ -504,6 +510,23 @@ describe('programs without glibc as a library', () => {
       ),
     );
     expect(missing.missing.map(({ name }) => name)).toEqual(['libx.so']);
+  });
+
+  it('musl is libc for libraries too where no file has that name', () => {
+    const needed = library('musl/libz.so', 'int z(void) { return 1; }', ['-Wl,-soname,libz.so'], 'musl-gcc');
+    const program = build('musl/both', 'int z(void); int main(void) { return z(); }', [needed], 'musl-gcc');
+    using tree = new Tree({
+      '/program': readFileSync(program),
+      '/lib/libz.so': readFileSync(needed),
+      '/lib/ld-musl-x86_64.so.1': readFileSync('/lib/ld-musl-x86_64.so.1'),
+    });
+    const { objects, missing } = loadSet('/program', { root: tree.root() });
+    expect(objects.slice(0, 2).map(({ dynamic }) => dynamic?.needed.includes('libc.so'))).toEqual([
+      true,
+      true,
+    ]);
+    expect(missing).toEqual([]);
+    expect(objects[1]!.needed).toEqual([objects.findIndex(({ role }) => role === 'interpreter')]);
   });
 });
 

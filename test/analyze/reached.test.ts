@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { syscallName } from '../../src/abi/syscalls.ts';
@@ -79,6 +81,44 @@ describe('a symbol whose name is not known', () => {
     expect(calls({ libraries: [{ name: library, reason: 'test' }] })).toContain('swapoff');
     const byOther = [{ name: library, reason: 'test', openers: [1] }];
     expect(calls({ libraries: byOther })).not.toContain('swapoff');
+  }, 60_000);
+});
+
+describe('a library that code opens by its name', () => {
+  const workshop = new Workshop();
+  afterAll(() => workshop[Symbol.dispose]());
+  const opening = (name: string): string =>
+    `#include <dlfcn.h>\nint run(void) { return dlopen("${name}", RTLD_NOW) == 0; }\n`;
+  const MAIN = 'int run(void); int main(void) { return run(); }';
+  const absent = (program: ReturnType<typeof analyzeProgram>['program']): string[] =>
+    (program.analysis?.assumptions ?? []).filter((text) => text.includes('absent'));
+
+  it('is taken to stay absent where it is not there, and unresolved where it cannot be mapped', () => {
+    const file = workshop.compile('absent', opening('libplug.so') + MAIN);
+    const { program } = analyzeProgram(file, { details: false });
+    expect(program.analysis?.unresolved).toEqual([]);
+    expect(absent(program)).toEqual([expect.stringContaining('libplug.so')]);
+    workshop.write('libplug.so', 'INPUT ( none )'.padEnd(100));
+    const { program: other } = analyzeProgram(file, { details: false, libraryPath: [workshop.folder] });
+    expect(other.analysis?.unresolved.map(({ kind }) => kind)).toEqual(['object']);
+    expect(absent(other)).toEqual([]);
+  }, 60_000);
+
+  it('is looked for where the object that opens it says', () => {
+    mkdirSync(workshop.path('near'));
+    workshop.compile(
+      'near/libnear.so',
+      'int swapoff(const char *); __attribute__((constructor)) static void begin(void) { swapoff("/"); }',
+      ['-shared', '-fPIC'],
+    );
+    const asking = workshop.compile('libasking.so', opening('libnear.so'), [
+      '-shared',
+      '-fPIC',
+      '-Wl,--enable-new-dtags,-rpath,$ORIGIN/near',
+    ]);
+    const { program } = analyzeProgram(workshop.compile('asks', MAIN, [asking]), { details: false });
+    expect(program.calls.map(({ name }) => name)).toContain('swapoff');
+    expect(absent(program)).toEqual([]);
   }, 60_000);
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 
 import { afterAll, describe, expect, it } from 'vitest';
 
@@ -85,6 +85,12 @@ describe('a static program with glibc', () => {
     expect(calls).toContain(100);
     expect(calls).not.toContain(124);
     expect(unresolved).toEqual([]);
+    rmSync(tree.path('lib/x86_64-linux-gnu/libnss_fake.so.2'));
+    const { analysis } = analyzeProgram('/program', { root: tree.root(), details: false }).program;
+    expect(analysis?.unresolved).toEqual([]);
+    expect(analysis?.assumptions).toContain(
+      'libraries that are opened at run time if they are there stay absent: libnss_fake.so.2',
+    );
   });
 });
 

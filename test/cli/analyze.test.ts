@@ -312,6 +312,75 @@ describe('callgate analyze', () => {
     });
   });
 
+  it('refuses below a root what it refuses on the machine, and says that paths are those below it', () => {
+    using directory = temporaryDirectory();
+    const root = join(directory.path, 'root');
+    mkdirSync(join(root, 'bin'), { recursive: true });
+    writeFileSync(join(root, 'text'), 'neither one nor the other');
+    writeFileSync(join(root, 'short'), '\u007fELF');
+    const narrow = readFileSync(bare);
+    narrow[4] = 1;
+    narrow.writeUInt16LE(3, 18);
+    writeFileSync(join(root, 'i386'), narrow);
+    writeFileSync(join(root, 'bin/true'), readFileSync('/usr/bin/true'));
+    execFileSync('mkfifo', [join(root, 'fifo')]);
+    for (const [file, want] of [
+      ['/text', '/text is neither an ELF file nor a script'],
+      ['/short', '/short is neither an ELF file nor a script'],
+      ['/i386', '/i386 is for machine 3, 32 bits (x86-64 only)'],
+      ['/bin', '/bin is a directory (give a program)'],
+      ['/fifo', '/fifo is no regular file (give a program)'],
+      ['/none', `cannot read /none, no such file in the root ${root} (paths are those below it)`],
+      [
+        'root/bin/true',
+        `cannot read root/bin/true, no such file in the root ${root} (paths are those below it: /bin/true)`,
+      ],
+    ]) {
+      const { status, stderr } = analyze(directory.path, ['--root', root, file as string]);
+      expect([status, stderr]).toEqual([2, `callgate: analyze: ${want}\n`]);
+    }
+    const { status, stderr } = analyze(directory.path, ['--root', root, '/bin/true']);
+    expect([status, stderr]).toEqual([
+      2,
+      `callgate: analyze: /bin/true: its loader /lib64/ld-linux-x86-64.so.2 is not in the root ${root}\n`,
+    ]);
+  }, 60_000);
+
+  it('opens with --dlopen a path as it stands, a name that is searched, and all that is in a directory', () => {
+    using directory = temporaryDirectory();
+    const folder = join(directory.path, 'plug-ins');
+    mkdirSync(join(folder, 'more'), { recursive: true });
+    const source = (name: string): string =>
+      `int ${name}(const char *); __attribute__((constructor)) static void begin(void) { ${name}("/"); }`;
+    const plug = join(folder, 'plug.so');
+    copyFileSync(compile(source('swapoff'), ['-shared', '-fPIC']), plug);
+    copyFileSync(compile(source('acct'), ['-shared', '-fPIC']), join(folder, 'more/other.so'));
+    mkdirSync(join(directory.path, 'bare'));
+    writeFileSync(join(folder, 'notes.txt'), 'no library');
+    const calls = (...options: string[]): (string | null)[] | undefined => {
+      const { status, stdout, stderr } = analyze(folder, ['-q', '-o', '-', ...options, '/usr/bin/true']);
+      expect([status, stderr]).toEqual([0, '']);
+      const names = parseProfile(stdout).programs[0]?.calls.map(({ name }) => name);
+      return names?.filter((name) => name === 'swapoff' || name === 'acct');
+    };
+    expect(calls('--dlopen', './plug.so')).toEqual(['swapoff']);
+    expect(calls('--dlopen', plug)).toEqual(['swapoff']);
+    expect(calls('--dlopen', `${folder}/`)).toEqual(['acct', 'swapoff']);
+    expect(calls('--dlopen', 'libm.so.6')).toEqual([]);
+    for (const [name, want] of [
+      ['./none.so', './none.so: no such file'],
+      [join(folder, 'notes.txt'), `${folder}/notes.txt: ${folder}/notes.txt cannot be mapped: elf: `],
+      ['libnone.so', 'libnone.so: not found'],
+      ['../bare/', '../bare/: no shared object for x86-64 in it'],
+    ]) {
+      const { status, stderr } = analyze(folder, ['--dlopen', name as string, '/usr/bin/true']);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringContaining(`callgate: analyze: --dlopen ${want as string}`),
+      ]);
+    }
+  }, 120_000);
+
   it('refuses a program for another machine', () => {
     using directory = temporaryDirectory();
     const bytes = readFileSync(bare);

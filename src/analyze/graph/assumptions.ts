@@ -31,6 +31,11 @@ export function assumptionsOf(
   if (names.databases.size > 0) {
     assumptions.push(`nsswitch.conf stays as it is for ${[...names.databases].sort().join(', ')}`);
   }
+  if (loadSet.absent.size > 0) {
+    assumptions.push(
+      `libraries that are opened at run time if they are there stay absent: ${[...loadSet.absent].sort().join(', ')}`,
+    );
+  }
   if (graph.objects.some(({ image }) => image.file.soname === 'libc.so.6') || hasStaticGlibc(graph)) {
     assumptions.push(
       'character set converters (gconv), where they are loaded, make no system calls of their own',

@@ -1,3 +1,4 @@
+import { UsageError } from '../../base/errors.ts';
 import { PERMISSION } from '../image/memory.ts';
 import { providerFile } from '../load/openssl.ts';
 import { libraryDirectories } from '../load/plugin.ts';
@@ -110,8 +111,10 @@ class ProgramCloser {
     const { running } = this.#options;
     for (const part of running?.parts ?? []) reach.addPart(part, running?.earlier as Reach);
     reach.run(roots);
-    for (const { name, reason, openers } of this.#options.libraries ?? []) {
-      const index = this.#open(name, null, reason);
+    for (const { name, reason, openers, isRequired } of this.#options.libraries ?? []) {
+      // A configuration that names what is not there, or an option, may mean another root.
+      const index = this.#open(name, null, reason, false);
+      if (index < 0 && isRequired === true) this.#refuse(name, reason);
       this.#given.push({ index, openers: openers === undefined ? null : new Set(openers) });
     }
     let unknown: UnknownLoad[] = [];
@@ -152,15 +155,21 @@ class ProgramCloser {
     this.#prepared = this.#graph.objects.length;
   }
 
-  /** Opens a library, once; its index, -1 when there is none. */
-  #open(name: string, from: number | null, reason: string): number {
+  /** Opens a library, once; its index, -1 when there is none. Code goes on without one that it opens itself, as it is told; `mayBeAbsent`. */
+  #open(name: string, from: number | null, reason: string, mayBeAbsent = true): number {
     const { image } = this.#graph;
-    const { object } = image.loadSet.open(name, from, reason);
+    const { object } = image.loadSet.open(name, from, reason, mayBeAbsent);
     image.update();
     this.#graph.update();
     this.#reach.settle();
     this.#prepareObjects(true);
     return object?.index ?? -1;
+  }
+
+  #refuse(name: string, reason: string): never {
+    const { missing } = this.#graph.image.loadSet;
+    const problem = missing.find((entry) => entry.kind === 'open' && entry.name === name)?.problem;
+    throw new UsageError(`analyze: ${reason} ${name}: ${problem ?? 'cannot be opened'}`);
   }
 
   #openServices(): void {
@@ -238,12 +247,17 @@ class ProgramCloser {
     ] as const) {
       for (const { texts, by, places } of this.#arguments(name, register)) {
         for (const [text, handed] of texts) {
-          const opened = this.#byName.get(text) ?? {
-            index: this.#open(text, by, 'dlopen'),
-            openers: new Set(),
-          };
-          this.#byName.set(text, opened);
-          for (const { node: handing } of handed) opened.openers.add(this.#graph.objectOf(handing).index);
+          const openers = this.#byName.get(text)?.openers ?? new Set();
+          for (const { node: handing } of handed) openers.add(this.#graph.objectOf(handing).index);
+          let index = this.#byName.get(text)?.index ?? -1;
+          // A name is searched with the DT_RUNPATH of the object that calls.
+          for (const from of text.includes('/') ? [by] : [...openers, by]) {
+            const key = `dlopen ${from} ${text}`;
+            if (index >= 0 || this.#tried.has(key)) continue;
+            this.#tried.add(key);
+            index = this.#open(text, from, 'dlopen');
+          }
+          this.#byName.set(text, { index, openers });
         }
         unknown.push(...places.map((place) => ({ ...place, kind: 'dlopen' as const })));
       }
@@ -327,7 +341,7 @@ class ProgramCloser {
         const isConstant = (image.permissionAt(number) & PERMISSION.WRITE) === 0;
         const text = isConstant ? image.stringAt(number) : null;
         if (text === null) places.push({ node, address, reason: 'the name is in memory that is written' });
-        else if (text !== '') texts.set(text, way);
+        else if (text !== '') texts.set(text, [...(texts.get(text) ?? []), ...way]);
       }
       yield { texts, by: 0, places, node };
     }

@@ -29,7 +29,7 @@ export function callSites(
 ): CallSite[] {
   const sites: CallSite[] = [];
   const gates = closedSiteGates(graph, reach);
-  const indirect = new IndirectNumbers(graph, reach, values);
+  const indirect = new IndirectNumbers(graph, reach, query, values);
   for (const node of reach.order) {
     const { code, firstNode, base } = graph.objectOf(node);
     const index = node - firstNode;

@@ -7,7 +7,7 @@ import type { LibrarySearch } from './library-search.ts';
 import { readPreloadFile } from './preload.ts';
 import type { LibraryVariant, LoadObject, LoadReason, MissingObject } from './load-object.ts';
 import { MuslSearch } from './musl-search.ts';
-import { ObjectReader, type ObjectFile } from './object-reader.ts';
+import { NOT_FOUND, ObjectReader, type ObjectFile } from './object-reader.ts';
 import { RootFileSystem } from './root.ts';
 import { executedByEnv, parseScriptLine, type ScriptLine } from './script-line.ts';
 import { readVdso } from './vdso.ts';
@@ -54,6 +54,8 @@ export interface LoadSet {
   readonly globalScope: readonly number[];
   /** Not found or not readable: the set is then incomplete. */
   readonly missing: readonly MissingObject[];
+  /** Names that were to be opened at run time, and of which no file is there: whoever opens them goes on without. */
+  readonly absent: ReadonlySet<string>;
   /** What the set takes for granted, a sentence each. */
   readonly assumptions: readonly string[];
   /** Files that other CPUs, or this one, would be given instead. */
@@ -66,9 +68,10 @@ export interface LoadSet {
    * Adds what dlopen(name) called by the object `from` would map: it, and what it needs.
    *
    * A name with a slash is a path (relative to the working directory), another one is searched as dlopen(3) does with the
-   * DT_RPATH or DT_RUNPATH of `from`; null for no object in particular. Not found: `object` is null and `missing` has an entry more.
+   * DT_RPATH or DT_RUNPATH of `from`; null for no object in particular. Not found: `object` is null and `missing` has an entry more,
+   * or `absent` if it `mayBeAbsent` and no file of that name is there.
    */
-  open(name: string, from: number | null, reason: string): OpenResult;
+  open(name: string, from: number | null, reason: string, mayBeAbsent?: boolean): OpenResult;
   /**
    * The objects that the references of an object search after the global scope: what it was opened with and all that needs, breadth first.
    * Empty for what is there from the start, but for the vDSO: itself.
@@ -99,6 +102,7 @@ class LoadSetBuilder implements LoadSet {
   readonly objects: GrowingObject[] = [];
   readonly globalScope: number[] = [];
   readonly missing: MissingObject[] = [];
+  readonly absent = new Set<string>();
   readonly assumptions: string[] = [];
   readonly variants: LibraryVariant[] = [];
   readonly script: ScriptLine | null;
@@ -113,7 +117,7 @@ class LoadSetBuilder implements LoadSet {
   readonly #byName = new Map<string, GrowingObject>();
   readonly #byIdentity = new Map<string, GrowingObject>();
   readonly #localScopes = new Map<number, readonly number[]>();
-  /** Mapped by the kernel, so that its names are known before it has its place. */
+  /** Mapped by the kernel, so that its names are known before it has its place; null once it has. */
   #loader: { readonly name: string; readonly file: ObjectFile } | null = null;
   #requests = 0;
 
@@ -155,10 +159,12 @@ class LoadSetBuilder implements LoadSet {
     this.#addVdso(program);
   }
 
-  open(name: string, from: number | null, reason: string): OpenResult {
+  open(name: string, from: number | null, reason: string, mayBeAbsent = false): OpenResult {
     const before = this.objects.length;
     const by = from === null ? null : (this.objects[from] ?? null);
-    const object = this.#load(name, by, { kind: 'open', by: from, name, text: reason });
+    // A relative path leads elsewhere in another working directory.
+    const isOptional = mayBeAbsent && (!name.includes('/') || name.startsWith('/'));
+    const object = this.#load(name, by, { kind: 'open', by: from, name, text: reason }, isOptional);
     if (object !== null && object.index >= before) {
       object.openedWith = object.index;
       this.#loadNeeded(before);
@@ -284,19 +290,35 @@ class LoadSetBuilder implements LoadSet {
     }
   }
 
-  #load(name: string, by: GrowingObject | null, reason: LoadReason): GrowingObject | null {
+  #load(
+    name: string,
+    by: GrowingObject | null,
+    reason: LoadReason,
+    isOptional = false,
+  ): GrowingObject | null {
     if (++this.#requests > MOST_REQUESTS) {
       throw new FormatError(`load set: more than ${MOST_REQUESTS} libraries are asked for`, { value: name });
     }
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
     if (this.#loader !== null && this.#isLoader(this.#loader, name)) return this.#placeLoader(reason);
+    // musl's is libc under any of its names, whoever asks.
+    if (this.#search.isLoader(name)) {
+      const loader = this.objects.find(({ role }) => role === 'interpreter');
+      if (loader !== undefined) return loader;
+    }
     const found = this.#find(name, by);
     if ('problem' in found) {
+      if (isOptional && !found.exists) {
+        this.absent.add(name);
+        return null;
+      }
       const isNew = !this.missing.some((entry) => entry.name === name && entry.by === reason.by);
       if (isNew) this.missing.push({ name, by: reason.by, kind: reason.kind, problem: found.problem });
       return null;
     }
+    // Another object has looked for it elsewhere.
+    this.absent.delete(name);
     const { file, variants } = found;
     const identical = this.#byIdentity.get(file.identity);
     if (identical !== undefined) {
@@ -315,28 +337,29 @@ class LoadSetBuilder implements LoadSet {
     by: GrowingObject | null,
   ):
     | { readonly file: ObjectFile; readonly variants: readonly Omit<LibraryVariant, 'object'>[] }
-    | { readonly problem: string } {
+    | { readonly problem: string; readonly exists: boolean } {
     const machine = this.objects[0] as GrowingObject;
     const variants: { hwcap: string; path: string; file: ObjectFile }[] = [];
-    let problem = 'not found';
+    let problem = NOT_FOUND;
     const from = this.libc === 'musl' && by === null ? machine : by;
     for (const { path, hwcap } of this.#search.candidates(name, from, (object) => this.#loaderOf(object))) {
       const result = this.#reader.read(path);
       if ('problem' in result) {
-        if (!result.exists) continue;
-        return { problem: result.problem };
+        if (result.exists) return result;
+        if (result.problem !== NOT_FOUND) problem = result.problem;
+        continue;
       }
       const { file } = result;
       if (file.elf.class !== machine.elf.class || file.elf.machine !== machine.elf.machine) {
         problem = `${path} is for another machine`;
         if (this.#search.skipsOtherMachines) continue;
-        return { problem };
+        return { problem, exists: true };
       }
       if (hwcap !== null && !this.#hwcaps.includes(hwcap)) variants.push({ hwcap, path, file });
       else return { file, variants };
     }
     const last = variants.pop();
-    if (last === undefined) return { problem };
+    if (last === undefined) return { problem, exists: problem !== NOT_FOUND };
     // There is none for every CPU: the one that stands last asks for least.
     return { file: last.file, variants };
   }

@@ -18,10 +18,13 @@ export interface ObjectFile {
   readonly buildId: string | null;
 }
 
-/** A file that can be mapped, or why not; `exists` is false when the loader looks further. */
+/** A file that can be mapped, or why not; `exists` is false when the loader looks further, as past one that it cannot read. */
 export type ReadResult =
   | { readonly file: ObjectFile }
   | { readonly problem: string; readonly exists: boolean };
+
+/** The problem of a path at which no file is. */
+export const NOT_FOUND = 'not found';
 
 /** Reads ELF files below a root, each path once. */
 export class ObjectReader {
@@ -75,7 +78,7 @@ export class ObjectReader {
   }
 
   #read(path: string): ReadResult {
-    if (this.#root.identity(path) === null) return { problem: 'not found', exists: false };
+    if (this.#root.identity(path) === null) return { problem: NOT_FOUND, exists: false };
     const bytes = this.#root.read(path);
     if (bytes === null) return { problem: `${path} cannot be read`, exists: false };
     try {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   realpathSync,
   statSync,
 } from 'node:fs';
@@ -58,21 +59,15 @@ export class RootFileSystem {
 
   /** The contents of a regular file; null when there is none or it has more than `limit` bytes. */
   read(path: string, limit: number = LARGEST_FILE): Uint8Array | null {
-    const host = this.hostPath(path);
-    if (host === null) return null;
-    let descriptor: number | undefined;
-    try {
-      // Opening a FIFO that nobody writes to would wait for ever.
-      const follow = PROCESS_LINK.test(host) ? 0 : constants.O_NOFOLLOW;
-      descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | follow);
-      const { size } = fstatSync(descriptor);
-      if (!fstatSync(descriptor).isFile() || size > limit) return null;
-      return readFileSync(descriptor);
-    } catch {
-      return null;
-    } finally {
-      if (descriptor !== undefined) closeSync(descriptor);
-    }
+    return this.#readWith(path, (descriptor, size) => (size > limit ? null : readFileSync(descriptor)));
+  }
+
+  /** The first bytes of a regular file, `length` at most; null when there is none. */
+  readHead(path: string, length: number): Uint8Array | null {
+    return this.#readWith(path, (descriptor) => {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, readSync(descriptor, bytes, 0, length, 0));
+    });
   }
 
   /** A file's text, invalid UTF-8 replaced; null when there is none or it has more than `limit` bytes, default a mebibyte. */
@@ -105,6 +100,23 @@ export class RootFileSystem {
       throwIfNoEntry: false,
     });
     return status?.isFile() === true ? `${status.dev}:${status.ino}` : null;
+  }
+
+  #readWith(path: string, take: (descriptor: number, size: number) => Uint8Array | null): Uint8Array | null {
+    const host = this.hostPath(path);
+    if (host === null) return null;
+    let descriptor: number | undefined;
+    try {
+      // Opening a FIFO that nobody writes to would wait for ever.
+      const follow = PROCESS_LINK.test(host) ? 0 : constants.O_NOFOLLOW;
+      descriptor = openSync(host, constants.O_RDONLY | constants.O_NONBLOCK | follow);
+      const status = fstatSync(descriptor);
+      return status.isFile() ? take(descriptor, status.size) : null;
+    } catch {
+      return null;
+    } finally {
+      if (descriptor !== undefined) closeSync(descriptor);
+    }
   }
 
   /** path_resolution(7), with this root; `..` of the root is the root. */

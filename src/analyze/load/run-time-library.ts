@@ -6,6 +6,8 @@ export interface RunTimeLibrary {
   readonly reason: string;
   /** Indexes in the load set of the objects that open it; missing when that may be any. */
   readonly openers?: readonly number[];
+  /** Whether it is an error that it cannot be opened, for somebody has asked for it; default false. */
+  readonly isRequired?: boolean;
 }
 
 /** What a configuration says about libraries; `problems` are sentences about what could not be followed, so that more may be opened. */

@@ -1,4 +1,5 @@
 import { absolutePath, directoryOf } from './dynamic-string.ts';
+import { filesBelow } from './files-below.ts';
 import { globFiles } from './glob.ts';
 import type { RootFileSystem } from './root.ts';
 import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
@@ -87,6 +88,55 @@ export function apacheLibraries(root: RootFileSystem, configuration?: string): R
   });
   return list;
 }
+
+/**
+ * The modules that slapd of OpenLDAP loads: `olcModuleLoad` of the entries in slapd.d, or without them `moduleload` of slapd.conf and all that it
+ * includes; every module that is installed where neither can be read. Source: slapd-config(5), slapd.conf(5).
+ */
+export function slapdLibraries(root: RootFileSystem): RunTimeLibraries {
+  const list = new LibraryList();
+  let folders = SLAPD_MODULES;
+  const add = (module: string, file: string): void => {
+    const name = module.replace(/\.(?:la|so)$/, '');
+    const places = name.startsWith('/') ? [name] : folders.map((folder) => `${folder}/${name}`);
+    const found = places.find((place) => root.realPath(`${place}.so`) !== null);
+    if (found !== undefined) list.add(`${found}.so`, `module ${name} in ${file}`);
+  };
+  const entries = SLAPD_CONFIGURATIONS.flatMap((folder) => filesBelow(root, `${folder}/slapd.d`));
+  const texts = entries.flatMap((file) => {
+    const text = root.readText(file);
+    return text === null ? [] : [{ file, text }];
+  });
+  for (const { file, text } of texts) {
+    folders = /^olcModulePath:\s*(\S+)/im.exec(text)?.[1]?.split(':') ?? SLAPD_MODULES;
+    for (const [, module] of text.matchAll(/^olcModuleLoad:\s*(?:\{\d+\})?(\S+)/gim))
+      add(module as string, file);
+  }
+  const configuration = SLAPD_CONFIGURATIONS.map((folder) => `${folder}/slapd.conf`).find(
+    (path) => root.readText(path) !== null,
+  );
+  if (texts.length === 0 && configuration !== undefined) {
+    const files = new ConfigurationFiles(root, list);
+    files.read(configuration, (text, file) => {
+      for (const [, keyword, value] of text.matchAll(/^(modulepath|moduleload|include)\s+"?([^"\s]+)/gim)) {
+        const word = keyword?.toLowerCase();
+        if (word === 'modulepath') folders = (value as string).split(':');
+        else if (word === 'moduleload') add(value as string, file);
+        else files.include(value as string);
+      }
+    });
+  }
+  if (texts.length > 0 || configuration !== undefined) return list;
+  for (const folder of SLAPD_MODULES) {
+    for (const name of root.list(folder)) {
+      if (name.endsWith('.so')) list.add(`${folder}/${name}`, `plug-in in ${folder}`);
+    }
+  }
+  return list;
+}
+
+const SLAPD_CONFIGURATIONS = ['/etc/ldap', '/etc/openldap'];
+const SLAPD_MODULES = ['/usr/lib/ldap', '/usr/lib64/openldap', '/usr/lib/openldap', '/usr/libexec/openldap'];
 
 const APACHE_CONFIGURATIONS = ['/etc/apache2/apache2.conf', '/etc/httpd/conf/httpd.conf'];
 

@@ -1,6 +1,6 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { UsageError } from '../../base/errors.ts';
-import type { AnalysisTask, TaskResult } from './task.ts';
+import type { AnalysisTask, ObjectProgress, TaskResult } from './task.ts';
 import type { WorkerMessage } from './worker.ts';
 
 /** Milliseconds between two looks at the memory of the process. */
@@ -15,7 +15,7 @@ export interface PoolOptions {
   /** Bytes of the whole process past which what runs is given up; null for no bound. */
   readonly memoryLimit: number | null;
   /** Told of each object that is about to be read. */
-  readonly progress?: (task: AnalysisTask, objects: number) => void;
+  readonly progress?: (task: AnalysisTask, object: ObjectProgress) => void;
 }
 
 /** What a task came to. */
@@ -73,7 +73,7 @@ async function runOne(
   const giveUp = (reason: string): void =>
     resolve({ outcome: { error: new UsageError(`analyze: ${task.path}: ${reason}`) }, isUsable: false });
   const onMessage = (message: WorkerMessage): void => {
-    if (message.kind === 'progress') progress?.(task, message.objects);
+    if (message.kind === 'progress') progress?.(task, message.object);
     else if (message.kind === 'done') {
       resolve({ outcome: { result: message.result, elapsed: performance.now() - began }, isUsable: true });
     } else {

@@ -49,8 +49,17 @@ export interface TaskResult {
   readonly incomplete: readonly string[];
 }
 
-/** Told of each object whose code is about to be read. */
-export type TaskProgress = (objects: number, path: string) => void;
+/** An object whose code is about to be read. */
+export interface ObjectProgress {
+  /** How many objects of the program were begun, with this one. */
+  readonly objects: number;
+  readonly path: string;
+  /** Bytes of the file. */
+  readonly size: number;
+}
+
+/** Told of each object. */
+export type TaskProgress = (object: ObjectProgress) => void;
 
 /**
  * Analyses a program, or recalls what was found when nothing has changed since.
@@ -98,7 +107,7 @@ function analyzeWith(
         feature: 'analysis of other machines',
       });
     }
-    progress(++objects, path);
+    progress({ objects: ++objects, path, size: elf.bytes.length });
     const isLate = task.timeLimit !== null && performance.now() - began > task.timeLimit;
     const isLarge = task.memoryLimit !== null && process.memoryUsage.rss() > task.memoryLimit;
     if (!isLate && !isLarge) return read(image, view);
