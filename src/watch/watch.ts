@@ -35,8 +35,8 @@ const ASKER: Asker = { command: 'watch', hasAlternative: false };
 const BUSY = 50;
 const IDLE = 200;
 
-/** Looks between two at what was lost. */
-const LOSS_LOOKS = 10;
+/** Looks between two searches of the maps, while there are losses: a search takes longer than the rest of a look. */
+const SWEEP_LOOKS = 10;
 
 /** What to watch. */
 export interface WatchOptions {
@@ -65,6 +65,10 @@ export class Watch {
   #writeTimer: NodeJS.Timeout | undefined;
   #looks = 0;
   #lost = 0;
+  /** When the losses were looked at the last time: what is lost later is lost by what lived then, or later. */
+  #lossesAt: bigint = this.#begin;
+  /** Whether something was lost since the maps were searched. */
+  #hasGaps = false;
   #failures = 0;
   #writings = 0;
 
@@ -147,6 +151,7 @@ export class Watch {
   /** Writes every profile that has changed; what cannot be written is said once and tried again the next time. */
   write(): void {
     this.#drain();
+    this.#lookForLosses(false);
     const now = process.hrtime.bigint();
     this.#crowd.refresh(now);
     const { directory, say } = this.#options;
@@ -180,6 +185,7 @@ export class Watch {
     await new Promise((resolve) => setImmediate(resolve));
     // What has ended by now must not be taken for alive.
     this.#drain();
+    this.#lookForLosses(true);
     for (const record of this.targets) record.markLive('the watch ended while it still ran');
     this.write();
     this.#attachment[Symbol.dispose]();
@@ -190,7 +196,7 @@ export class Watch {
   #look(): void {
     this.#pending.look();
     const count = this.#drain();
-    if (++this.#looks % LOSS_LOOKS === 0) this.#lookForLosses();
+    this.#lookForLosses(++this.#looks % SWEEP_LOOKS === 0);
     this.#wait(count > 0 ? BUSY : IDLE);
   }
 
@@ -206,16 +212,24 @@ export class Watch {
     });
   }
 
-  #lookForLosses(): void {
+  /** Marks the runs that have lived since the last look, if something was lost meanwhile. `sweeps` says whether to find what was not told. */
+  #lookForLosses(sweeps: boolean): void {
+    const now = process.hrtime.bigint();
     const { events, calls, tasks, runs } = this.#attachment.losses();
     const fresh = events + calls + tasks + runs - this.#lost;
-    if (fresh <= 0) return;
-    this.#lost += fresh;
-    this.#drain();
+    if (fresh > 0) {
+      this.#lost += fresh;
+      this.#hasGaps = true;
+      // A run that has lost something may have begun, and have ended, in what was told before.
+      this.#drain();
+      for (const record of this.targets) record.addLost(fresh, this.#lossesAt);
+      const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
+      this.#warn('lost', `${what} lost: the runs that went on meanwhile are marked incomplete`);
+    }
+    this.#lossesAt = now;
+    if (!sweeps || !this.#hasGaps) return;
+    this.#hasGaps = false;
     this.#crowd.sweep(process.hrtime.bigint());
-    for (const record of this.targets) record.addLost(fresh);
-    const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
-    this.#warn('lost', `${what} lost: the runs that go on are marked incomplete`);
   }
 
   #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {

@@ -634,6 +634,39 @@ function removeCgroup(path: string): void {
   run('sh', ['-c', `while ! rmdir ${path} 2>/dev/null; do sleep 0.05; done`]);
 }
 
+describe('what a watch has no room for', () => {
+  /** Children, each of which makes a thousand calls that no kernel has, are more than the buffer and the maps hold. */
+  const flood = (): string =>
+    compile(`
+      #include <sys/wait.h>
+      #include <unistd.h>
+      int main(void) {
+        for (int i = 0; i < 400; i++) {
+          if (fork() == 0) { for (int k = 0; k < 1000; k++) syscall(2000 + k); _exit(0); }
+          wait(NULL);
+        }
+      }`);
+
+  it.each([
+    { when: 'while it goes on', isEnded: false },
+    { when: 'just before it ends', isEnded: true },
+  ])('is said of the run that has lost it, though that is over by then: $when', async ({ isEnded }) => {
+    using directory = temporaryDirectory();
+    const program = flood();
+    const background = await watch(directory.path, ...only(program));
+    background.kill('SIGSTOP');
+    expect(run(program, []).status).toBe(0);
+    if (isEnded) background.kill('SIGTERM');
+    background.kill('SIGCONT');
+    if (!isEnded) await background.waitFor('were lost');
+    const { stderr } = await (isEnded ? background.end : end(background));
+    expect(stderr).toMatch(/[1-9][0-9]* events lost/);
+    const [lossy] = profileOf(directory.path, fileOf(program)).runs;
+    expect(lossy?.lost).toBeGreaterThan(0);
+    expect(lossy?.incomplete).toContain('events or calls were lost on this machine while it ran');
+  });
+});
+
 describe('the unit of systemd', () => {
   const unit = readFileSync(new URL('../../packaging/callgate-watch.service', import.meta.url), 'utf8');
   const valueOf = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
