@@ -797,6 +797,25 @@ describe('a fault', () => {
     expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
   });
 
+  it.each([
+    { what: 'of one process', command: ['10'] },
+    { what: 'of several', command: null },
+  ])('a profile that a trace has written is put aside as it is, and said: $what', async ({ command }) => {
+    using directory = temporaryDirectory();
+    const program = command === null ? '/usr/bin/perl' : rare;
+    const file = join(directory.path, fileOf(program));
+    const script = `fork; fork; getppid; 1 while wait > 0`;
+    const options = ['-q', '--method', 'ebpf', '--phases', 'none', '-o', file];
+    expect(callgate(['trace', ...options, '--', program, ...(command ?? ['-e', script])]).status).toBe(0);
+    const before = readFileSync(file, 'utf8');
+    const background = await watch(directory.path, ...only(program));
+    run(program, command ?? ['-e', script]);
+    const { stderr } = await end(background);
+    expect(stderr).toContain(`${file} cannot be continued: it is not by a watch; it is ${file}.damaged now`);
+    expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(before);
+    expect(profileOf(directory.path, fileOf(program)).runs).toHaveLength(1);
+  });
+
   it('a second watch on the same directory is refused', async () => {
     using directory = temporaryDirectory();
     const background = await watch(directory.path, ...only(rare));
