@@ -508,6 +508,51 @@ describe('a process that is moved into a unit', () => {
   });
 });
 
+describe('a process that is born into a unit', () => {
+  it.each([
+    { what: 'and does the work itself', executes: false },
+    { what: 'and becomes its command', executes: true },
+  ])('belongs to it, and never to that of its parent: $what', async ({ executes }) => {
+    using directory = temporaryDirectory();
+    const [parent, child] = ['parent', 'child'].map((name) => `callgate-${name}-${process.pid}.service`);
+    const [outside, inside] = [parent, child].map((unit) =>
+      join(UNIFIED, 'callgatetest.slice', unit as string),
+    );
+    using _outside = makeCgroup(outside as string);
+    using _inside = makeCgroup(inside as string);
+    const program = compile(`
+      #define _GNU_SOURCE
+      #include <fcntl.h>
+      #include <linux/sched.h>
+      #include <signal.h>
+      #include <sys/syscall.h>
+      #include <sys/wait.h>
+      #include <unistd.h>
+      int main(int argc, char **argv) {
+        int cgroup = open(argv[1], O_RDONLY | O_DIRECTORY);
+        for (int i = 0; i < 50; i++) {
+          struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup};
+          long pid = syscall(SYS_clone3, &how, sizeof how);
+          if (pid == 0) {
+            alarm(0);
+            if (argc > 2) execl(argv[2], argv[2], "1", NULL);
+            _exit(0);
+          }
+          if (pid < 0 || waitpid(pid, NULL, 0) < 0) return 1;
+        }
+      }`);
+    const background = await watch(directory.path, '--include', 'callgate-*');
+    const command = executes ? rare : '';
+    const script = `echo $$ > ${outside}/cgroup.procs; exec ${program} ${inside} ${command}`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    expect(callNames(profileOf(directory.path, `${parent}.json`).processes)).not.toContain('x86_64:alarm');
+    const { processes, runs } = profileOf(directory.path, `${child}.json`);
+    expect(countOf(processes, 'alarm')).toBe(executes ? 100 : 50);
+    expect(runs.map(({ complete }) => complete)).toEqual([true]);
+  });
+});
+
 describe('a cgroup that only a v1 hierarchy has', () => {
   it('is told of processes too that are over before anybody looks', async () => {
     using directory = temporaryDirectory();
