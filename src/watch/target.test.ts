@@ -50,12 +50,22 @@ describe('the container of a cgroup', () => {
     { cgroup: '/machine.slice/machine-web.scope', want: 'machine-web' },
     { cgroup: `/docker/${'0'.repeat(64)}/kubepods/pod1/${ID}`, want: `kubernetes-${SHORT}` },
     { cgroup: '/mine', want: 'runc-mine' },
+    { cgroup: '/any/place/init.scope', want: 'runc-its-id' },
+    { cgroup: '/any/other', want: null },
     { cgroup: '/other', want: null },
     { cgroup: '/system.slice/docker.service', want: null },
     { cgroup: `/docker/${ID.slice(1)}`, want: null },
     { cgroup: '/', want: null },
   ])('$cgroup is $want', ({ cgroup, want }) => {
-    expect(containerOf(cgroup, new Set(['mine']))?.name ?? null).toBe(want);
+    expect(
+      containerOf(
+        cgroup,
+        new Map([
+          ['mine', 'mine'],
+          ['/any/place', 'its-id'],
+        ]),
+      )?.name ?? null,
+    ).toBe(want);
   });
 });
 

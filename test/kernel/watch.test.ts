@@ -586,28 +586,51 @@ function countShells(profile: Profile): number {
 }
 
 describe('watching containers', () => {
-  it('has a profile for each and nothing of what is in none', async () => {
-    using directory = temporaryDirectory();
-    using bundle = temporaryDirectory();
-    mkdirSync(join(bundle.path, 'rootfs'));
-    const inside = compile(fixture('rare'), ['-static']);
-    run('cp', [inside, join(bundle.path, 'rootfs/rare')]);
-    expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
-    const file = join(bundle.path, 'config.json');
-    const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object };
-    config.process = { ...config.process, terminal: false, args: ['/rare', '100'] };
-    writeFileSync(file, JSON.stringify(config));
-    const id = `callgate-test-${process.pid}`;
-    const background = await watch(directory.path, '--by', 'container', '--include', `*${id}`);
-    run(rare, ['10']);
-    const { status, stderr } = run('runc', ['run', '--bundle', bundle.path, id]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    await end(background);
-    expect(readdirSync(directory.path)).toEqual([`runc-${id}.json`]);
-    const profile = profileOf(directory.path, `runc-${id}.json`);
-    expect(profile.programs.map(({ path }) => path)).toContain('/rare');
-    expect(countOf(profile.processes, 'alarm')).toBe(1);
-  });
+  it.each([
+    { by: 'container', what: 'however short', cgroup: null, calls: 100 },
+    { by: 'unit', what: 'however short', cgroup: null, calls: 100 },
+    // What runc writes of its cgroup must be there long enough to be read.
+    { by: 'container', what: 'in a cgroup of any name', cgroup: 'callgatetest.slice/any', calls: 5_000_000 },
+    { by: 'unit', what: 'in a cgroup of any name', cgroup: 'callgatetest-any', calls: 5_000_000 },
+  ])(
+    'has a profile for each, and nothing of what is in none: $what, --by $by',
+    async ({ by, cgroup, calls }) => {
+      using directory = temporaryDirectory();
+      using bundle = temporaryDirectory();
+      mkdirSync(join(bundle.path, 'rootfs'));
+      const inside = compile(fixture('rare'), ['-static']);
+      run('cp', [inside, join(bundle.path, 'rootfs/rare')]);
+      expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
+      const file = join(bundle.path, 'config.json');
+      const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object; linux: object };
+      config.process = { ...config.process, terminal: false, args: ['/rare', `${calls}`] };
+      const ids = Array.from(
+        { length: cgroup === null ? 8 : 2 },
+        (_, index) => `callgate-test-${process.pid}-${index}`,
+      );
+      const background = await watch(
+        directory.path,
+        '--by',
+        by,
+        '--include',
+        `*callgate-test-${process.pid}-*`,
+      );
+      run(rare, ['10']);
+      for (const id of ids) {
+        if (cgroup !== null) config.linux = { ...config.linux, cgroupsPath: `/${cgroup}-${id.at(-1)}` };
+        writeFileSync(file, JSON.stringify(config));
+        const { status, stderr } = run('runc', ['run', '--bundle', bundle.path, id]);
+        expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      }
+      await end(background);
+      expect(readdirSync(directory.path)).toEqual(ids.map((id) => `runc-${id}.json`));
+      for (const id of ids) {
+        const profile = profileOf(directory.path, `runc-${id}.json`);
+        expect(profile.programs.map(({ path }) => path)).toContain('/rare');
+        expect(countOf(profile.processes, 'alarm')).toBe(1);
+      }
+    },
+  );
 });
 
 describe('the metrics of a watch', () => {
