@@ -131,7 +131,22 @@ describe('a selection of targets', () => {
     { include: ['redis.server'], exclude: [], want: false },
     { include: [], exclude: ['*server'], want: false },
     { include: ['redis*'], exclude: ['redis-server'], want: false },
+    { include: ['[rs]edis-*'], exclude: [], want: true },
+    { include: ['redis[-]server'], exclude: [], want: true },
+    { include: ['redis[a-z+-]server'], exclude: [], want: true },
+    { include: ['[a-q]edis-*'], exclude: [], want: false },
+    { include: ['[!a-q]edis-*'], exclude: [], want: true },
+    { include: ['[^r]edis-*'], exclude: [], want: false },
+    { include: ['[z-a]edis-*', '[', '[]', '[!]', 'redis-server['], exclude: [], want: false },
+    { include: ['[]r]edis-*'], exclude: [], want: true },
+    { include: ['[!]r]edis-*'], exclude: [], want: false },
+    { include: ['[\\^r]edis-*'], exclude: [], want: true },
   ])('include $include, exclude $exclude: $want', ({ include, exclude, want }) => {
     expect(isSelected(redis, { include, exclude })).toBe(want);
   });
+});
+
+it('a bracket that is never closed stands for itself in a pattern', () => {
+  const odd = executableOf('/opt/a[b-c');
+  expect(isSelected(odd, { include: ['a[b-?'], exclude: [] })).toBe(true);
 });

@@ -118,7 +118,7 @@ export function withMove(text: string | null, hierarchy: number, path: string): 
   return text.replace(line, (_, controllers: string) => `${hierarchy}:${controllers}:${path}`);
 }
 
-/** Which targets are wanted: those that match an `include` if there is one, and no `exclude`. `*` and `?` as in a shell. */
+/** Which targets are wanted: those that match an `include` if there is one, and no `exclude`. `*`, `?` and brackets as in a shell. */
 export interface Selection {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -170,7 +170,25 @@ function toTarget(name: string): Target {
   return { name, file: `${plain.slice(0, FILE_CAP)}-${sum}.json` };
 }
 
+/** `*`, `?` and brackets as in glob(7), but that `*` and `?` match slashes too; a bracket that is never closed stands for itself. */
 function toExpression(pattern: string): RegExp {
-  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+  const source = pattern.replace(
+    /\[([!^]?)(\]?[^\]]*)\]|[\s\S]/g,
+    (part, negation: string, members?: string) => {
+      if (part === '*') return '.*';
+      if (part === '?') return '.';
+      if (members === undefined || members === '') return part.replace(/[.+^${}()|[\]\\/-]/, String.raw`\$&`);
+      return `[${negation === '' ? '' : '^'}${classOf(members)}]`;
+    },
+  );
+  return new RegExp(`^${source}$`, 's');
+}
+
+/** What stands between brackets: single characters, and ranges as far as they have any. */
+function classOf(members: string): string {
+  const escape = (character: string): string => character.replace(/[\\\]^-]/, String.raw`\$&`);
+  return members.replace(/([\s\S])-([\s\S])|[\s\S]/g, (one, from?: string, to?: string) => {
+    if (from === undefined || to === undefined) return escape(one);
+    return from <= to ? `${escape(from)}-${escape(to)}` : '';
+  });
 }
