@@ -10,6 +10,7 @@ import { Pending } from '../trace/ebpf/pending.ts';
 import { explainRefusal } from '../trace/ebpf/refusal.ts';
 import { describeHost } from '../trace/host.ts';
 import { isInInitialPidNamespace } from '../trace/method.ts';
+import { readStatus } from '../trace/proc.ts';
 import { Cgroups } from './cgroups.ts';
 import { Crowd } from './crowd.ts';
 import type { WatchFacts } from './metrics.ts';
@@ -57,6 +58,19 @@ export interface WatchOptions {
   readonly interval: number;
   /** Takes lines for people. */
   readonly say: (text: string) => void;
+}
+
+/** Capabilities by which processes of others are looked at, each with those of which one is enough; source: capabilities(7). */
+const LOOKING = [
+  { name: 'CAP_SYS_PTRACE', bits: [19n] },
+  { name: 'CAP_DAC_READ_SEARCH', bits: [1n, 2n] },
+] as const;
+
+/** Names of the capabilities that this process lacks to look at the executables and arguments of every process. */
+export function missingCapabilities(): readonly string[] {
+  const effective = BigInt(`0x${readStatus('self')?.get('CapEff') ?? '0'}`);
+  const has = (bit: bigint): boolean => ((effective >> bit) & 1n) === 1n;
+  return LOOKING.filter(({ bits }) => !bits.some(has)).map(({ name }) => name);
 }
 
 /** Records the whole machine until it is ended. */

@@ -935,6 +935,32 @@ describe('a fault', () => {
     expect(readdirSync(directory.path)).toEqual([]);
   });
 
+  it('without the capabilities to look at others it says at the start which are missing, and of none that it is gone', () => {
+    using directory = temporaryDirectory();
+    chmodSync(directory.path, 0o777);
+    const { status, stderr } = run('setpriv', [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--inh-caps=+bpf,+perfmon',
+      '--ambient-caps=+bpf,+perfmon',
+      sharedCallgate(),
+      'watch',
+      '-d',
+      join(directory.path, 'profiles'),
+      '--by',
+      'exe',
+      '--once',
+      '1s',
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^callgate: warning: without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH the executables and arguments of /,
+    );
+    // The first process of the machine is root's.
+    expect(stderr).toMatch(/process(es)? w(as|ere) gone, or could not be looked at, before it was known/);
+  });
+
   it('a full disk is said once, and what could not be written is written when there is room', async () => {
     using directory = temporaryDirectory();
     expect(run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory.path]).status).toBe(0);
