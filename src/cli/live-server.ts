@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { UsageError } from '../base/errors.ts';
+import { isLocalRequest } from '../base/local-request.ts';
 
 /** Pages that may listen at once. */
 const LISTENER_CAP = 16;
@@ -126,11 +127,7 @@ export class LiveServer {
   #refuse(
     request: IncomingMessage,
   ): readonly [status: number, headers: Readonly<Record<string, string>>] | null {
-    const { host, origin, 'sec-fetch-site': site } = request.headers;
-    const hosts = [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`];
-    if (host === undefined || !hosts.includes(host)) return [403, {}];
-    if (origin !== undefined && origin !== `http://${host}`) return [403, {}];
-    if (site !== undefined && site !== 'same-origin' && site !== 'none') return [403, {}];
+    if (!isLocalRequest(request.headers, ['127.0.0.1', 'localhost'], this.#port)) return [403, {}];
     if (request.method !== 'GET') return [405, { Allow: 'GET' }];
     const [token, rest, ...more] = (request.url ?? '').slice(1).split('/');
     if (!isSame(token ?? '', this.#token) || more.length > 0 || (rest !== '' && rest !== 'events')) {

@@ -7,7 +7,7 @@ import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
 import type { Division } from '../watch/target.ts';
-import { Watch, type WatchOptions } from '../watch/watch.ts';
+import { missingCapabilities, Watch, type WatchOptions } from '../watch/watch.ts';
 import { say } from './say.ts';
 
 /** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
@@ -50,6 +50,12 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   using directory = await ProfileDirectory.open(options.directory);
   const { by, include, exclude } = options;
   const watch = begin({ directory, by, interval, selection: { include, exclude }, say });
+  const missing = missingCapabilities();
+  if (missing.length > 0) {
+    say(
+      `warning: without ${missing.join(' and ')} the executables and arguments of other users' processes cannot be looked at: those that run already may belong to no ${NAMES[by]} (callgate doctor)`,
+    );
+  }
   // Starting Node takes more than an hour of watching an idle machine: the share is of what comes after.
   const before = process.cpuUsage();
   let isWritten = false;
@@ -67,8 +73,10 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   const { user, system } = process.cpuUsage(before);
   const share = (user + system) / 1e4 / seconds;
   if (unattributed > 0) {
-    const gone = plural(unattributed, 'process was', 'processes were');
-    say(`warning: ${gone} gone before it was known where ${unattributed === 1 ? 'it' : 'they'} belonged`);
+    const some = plural(unattributed, 'process was', 'processes were');
+    // What may not be looked at may be there still.
+    const how = missing.length === 0 ? 'gone' : 'gone, or could not be looked at,';
+    say(`warning: ${some} ${how} before it was known where ${unattributed === 1 ? 'it' : 'they'} belonged`);
   }
   tell(
     `${plural(watch.targets.length, NAMES[by])} in ${Math.round(seconds)} s, ${plural(lost, 'event')} lost, ${share.toFixed(1)} % of a processor`,

@@ -14,7 +14,8 @@ export type Purpose =
   | 'x32 programs'
   | 'enforcing a filter'
   | 'supervising a filter'
-  | 'eBPF tracing';
+  | 'eBPF tracing'
+  | 'watch';
 
 /** Every method of tracing there is now. */
 export const TRACING: readonly Purpose[] = ['trace --method seccomp', 'trace --method ptrace', 'trace --pid'];

@@ -56,7 +56,14 @@ export interface Facts {
 }
 
 /** Bits of the capability masks; source: include/uapi/linux/capability.h. */
-export const CAP = { SYS_PTRACE: 19, SYS_ADMIN: 21, PERFMON: 38, BPF: 39 } as const;
+export const CAP = {
+  DAC_OVERRIDE: 1,
+  DAC_READ_SEARCH: 2,
+  SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
+  PERFMON: 38,
+  BPF: 39,
+} as const;
 
 /** Whether a capability is effective. */
 export function haveCapability(facts: Facts, capability: number): boolean {

@@ -10,7 +10,8 @@ interface Capability {
 
 /** Source of the releases: capabilities(7). */
 const CAPABILITIES: readonly Capability[] = [
-  { name: 'SYS_PTRACE', since: '2.2', neededFor: ['trace --pid of other users'] },
+  { name: 'SYS_PTRACE', since: '2.2', neededFor: ['trace --pid of other users', 'watch'] },
+  { name: 'DAC_READ_SEARCH', since: '2.2', neededFor: ['watch'] },
   { name: 'SYS_ADMIN', since: '2.2', neededFor: ['set-user-ID programs under trace'] },
   { name: 'BPF', since: '5.8', neededFor: ['eBPF tracing'] },
   { name: 'PERFMON', since: '5.8', neededFor: ['eBPF tracing'] },
@@ -34,6 +35,9 @@ function checkCapability(facts: Facts, { name, since, neededFor }: Capability): 
   // CAP_BPF and CAP_PERFMON were split off CAP_SYS_ADMIN, which still stands in for them.
   if (since === '5.8' && hasBit(self.effective, CAP.SYS_ADMIN)) {
     return supported(question, 'by CAP_SYS_ADMIN');
+  }
+  if (name === 'DAC_READ_SEARCH' && hasBit(self.effective, CAP.DAC_OVERRIDE)) {
+    return supported(question, 'by CAP_DAC_OVERRIDE');
   }
   const bounded = hasBit(self.bounding, CAP[name]) ? 'in the bounding set' : 'not in the bounding set either';
   const advice =

@@ -101,7 +101,7 @@ describe('files are recognised', () => {
 
   it.each([' \n', 'hello\n', '{"a": 1}', '\0\0\0\0\0\0\0\0'])('%j is none of them', (text) => {
     expect(() => detectImporter(encode(text), 'file')).toThrow(
-      'file: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, ',
+      'file: format not recognised (cbpf, oci, sysfilter, chestnut, strace, numbers, audit, ',
     );
   });
 });

@@ -22,10 +22,11 @@ export const IMPORTERS: readonly Importer[] = [
   OCI_IMPORTER,
   SYSFILTER_IMPORTER,
   CHESTNUT_IMPORTER,
+  // Its lines may begin with a number in brackets, as a list in JSON does.
+  STRACE_IMPORTER,
   NUMBER_LIST_IMPORTER,
   AUDIT_IMPORTER,
   SYSTEMD_IMPORTER,
-  STRACE_IMPORTER,
   CONFINE_IMPORTER,
   TEMPORAL_IMPORTER,
   CALLANDER_IMPORTER,

@@ -16,7 +16,9 @@ export type StraceLine =
   | { readonly kind: 'killed'; readonly signal: string; readonly core: boolean }
   | { readonly kind: 'attached'; readonly pid: number }
   | { readonly kind: 'mode'; readonly pid: number; readonly mode: '32 bit' | '64 bit' | 'x32' }
-  | { readonly kind: 'signal' };
+  | { readonly kind: 'signal' }
+  /** With `strace -k`: a frame of the stack of the call before it. */
+  | { readonly kind: 'frame' };
 
 /** The result of a call. */
 export interface StraceResult {
@@ -36,13 +38,15 @@ export interface StraceEntry {
 }
 
 /**
- * Reads one line of strace's output, with or without -f, -t, -tt, -ttt, -r, -i, -n, -T, written to a file or to a terminal.
+ * Reads one line of strace's output, with or without -f, -t, -tt, -ttt, -r, -i, -n, -k, -T, -Y, written to a file or to a terminal.
  *
  * @returns null for a line that is none of strace's
  */
 export function parseStraceLine(raw: string): StraceEntry | null {
+  if (/^ > .*\[0x[0-9a-f]+\]$/.test(raw)) return { pid: null, time: null, line: { kind: 'frame' } };
+  // Behind a pid may stand the name of the process's program.
   const match =
-    /^(?:\[pid +([0-9]+)\] +|([0-9]+) +(?=[0-9<+\-[a-z_(?]))?(?:([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]+)?) +|([0-9]+\.[0-9]+) +)?(?:\( *[+-] *[0-9.]+\) +)?(?:\[[0-9a-f?]{8,16}\] +)?(?:\[ *([0-9]+)\] )?(.*)$/.exec(
+    /^(?:\[pid +([0-9]+)(?:<[^>]*>)?\] +|([0-9]+)(?:<[^>]*>)? +(?=[0-9<+\-[a-z_(?]))?(?:([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]+)?) +|([0-9]+\.[0-9]+) +)?(?:\( *[+-] *[0-9.]+\) +)?(?:\[[0-9a-f?]{8,16}\] +)?(?:\[ *([0-9]{1,7})\] +)?(?:\[[0-9a-f?]{8,16}\] +)?(.*)$/.exec(
       raw.replace(/^strace: /, ''),
     );
   if (match === null) return null;
@@ -71,9 +75,9 @@ function parseRest(rest: string, nr: number | null): StraceLine | null {
   const killed = /^\+\+\+ killed by (SIG[A-Z0-9_+-]+)( \(core dumped\))? \+\+\+$/.exec(rest);
   if (killed !== null) return { kind: 'killed', signal: killed[1]!, core: killed[2] !== undefined };
   if (/^(---|\+\+\+) .* (---|\+\+\+)$/.test(rest)) return { kind: 'signal' };
-  const attached = /^Process ([0-9]+) attached/.exec(rest);
+  const attached = /^Process ([0-9]+)(?:<[^>]*>)? attached/.exec(rest);
   if (attached !== null) return { kind: 'attached', pid: Number(attached[1]) };
-  const mode = /^\[ Process PID=([0-9]+) runs in (32 bit|64 bit|x32) mode\. \]$/.exec(rest);
+  const mode = /^\[ Process PID=([0-9]+)(?:<[^>]*>)? runs in (32 bit|64 bit|x32) mode\. \]$/.exec(rest);
   if (mode !== null)
     return { kind: 'mode', pid: Number(mode[1]), mode: mode[2] as '32 bit' | '64 bit' | 'x32' };
   const resumed = /^<\.\.\. ([a-z0-9_]+) resumed>(.*)$/i.exec(rest);

@@ -77,6 +77,7 @@ class Tree {
         this.#find(line.pid, time).mode = line.mode;
         return;
       case 'signal':
+      case 'frame':
         return;
       case 'exited':
         this.#end(tid, time, { kind: 'exited', code: line.code });

@@ -60,6 +60,16 @@ describe('lines', () => {
     ['12 +++ exited with 3 +++', 12, null, { kind: 'exited', code: 3 }],
     ['12 +++ killed by SIGSYS (core dumped) +++', 12, null, { kind: 'killed', signal: 'SIGSYS', core: true }],
     ['12 --- SIGCHLD {si_signo=SIGCHLD} ---', 12, null, { kind: 'signal' }],
+    ['[  59] close(3) = 0', null, null, { ...call('close', '', 0n), nr: 59 }],
+    ['[00007fd0f7774a10] close(3) = 0', null, null, call('close', '', 0n)],
+    ['12 [   3] [00007fd0f7774a10] close(3) = 0', 12, null, { ...call('close', '', 0n), nr: 3 }],
+    ['12<sh> close(3) = 0', 12, null, call('close', '', 0n)],
+    ['12<a \\76 b> 00:00:01.000002 close(3) = 0', 12, 1_000_002, call('close', '', 0n)],
+    ['[pid    12<sh>] [   3] close(3) = 0', 12, null, { ...call('close', '', 0n), nr: 3 }],
+    ['12<sh> vfork() = 13<sh>', 12, null, call('vfork', '', 13n)],
+    ['12<sh> +++ exited with 3 +++', 12, null, { kind: 'exited', code: 3 }],
+    [' > /usr/lib/libc.so.6(__read+0xd) [0xf71ad]', null, null, { kind: 'frame' }],
+    [' > unexpected_backtracing_error [0x7ffd8]', null, null, { kind: 'frame' }],
     ['strace: Process 13 attached', null, null, { kind: 'attached', pid: 13 }],
     ['[ Process PID=12 runs in 32 bit mode. ]', null, null, { kind: 'mode', pid: 12, mode: '32 bit' }],
     [
@@ -72,7 +82,7 @@ describe('lines', () => {
     expect(parseStraceLine(line)).toEqual({ pid, time, line: want });
   });
 
-  it.each(['hello', 'ls(1) lists files', '', 'total 12', 'drwx------ 2 root root'])(
+  it.each(['hello', ' > quoted', '[1, 2]', 'ls(1) lists files', '', 'total 12', 'drwx------ 2 root root'])(
     '%j is none of strace’s',
     (line) => {
       expect(parseStraceLine(line)).toBe(null);

@@ -30,7 +30,7 @@ export function renderDoctor(diagnosis: Diagnosis): string {
     lines.push(renderRow('-', note.name, note.detail, width));
     if (note.meaning !== null) lines.push(...wrap(note.meaning));
   }
-  lines.push('', summarize(diagnosis.methods));
+  lines.push('', summarize(diagnosis));
   return `${lines.join('\n')}\n`;
 }
 
@@ -90,8 +90,8 @@ function wrap(text: string): string[] {
   return lines.map((part) => `${' '.repeat(MARGIN + 2)}${part}`);
 }
 
-function summarize(methods: readonly MethodVerdict[]): string {
-  return `${summarizeStart(methods)}; ${summarizeAttach(methods)}; ${summarizeWatch(methods)}.`;
+function summarize({ methods, checks }: Diagnosis): string {
+  return `${summarizeStart(methods)}; ${summarizeAttach(methods)}; ${summarizeWatch(methods, checks)}.`;
 }
 
 function summarizeStart(methods: readonly MethodVerdict[]): string {
@@ -120,10 +120,17 @@ function summarizeAttach(methods: readonly MethodVerdict[]): string {
 }
 
 /** Watching, and whatever else is no program that callgate starts, is by eBPF only. */
-function summarizeWatch(methods: readonly MethodVerdict[]): string {
+function summarizeWatch(methods: readonly MethodVerdict[], checks: readonly Check[]): string {
   const ebpf = methods.filter(({ command, method }) => command === 'attach' && method === 'ebpf');
   const what = 'watch, --all, --cgroup and --container';
-  if (ebpf.every(({ status }) => status === 'supported')) return `${what} work`;
+  if (ebpf.every(({ status }) => status === 'supported')) {
+    const missing = checks.filter(
+      ({ neededFor, status }) => neededFor.includes('watch') && status !== 'supported',
+    );
+    if (missing.length === 0) return `${what} work`;
+    const names = missing.map(({ name }) => name).join(', ');
+    return `--all, --cgroup and --container work; watch cannot look at every process (see ${names})`;
+  }
   const isOpen = ebpf.some(({ status }) => status === 'undetermined');
   return `${what} need eBPF, which ${isOpen ? 'may work' : 'does not work here'}`;
 }

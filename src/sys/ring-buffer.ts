@@ -51,14 +51,22 @@ export class RingBuffer implements Disposable {
     this.#position = Atomics.load(this.#consumer, 0);
   }
 
+  /** Where the next record will begin, of all that were ever written; for `drain`. */
+  get end(): bigint {
+    return Atomics.load(this.#producer, 0);
+  }
+
   /**
    * Hands every record that is complete to `take`, in order; returns how many there were. The bytes are the kernel's
    * and will be overwritten: `take` copies what it wants to keep.
+   *
+   * @param limit an earlier {@link end}: later records are left
    */
-  drain(take: (data: DataView, at: number, size: number) => void): number {
+  drain(take: (data: DataView, at: number, size: number) => void, limit: bigint | null = null): number {
     let count = 0;
     for (;;) {
       if (this.#position === Atomics.load(this.#producer, 0)) return count;
+      if (limit !== null && this.#position >= limit) return count;
       const at = Number(this.#position & BigInt(this.#size - 1));
       const length = Atomics.load(this.#lengths, at / 4);
       // Still being written: what follows it has to wait for it.

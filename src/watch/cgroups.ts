@@ -1,10 +1,8 @@
-import { readdirSync, readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStat } from '../trace/proc.ts';
+import { Containers } from './containers.ts';
 import { cgroupPath, withMove } from './target.ts';
-
-/** Where runc and what builds on it keep a directory for each container. */
-const STATE_DIRECTORIES = ['/run/runc', '/run/containerd/runc/k8s.io', '/run/docker/runtime-runc/moby'];
 
 /** Directories that a search for a cgroup looks at, at most. */
 const SEARCH_CAP = 20_000;
@@ -12,30 +10,26 @@ const SEARCH_CAP = 20_000;
 /** Ids of cgroups whose path is remembered, at most. */
 const KNOWN_CAP = 20_000;
 
-/** Names of containers that are remembered, at most. */
-const CONTAINER_CAP = 10_000;
-
 /** PF_EXITING of include/linux/sched.h. */
 const EXITING = 4;
-
-/** Time between two looks for directories of containers, nanoseconds: the first container makes one, and may be short. */
-const LOOK = 20_000_000n;
 
 /** Finds the cgroups of processes, also of such as are gone by now. */
 export class Cgroups implements Disposable {
   readonly #mounts: readonly string[];
   readonly #paths: Map<bigint, string> = new Map();
-  readonly #watchers: Map<string, FSWatcher> = new Map();
-  readonly #containers: Set<string> = new Set();
-  #lookedAt = 0n;
+  readonly #containers: Containers;
 
   constructor() {
-    this.#mounts = readFileSync('/proc/self/mounts', 'utf8')
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
       .split('\n')
       .flatMap((line) => {
         const [, place, type] = line.split(' ');
-        return type === 'cgroup2' && place !== undefined ? [place] : [];
+        return place !== undefined && (type === 'cgroup2' || type === 'cgroup') ? [{ place, type }] : [];
       });
+    this.#mounts = mounts.flatMap(({ place, type }) => (type === 'cgroup2' ? [place] : []));
+    // One hierarchy may be mounted within another: the innermost first.
+    const places = mounts.map(({ place }) => place).sort((one, other) => other.length - one.length);
+    this.#containers = new Containers(places);
   }
 
   /**
@@ -73,42 +67,13 @@ export class Cgroups implements Disposable {
     }
   }
 
-  /** Ids of the containers that runc knows or has known: their cgroups may have any name. */
-  containers(): ReadonlySet<string> {
-    const now = process.hrtime.bigint();
-    if (now - this.#lookedAt > LOOK) {
-      this.#lookedAt = now;
-      for (const directory of STATE_DIRECTORIES) if (!this.#watchers.has(directory)) this.#watch(directory);
-    }
-    return this.#containers;
+  /** Ids of the containers that runc knows or has known, by themselves and by the paths of their cgroups: those may have any name. */
+  containers(): ReadonlyMap<string, string> {
+    return this.#containers.known();
   }
 
   [Symbol.dispose](): void {
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
-  }
-
-  #watch(directory: string): void {
-    try {
-      const forget = (): void => {
-        this.#watchers.get(directory)?.close();
-        this.#watchers.delete(directory);
-      };
-      // A short container is gone before anybody lists the directory.
-      const watcher = watch(directory, (_, name) => {
-        if (name !== null) this.#remember(name);
-      });
-      watcher.unref().on('error', forget);
-      this.#watchers.set(directory, watcher);
-      for (const name of readdirSync(directory)) this.#remember(name);
-    } catch {
-      // That runtime is not here, or not yet.
-    }
-  }
-
-  #remember(name: string): void {
-    if (this.#containers.size >= CONTAINER_CAP) this.#containers.clear();
-    this.#containers.add(name);
+    this.#containers[Symbol.dispose]();
   }
 
   #find(id: bigint): string | null {

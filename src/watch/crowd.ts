@@ -212,15 +212,30 @@ export class Crowd {
     if (event.childTgid === event.parentTgid) return;
     const parent = this.#member(event.entry, event.parentTgid, event.time);
     const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
+    const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
+    const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
+    if (parent.cgroupId !== 0n && event.cgroup !== 0n && parent.cgroupId !== event.cgroup) {
+      this.#bornElsewhere(child, event.cgroup, birth, event.time);
+      return;
+    }
     child.cgroups = parent.cgroups;
     child.cgroupId = parent.cgroupId;
     child.isForeign = parent.isForeign;
-    const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
-    const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
     if (parent.target === null || parent.run === null) return;
     child.target = parent.target;
     child.run = parent.run;
     this.#enter(child, birth, event.time);
+  }
+
+  /** A process was born into another cgroup than its parent's (CLONE_INTO_CGROUP): it has never been of the parent's target. */
+  #bornElsewhere(child: Member, cgroup: bigint, birth: Process['birth'], time: bigint): void {
+    child.cgroups = this.#places.cgroupsOf(child.pid, cgroup);
+    child.cgroupId = cgroup;
+    const target = this.#places.targetOf(child.file.path, child.cgroups);
+    if (target === undefined) this.unattributed++;
+    if (target === null || target === undefined) return;
+    this.#join(child, target, target.live === 0 && !target.isInLife(cgroup), birth, time);
+    target.life = cgroup;
   }
 
   #executed(event: EventOf<'exec'>): void {
@@ -230,7 +245,7 @@ export class Crowd {
     const former = this.#members.get(event.entry);
     const file = this.#files.at(this.#executables.identify(pid, { ...event, path }));
     const argv = executedArgv(pid, event);
-    // Born into another cgroup (CLONE_INTO_CGROUP), which is not told: what its parent was in says nothing.
+    // It may have come into another cgroup of which the telling was lost: what it was in says nothing then.
     const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
     const cgroups = this.#places.cgroupsOf(pid, event.cgroup) ?? (isInherited ? former.cgroups : null);
     const target = this.#places.targetOf(file.path, cgroups);

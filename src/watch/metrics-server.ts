@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { isIPv4 } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { UsageError } from '../base/errors.ts';
+import { isLocalRequest } from '../base/local-request.ts';
 import { formatMetrics, METRICS_TYPE, type WatchFacts } from './metrics.ts';
 
 /**
@@ -22,12 +23,24 @@ export function parseMetricsAddress(text: string): { readonly host: string; read
   return { host, port };
 }
 
-/** Serves /metrics; returns where, which has the port that was chosen for port 0. @throws UsageError if it is taken */
+/**
+ * Serves /metrics to this machine, and not to pages of other sites in a browser on it; returns where, which has the port that was chosen for
+ * port 0.
+ *
+ * @throws UsageError if it is taken
+ */
 export async function serveMetrics(
   address: { readonly host: string; readonly port: number },
   facts: () => WatchFacts,
 ): Promise<Disposable & { readonly url: string }> {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  let port = 0;
   const server: Server = createServer((request, response) => {
+    // Who asks is checked before what is asked.
+    if (!isLocalRequest(request.headers, [host, 'localhost'], port)) {
+      response.writeHead(403).end();
+      return;
+    }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (!isRead || request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(isRead ? 404 : 405, isRead ? {} : { allow: 'GET, HEAD' }).end();
@@ -42,8 +55,7 @@ export async function serveMetrics(
     );
     server.listen(address.port, address.host, resolve);
   });
-  const { port } = server.address() as AddressInfo;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  port = (server.address() as AddressInfo).port;
   return {
     url: `http://${host}:${port}/metrics`,
     [Symbol.dispose]: () => {

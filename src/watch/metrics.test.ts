@@ -1,6 +1,7 @@
+import { get } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { formatMetrics, type WatchFacts } from './metrics.ts';
-import { parseMetricsAddress } from './metrics-server.ts';
+import { parseMetricsAddress, serveMetrics } from './metrics-server.ts';
 import { parseOpenMetrics } from './testing/openmetrics.ts';
 
 const target = { calls: 40, newCalls: 3, newInLastHour: 2, processes: 1, starts: 5 };
@@ -76,5 +77,35 @@ describe('the address of the metrics', () => {
     '127.0.0.1:65536',
   ])('%s is refused', (text) => {
     expect(() => parseMetricsAddress(text)).toThrow(/--metrics/);
+  });
+});
+
+describe('the server of the metrics', () => {
+  it.each([
+    ['by its address', {}, 200],
+    ['as localhost', { host: 'localhost:PORT' }, 200],
+    ['under another name, as by DNS rebinding', { host: 'evil.example:PORT' }, 403],
+    ['under its address without the port', { host: '127.0.0.1' }, 403],
+    ['by a page of another site', { origin: 'https://evil.example' }, 403],
+    ['for another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    ['from the line of addresses of a browser', { 'sec-fetch-site': 'none' }, 200],
+  ])('asked %s', async (_, headers: Readonly<Record<string, string>>, want) => {
+    using server = await serveMetrics({ host: '127.0.0.1', port: 0 }, () => facts);
+    const { port } = new URL(server.url);
+    const sent = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, value.replace('PORT', port)]),
+    );
+    const status = await new Promise((resolve, reject) => {
+      get(server.url, { headers: sent }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).once('error', reject);
+    });
+    expect(status).toBe(want);
+  });
+
+  it('on IPv6 is asked by its address', async () => {
+    using server = await serveMetrics({ host: '::1', port: 0 }, () => facts);
+    expect((await fetch(server.url)).status).toBe(200);
   });
 });

@@ -91,8 +91,7 @@ export class ProfileDirectory implements Disposable {
     try {
       this.#parse ??= createProfileParser();
       const profile = this.#parse(text, file);
-      const isOwn = profile.runs.every(({ method }) => method === 'ebpf') && profile.phases.length === 1;
-      return isOwn ? profile : this.#putAside(path, 'it is not by a watch', say);
+      return isByWatch(profile) ? profile : this.#putAside(path, 'it is not by a watch', say);
     } catch (error) {
       if (!(error instanceof DocumentError)) throw error;
       return this.#putAside(path, error.message.split('\n')[0] as string, say);
@@ -160,6 +159,26 @@ export class ProfileDirectory implements Disposable {
     say(`${path} cannot be continued: ${reason}; it is ${aside} now`);
     return null;
   }
+}
+
+/**
+ * Whether a watch can have written a profile: one with more in it, as a trace's, would lose that if it were continued.
+ */
+function isByWatch({ runs, phases, processes }: Profile): boolean {
+  const programs = new Set<string>();
+  return (
+    phases.length === 1 &&
+    runs.every(({ method, workload }) => method === 'ebpf' && workload === undefined) &&
+    processes.every(({ run, program, parent, threads, calls }) => {
+      const key = `${run} ${program}`;
+      const isOnly = !programs.has(key);
+      programs.add(key);
+      const isPlain = calls.every(
+        ({ waits, errnos, launch }) => waits === undefined && errnos === undefined && launch === undefined,
+      );
+      return isOnly && parent === null && threads.length === 0 && isPlain;
+    })
+  );
 }
 
 /** By the directory itself, whatever its path. */

@@ -80,6 +80,8 @@ export class RunRecord {
   /** The run into which this one was folded. */
   #target: RunRecord | null = null;
   #duration = 0;
+  /** When a process of it ended or left in this watch, the latest of them. */
+  #leftAt = -1n;
   #lost = 0;
   #starts = 1;
 
@@ -119,6 +121,11 @@ export class RunRecord {
   /** Whether a process of it lives. */
   get isLive(): boolean {
     return this.#living.size > 0;
+  }
+
+  /** Whether a process of it lives, or did at this time or later (nanoseconds of the monotonic clock). */
+  hasLivedSince(time: bigint): boolean {
+    return this.isLive || this.#leftAt >= time;
   }
 
   /** This run, or that into which it was folded. */
@@ -177,6 +184,7 @@ export class RunRecord {
     // What a service manager does in the unit before it becomes the service is none of the service.
     if (this.#foreign.delete(pid) && exit?.kind !== 'exec') this.markIncomplete(MOVED_IN);
     this.#living.delete(pid);
+    if (time > this.#leftAt) this.#leftAt = time;
     const program = this.#programs.get(keyOf(path, buildId));
     if (program === undefined) return;
     const at = this.#since(time);
@@ -251,6 +259,7 @@ export class RunRecord {
     later.#target = this;
     this.#starts += later.#starts;
     this.#lost += later.#lost;
+    if (later.#leftAt > this.#leftAt) this.#leftAt = later.#leftAt;
     for (const pid of later.#living) this.#living.add(pid);
     for (const pid of later.#foreign) this.#foreign.add(pid);
     this.#identity = uniteIdentities(later.#identity, this.#identity);

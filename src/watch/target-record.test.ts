@@ -174,13 +174,15 @@ describe('the runs of a target', () => {
     });
   });
 
-  it('that were going on when something was lost say so, and no others', () => {
+  it('that were going on when something was lost say so, also if they are over, and no others', () => {
     const record = new TargetRecord(TARGET, null);
     addStart(record, 0, 100);
-    addStart(record, 1, 100, false);
-    record.addLost(7);
+    addStart(record, 1, 100);
+    addStart(record, 2, 100, false);
+    record.addLost(7, 11n * SECOND);
     expect(written(record).runs.map(({ lost, complete }) => [lost, complete])).toEqual([
       [0, true],
+      [7, false],
       [7, false],
     ]);
   });

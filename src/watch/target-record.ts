@@ -143,10 +143,10 @@ export class TargetRecord {
     return this.#fresh.length;
   }
 
-  /** Says of every run that goes on that something was lost. */
-  addLost(count: number): void {
+  /** Says of every run that goes on, or went on after `since` (nanoseconds of the monotonic clock), that something was lost. */
+  addLost(count: number, since: bigint): void {
     for (const run of this.#runs) {
-      if (!run.isLive) continue;
+      if (!run.hasLivedSince(since)) continue;
       run.addLost(count);
       this.isChanged = true;
     }

@@ -50,12 +50,22 @@ describe('the container of a cgroup', () => {
     { cgroup: '/machine.slice/machine-web.scope', want: 'machine-web' },
     { cgroup: `/docker/${'0'.repeat(64)}/kubepods/pod1/${ID}`, want: `kubernetes-${SHORT}` },
     { cgroup: '/mine', want: 'runc-mine' },
+    { cgroup: '/any/place/init.scope', want: 'runc-its-id' },
+    { cgroup: '/any/other', want: null },
     { cgroup: '/other', want: null },
     { cgroup: '/system.slice/docker.service', want: null },
     { cgroup: `/docker/${ID.slice(1)}`, want: null },
     { cgroup: '/', want: null },
   ])('$cgroup is $want', ({ cgroup, want }) => {
-    expect(containerOf(cgroup, new Set(['mine']))?.name ?? null).toBe(want);
+    expect(
+      containerOf(
+        cgroup,
+        new Map([
+          ['mine', 'mine'],
+          ['/any/place', 'its-id'],
+        ]),
+      )?.name ?? null,
+    ).toBe(want);
   });
 });
 
@@ -121,7 +131,22 @@ describe('a selection of targets', () => {
     { include: ['redis.server'], exclude: [], want: false },
     { include: [], exclude: ['*server'], want: false },
     { include: ['redis*'], exclude: ['redis-server'], want: false },
+    { include: ['[rs]edis-*'], exclude: [], want: true },
+    { include: ['redis[-]server'], exclude: [], want: true },
+    { include: ['redis[a-z+-]server'], exclude: [], want: true },
+    { include: ['[a-q]edis-*'], exclude: [], want: false },
+    { include: ['[!a-q]edis-*'], exclude: [], want: true },
+    { include: ['[^r]edis-*'], exclude: [], want: false },
+    { include: ['[z-a]edis-*', '[', '[]', '[!]', 'redis-server['], exclude: [], want: false },
+    { include: ['[]r]edis-*'], exclude: [], want: true },
+    { include: ['[!]r]edis-*'], exclude: [], want: false },
+    { include: ['[\\^r]edis-*'], exclude: [], want: true },
   ])('include $include, exclude $exclude: $want', ({ include, exclude, want }) => {
     expect(isSelected(redis, { include, exclude })).toBe(want);
   });
+});
+
+it('a bracket that is never closed stands for itself in a pattern', () => {
+  const odd = executableOf('/opt/a[b-c');
+  expect(isSelected(odd, { include: ['a[b-?'], exclude: [] })).toBe(true);
 });

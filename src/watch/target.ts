@@ -42,7 +42,7 @@ const FILE_CAP = 180;
  * A unit of a user's own manager has the manager's unit before it (`user@1000.service/foo.service`). Where there is none it is the
  * container, else the slice, `-.slice` for the root, else the path itself (`cgroup /foo`): every process belongs to something.
  */
-export function unitOf(cgroup: string, containers: ReadonlySet<string> = new Set()): Target {
+export function unitOf(cgroup: string, containers: ReadonlyMap<string, string> = new Map()): Target {
   const parts = partsOf(cgroup);
   const first = parts.findIndex((part) => !part.endsWith('.slice'));
   const unit = parts[first];
@@ -59,14 +59,18 @@ export function unitOf(cgroup: string, containers: ReadonlySet<string> = new Set
 /**
  * The container of a cgroup, the innermost if there are several; null if it is of none.
  *
- * @param containers ids of containers that are known otherwise: runc gives a cgroup any name
+ * @param containers ids of containers that are known otherwise, by themselves and by their cgroups: runc gives those any name
  */
-export function containerOf(cgroup: string, containers: ReadonlySet<string> = new Set()): Target | null {
+export function containerOf(
+  cgroup: string,
+  containers: ReadonlyMap<string, string> = new Map(),
+): Target | null {
   const parts = partsOf(cgroup);
   for (let index = parts.length - 1; index >= 0; index--) {
     const part = parts[index] as string;
     if (MONITOR.test(part)) return null;
-    const name = containerName(part, parts[index - 1] ?? '', containers);
+    const id = containers.get(part) ?? containers.get(`/${parts.slice(0, index + 1).join('/')}`);
+    const name = containerName(part, parts[index - 1] ?? '') ?? (id === undefined ? null : `runc-${id}`);
     if (name !== null) return toTarget(name);
   }
   return null;
@@ -114,7 +118,7 @@ export function withMove(text: string | null, hierarchy: number, path: string): 
   return text.replace(line, (_, controllers: string) => `${hierarchy}:${controllers}:${path}`);
 }
 
-/** Which targets are wanted: those that match an `include` if there is one, and no `exclude`. `*` and `?` as in a shell. */
+/** Which targets are wanted: those that match an `include` if there is one, and no `exclude`. `*`, `?` and brackets as in a shell. */
 export interface Selection {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -134,7 +138,7 @@ function partsOf(cgroup: string): string[] {
   return cgroup.split('/').filter((part) => part !== '');
 }
 
-function containerName(part: string, parent: string, containers: ReadonlySet<string>): string | null {
+function containerName(part: string, parent: string): string | null {
   const scope = /^(.+)\.scope$/.exec(part)?.[1] ?? part;
   for (const [prefix, runtime] of SCOPES) {
     const id = scope.startsWith(`${prefix}-`) ? scope.slice(prefix.length + 1) : '';
@@ -150,8 +154,7 @@ function containerName(part: string, parent: string, containers: ReadonlySet<str
   const lxc = /^lxc\.payload\.(.+)$/.exec(part)?.[1] ?? (parent === 'lxc' ? part : undefined);
   if (lxc !== undefined) return `lxc-${lxc}`;
   const machine = /^systemd-nspawn@(.+)\.service$/.exec(part)?.[1];
-  if (machine !== undefined) return `machine-${machine}`;
-  return containers.has(part) ? `runc-${part}` : null;
+  return machine === undefined ? null : `machine-${machine}`;
 }
 
 function toTarget(name: string): Target {
@@ -167,7 +170,25 @@ function toTarget(name: string): Target {
   return { name, file: `${plain.slice(0, FILE_CAP)}-${sum}.json` };
 }
 
+/** `*`, `?` and brackets as in glob(7), but that `*` and `?` match slashes too; a bracket that is never closed stands for itself. */
 function toExpression(pattern: string): RegExp {
-  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+  const source = pattern.replace(
+    /\[([!^]?)(\]?[^\]]*)\]|[\s\S]/g,
+    (part, negation: string, members?: string) => {
+      if (part === '*') return '.*';
+      if (part === '?') return '.';
+      if (members === undefined || members === '') return part.replace(/[.+^${}()|[\]\\/-]/, String.raw`\$&`);
+      return `[${negation === '' ? '' : '^'}${classOf(members)}]`;
+    },
+  );
+  return new RegExp(`^${source}$`, 's');
+}
+
+/** What stands between brackets: single characters, and ranges as far as they have any. */
+function classOf(members: string): string {
+  const escape = (character: string): string => character.replace(/[\\\]^-]/, String.raw`\$&`);
+  return members.replace(/([\s\S])-([\s\S])|[\s\S]/g, (one, from?: string, to?: string) => {
+    if (from === undefined || to === undefined) return escape(one);
+    return from <= to ? `${escape(from)}-${escape(to)}` : '';
+  });
 }

@@ -10,6 +10,7 @@ import { Pending } from '../trace/ebpf/pending.ts';
 import { explainRefusal } from '../trace/ebpf/refusal.ts';
 import { describeHost } from '../trace/host.ts';
 import { isInInitialPidNamespace } from '../trace/method.ts';
+import { readStatus } from '../trace/proc.ts';
 import { Cgroups } from './cgroups.ts';
 import { Crowd } from './crowd.ts';
 import type { WatchFacts } from './metrics.ts';
@@ -35,8 +36,18 @@ const ASKER: Asker = { command: 'watch', hasAlternative: false };
 const BUSY = 50;
 const IDLE = 200;
 
-/** Looks between two at what was lost. */
-const LOSS_LOOKS = 10;
+/** Looks between two searches of the maps, while there are losses: a search takes longer than the rest of a look. */
+const SWEEP_LOOKS = 10;
+
+/** How far the programs were at a moment. */
+interface Moment {
+  /** Nanoseconds of the monotonic clock. */
+  readonly time: bigint;
+  /** Events and calls that were lost before. */
+  readonly lost: number;
+  /** Where the events end that were told before. */
+  readonly told: bigint;
+}
 
 /** What to watch. */
 export interface WatchOptions {
@@ -47,6 +58,19 @@ export interface WatchOptions {
   readonly interval: number;
   /** Takes lines for people. */
   readonly say: (text: string) => void;
+}
+
+/** Capabilities by which processes of others are looked at, each with those of which one is enough; source: capabilities(7). */
+const LOOKING = [
+  { name: 'CAP_SYS_PTRACE', bits: [19n] },
+  { name: 'CAP_DAC_READ_SEARCH', bits: [1n, 2n] },
+] as const;
+
+/** Names of the capabilities that this process lacks to look at the executables and arguments of every process. */
+export function missingCapabilities(): readonly string[] {
+  const effective = BigInt(`0x${readStatus('self')?.get('CapEff') ?? '0'}`);
+  const has = (bit: bigint): boolean => ((effective >> bit) & 1n) === 1n;
+  return LOOKING.filter(({ bits }) => !bits.some(has)).map(({ name }) => name);
 }
 
 /** Records the whole machine until it is ended. */
@@ -65,6 +89,10 @@ export class Watch {
   #writeTimer: NodeJS.Timeout | undefined;
   #looks = 0;
   #lost = 0;
+  /** When the losses were looked at the last time: what is lost later is lost by what lived then, or later. */
+  #lossesAt: bigint = this.#begin;
+  /** Whether something was lost since the maps were searched. */
+  #hasGaps = false;
   #failures = 0;
   #writings = 0;
 
@@ -111,7 +139,7 @@ export class Watch {
     this.#pending = new Pending(this.#attachment);
     if (options.by !== 'exe') this.#cgroups.containers();
     this.#wait(BUSY);
-    this.#writeTimer = setInterval(() => setImmediate(() => this.write()), options.interval);
+    this.#writeTimer = setInterval(() => this.#afterTurn((moment) => this.#write(moment)), options.interval);
   }
 
   /** Targets that something is known of, by name. */
@@ -145,8 +173,9 @@ export class Watch {
   }
 
   /** Writes every profile that has changed; what cannot be written is said once and tried again the next time. */
-  write(): void {
-    this.#drain();
+  #write(moment: Moment): void {
+    this.#drain(moment.told);
+    this.#lookForLosses(moment, false);
     const now = process.hrtime.bigint();
     this.#crowd.refresh(now);
     const { directory, say } = this.#options;
@@ -176,46 +205,73 @@ export class Watch {
     clearImmediate(this.#immediate);
     clearInterval(this.#writeTimer);
     this.#attachment.detach();
-    // What has come in by then names containers of which processes are told below.
-    await new Promise((resolve) => setImmediate(resolve));
+    const moment = this.#note();
+    // What has come in by then names containers of which processes are told below; the first may be of the turn that is under way.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
     // What has ended by now must not be taken for alive.
-    this.#drain();
+    this.#drain(moment.told);
+    this.#lookForLosses(moment, true);
     for (const record of this.targets) record.markLive('the watch ended while it still ran');
-    this.write();
+    this.#write(moment);
     this.#attachment[Symbol.dispose]();
     this.#cgroups[Symbol.dispose]();
     return this.targets.every(({ isChanged }) => !isChanged);
   }
 
-  #look(): void {
+  #look(moment: Moment): void {
     this.#pending.look();
-    const count = this.#drain();
-    if (++this.#looks % LOSS_LOOKS === 0) this.#lookForLosses();
+    const count = this.#drain(moment.told);
+    this.#lookForLosses(moment, ++this.#looks % SWEEP_LOOKS === 0);
     this.#wait(count > 0 ? BUSY : IDLE);
   }
 
   #wait(milliseconds: number): void {
-    // After what else has come in: a container is named before its processes are looked at.
-    this.#timer = setTimeout(() => (this.#immediate = setImmediate(() => this.#look())), milliseconds);
+    this.#timer = setTimeout(() => {
+      this.#immediate = this.#afterTurn((moment) => this.#look(moment));
+    }, milliseconds);
   }
 
-  #drain(): number {
+  /**
+   * From a timer: does something about this moment when all else that has come in by now was taken notice of. A container is named before a
+   * process of it is told of, and so is known when that is looked at.
+   */
+  #afterTurn(act: (moment: Moment) => void): NodeJS.Immediate {
+    const moment = this.#note();
+    return setImmediate(() => act(moment));
+  }
+
+  #note(): Moment {
+    const time = process.hrtime.bigint();
+    const { events, calls, tasks, runs } = this.#attachment.losses();
+    return { time, lost: events + calls + tasks + runs, told: this.#attachment.events.end };
+  }
+
+  #drain(limit: bigint | null): number {
     return this.#attachment.events.drain((data, at) => {
       const event = decodeEvent(data, at);
       if (event !== null) this.#crowd.take(event);
-    });
+    }, limit);
   }
 
-  #lookForLosses(): void {
-    const { events, calls, tasks, runs } = this.#attachment.losses();
-    const fresh = events + calls + tasks + runs - this.#lost;
-    if (fresh <= 0) return;
-    this.#lost += fresh;
-    this.#drain();
+  /**
+   * Marks the runs that have lived since the last look, if something was lost meanwhile. What was told before is drained: a run that has lost
+   * something may have begun in it, and have ended. `sweeps` says whether to find what was not told.
+   */
+  #lookForLosses({ time, lost }: Moment, sweeps: boolean): void {
+    const fresh = lost - this.#lost;
+    if (fresh > 0) {
+      this.#lost = lost;
+      this.#hasGaps = true;
+      for (const record of this.targets) record.addLost(fresh, this.#lossesAt);
+      const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
+      this.#warn('lost', `${what} lost: the runs that went on meanwhile are marked incomplete`);
+    }
+    if (time > this.#lossesAt) this.#lossesAt = time;
+    if (!sweeps || !this.#hasGaps) return;
+    // What is on the way is not missing.
+    this.#drain(null);
+    this.#hasGaps = false;
     this.#crowd.sweep(process.hrtime.bigint());
-    for (const record of this.targets) record.addLost(fresh);
-    const what = fresh === 1 ? '1 event or call was' : `${fresh} events or calls were`;
-    this.#warn('lost', `${what} lost: the runs that go on are marked incomplete`);
   }
 
   #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { defineDoctor } from '../../src/cli/doctor-command.ts';
 import { judgeFacts, type Diagnosis } from '../../src/doctor/diagnosis.ts';
-import { EPERM, scriptMachine, UNTRIED } from '../../src/doctor/testing/machines.ts';
+import { capabilities, EPERM, scriptMachine, UNTRIED } from '../../src/doctor/testing/machines.ts';
 import { renderDoctor } from '../../src/report/doctor.ts';
 import { everyPtrace } from '../../src/sys/probe-facts.ts';
 import { CALLGATE } from '../support/callgate.ts';
@@ -108,6 +108,20 @@ ptrace
 `);
     expect(text.trimEnd().split('\n').at(-1)).toBe(
       'callgate trace -- PROGRAM does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); --pid does not work here (see CAP_BPF, CAP_PERFMON, perf events, PTRACE_SEIZE, Yama ptrace_scope); watch, --all, --cgroup and --container need eBPF, which does not work here.',
+    );
+  });
+
+  it.each([
+    { missing: ['SYS_PTRACE', 'DAC_READ_SEARCH'], has: [] },
+    { missing: ['SYS_PTRACE'], has: ['DAC_OVERRIDE'] },
+    { missing: ['DAC_READ_SEARCH'], has: ['SYS_PTRACE'] },
+  ] as const)('judges watch apart from eBPF: without $missing', ({ missing, has }) => {
+    const effective = capabilities('PERFMON', 'BPF', ...has);
+    const text = renderDoctor(judgeFacts(scriptMachine({ self: { effective } })));
+    expect(text.trimEnd()).toMatch(
+      new RegExp(
+        `; --all, --cgroup and --container work; watch cannot look at every process \\(see ${missing.map((name) => `CAP_${name}`).join(', ')}\\)\\.$`,
+      ),
     );
   });
 

@@ -87,7 +87,7 @@ describe('callgate import', () => {
     expect(callgate(['import', '-'], { ...options, input: 'hello\n' })).toMatchObject({
       status: 2,
       stderr:
-        'callgate: stdin: format not recognised (cbpf, oci, sysfilter, chestnut, numbers, audit, systemd, strace, confine, temporal, callander, number-lines, names)\n',
+        'callgate: stdin: format not recognised (cbpf, oci, sysfilter, chestnut, strace, numbers, audit, systemd, confine, temporal, callander, number-lines, names)\n',
     });
   });
 

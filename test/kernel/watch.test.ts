@@ -508,6 +508,51 @@ describe('a process that is moved into a unit', () => {
   });
 });
 
+describe('a process that is born into a unit', () => {
+  it.each([
+    { what: 'and does the work itself', executes: false },
+    { what: 'and becomes its command', executes: true },
+  ])('belongs to it, and never to that of its parent: $what', async ({ executes }) => {
+    using directory = temporaryDirectory();
+    const [parent, child] = ['parent', 'child'].map((name) => `callgate-${name}-${process.pid}.service`);
+    const [outside, inside] = [parent, child].map((unit) =>
+      join(UNIFIED, 'callgatetest.slice', unit as string),
+    );
+    using _outside = makeCgroup(outside as string);
+    using _inside = makeCgroup(inside as string);
+    const program = compile(`
+      #define _GNU_SOURCE
+      #include <fcntl.h>
+      #include <linux/sched.h>
+      #include <signal.h>
+      #include <sys/syscall.h>
+      #include <sys/wait.h>
+      #include <unistd.h>
+      int main(int argc, char **argv) {
+        int cgroup = open(argv[1], O_RDONLY | O_DIRECTORY);
+        for (int i = 0; i < 50; i++) {
+          struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup};
+          long pid = syscall(SYS_clone3, &how, sizeof how);
+          if (pid == 0) {
+            alarm(0);
+            if (argc > 2) execl(argv[2], argv[2], "1", NULL);
+            _exit(0);
+          }
+          if (pid < 0 || waitpid(pid, NULL, 0) < 0) return 1;
+        }
+      }`);
+    const background = await watch(directory.path, '--include', 'callgate-*');
+    const command = executes ? rare : '';
+    const script = `echo $$ > ${outside}/cgroup.procs; exec ${program} ${inside} ${command}`;
+    expect(run('sh', ['-c', script]).status).toBe(0);
+    await end(background);
+    expect(callNames(profileOf(directory.path, `${parent}.json`).processes)).not.toContain('x86_64:alarm');
+    const { processes, runs } = profileOf(directory.path, `${child}.json`);
+    expect(countOf(processes, 'alarm')).toBe(executes ? 100 : 50);
+    expect(runs.map(({ complete }) => complete)).toEqual([true]);
+  });
+});
+
 describe('a cgroup that only a v1 hierarchy has', () => {
   it('is told of processes too that are over before anybody looks', async () => {
     using directory = temporaryDirectory();
@@ -541,28 +586,51 @@ function countShells(profile: Profile): number {
 }
 
 describe('watching containers', () => {
-  it('has a profile for each and nothing of what is in none', async () => {
-    using directory = temporaryDirectory();
-    using bundle = temporaryDirectory();
-    mkdirSync(join(bundle.path, 'rootfs'));
-    const inside = compile(fixture('rare'), ['-static']);
-    run('cp', [inside, join(bundle.path, 'rootfs/rare')]);
-    expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
-    const file = join(bundle.path, 'config.json');
-    const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object };
-    config.process = { ...config.process, terminal: false, args: ['/rare', '100'] };
-    writeFileSync(file, JSON.stringify(config));
-    const id = `callgate-test-${process.pid}`;
-    const background = await watch(directory.path, '--by', 'container', '--include', `*${id}`);
-    run(rare, ['10']);
-    const { status, stderr } = run('runc', ['run', '--bundle', bundle.path, id]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    await end(background);
-    expect(readdirSync(directory.path)).toEqual([`runc-${id}.json`]);
-    const profile = profileOf(directory.path, `runc-${id}.json`);
-    expect(profile.programs.map(({ path }) => path)).toContain('/rare');
-    expect(countOf(profile.processes, 'alarm')).toBe(1);
-  });
+  it.each([
+    { by: 'container', what: 'however short', cgroup: null, calls: 100 },
+    { by: 'unit', what: 'however short', cgroup: null, calls: 100 },
+    // What runc writes of its cgroup must be there long enough to be read.
+    { by: 'container', what: 'in a cgroup of any name', cgroup: 'callgatetest.slice/any', calls: 5_000_000 },
+    { by: 'unit', what: 'in a cgroup of any name', cgroup: 'callgatetest-any', calls: 5_000_000 },
+  ])(
+    'has a profile for each, and nothing of what is in none: $what, --by $by',
+    async ({ by, cgroup, calls }) => {
+      using directory = temporaryDirectory();
+      using bundle = temporaryDirectory();
+      mkdirSync(join(bundle.path, 'rootfs'));
+      const inside = compile(fixture('rare'), ['-static']);
+      run('cp', [inside, join(bundle.path, 'rootfs/rare')]);
+      expect(run('runc', ['spec', '--bundle', bundle.path]).status).toBe(0);
+      const file = join(bundle.path, 'config.json');
+      const config = JSON.parse(readFileSync(file, 'utf8')) as { process: object; linux: object };
+      config.process = { ...config.process, terminal: false, args: ['/rare', `${calls}`] };
+      const ids = Array.from(
+        { length: cgroup === null ? 8 : 2 },
+        (_, index) => `callgate-test-${process.pid}-${index}`,
+      );
+      const background = await watch(
+        directory.path,
+        '--by',
+        by,
+        '--include',
+        `*callgate-test-${process.pid}-*`,
+      );
+      run(rare, ['10']);
+      for (const id of ids) {
+        if (cgroup !== null) config.linux = { ...config.linux, cgroupsPath: `/${cgroup}-${id.at(-1)}` };
+        writeFileSync(file, JSON.stringify(config));
+        const { status, stderr } = run('runc', ['run', '--bundle', bundle.path, id]);
+        expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      }
+      await end(background);
+      expect(readdirSync(directory.path)).toEqual(ids.map((id) => `runc-${id}.json`));
+      for (const id of ids) {
+        const profile = profileOf(directory.path, `runc-${id}.json`);
+        expect(profile.programs.map(({ path }) => path)).toContain('/rare');
+        expect(countOf(profile.processes, 'alarm')).toBe(1);
+      }
+    },
+  );
 });
 
 describe('the metrics of a watch', () => {
@@ -633,6 +701,39 @@ function busyIn(cgroup: string, after: () => void = () => removeCgroup(cgroup)):
 function removeCgroup(path: string): void {
   run('sh', ['-c', `while ! rmdir ${path} 2>/dev/null; do sleep 0.05; done`]);
 }
+
+describe('what a watch has no room for', () => {
+  /** Children, each of which makes a thousand calls that no kernel has, are more than the buffer and the maps hold. */
+  const flood = (): string =>
+    compile(`
+      #include <sys/wait.h>
+      #include <unistd.h>
+      int main(void) {
+        for (int i = 0; i < 400; i++) {
+          if (fork() == 0) { for (int k = 0; k < 1000; k++) syscall(2000 + k); _exit(0); }
+          wait(NULL);
+        }
+      }`);
+
+  it.each([
+    { when: 'while it goes on', isEnded: false },
+    { when: 'just before it ends', isEnded: true },
+  ])('is said of the run that has lost it, though that is over by then: $when', async ({ isEnded }) => {
+    using directory = temporaryDirectory();
+    const program = flood();
+    const background = await watch(directory.path, ...only(program));
+    background.kill('SIGSTOP');
+    expect(run(program, []).status).toBe(0);
+    if (isEnded) background.kill('SIGTERM');
+    background.kill('SIGCONT');
+    if (!isEnded) await background.waitFor('were lost');
+    const { stderr } = await (isEnded ? background.end : end(background));
+    expect(stderr).toMatch(/[1-9][0-9]* events lost/);
+    const [lossy] = profileOf(directory.path, fileOf(program)).runs;
+    expect(lossy?.lost).toBeGreaterThan(0);
+    expect(lossy?.incomplete).toContain('events or calls were lost on this machine while it ran');
+  });
+});
 
 describe('the unit of systemd', () => {
   const unit = readFileSync(new URL('../../packaging/callgate-watch.service', import.meta.url), 'utf8');
@@ -764,6 +865,25 @@ describe('a fault', () => {
     expect(profileOf(directory.path, fileOf(rare)).runs).toHaveLength(1);
   });
 
+  it.each([
+    { what: 'of one process', command: ['10'] },
+    { what: 'of several', command: null },
+  ])('a profile that a trace has written is put aside as it is, and said: $what', async ({ command }) => {
+    using directory = temporaryDirectory();
+    const program = command === null ? '/usr/bin/perl' : rare;
+    const file = join(directory.path, fileOf(program));
+    const script = `fork; fork; getppid; 1 while wait > 0`;
+    const options = ['-q', '--method', 'ebpf', '--phases', 'none', '-o', file];
+    expect(callgate(['trace', ...options, '--', program, ...(command ?? ['-e', script])]).status).toBe(0);
+    const before = readFileSync(file, 'utf8');
+    const background = await watch(directory.path, ...only(program));
+    run(program, command ?? ['-e', script]);
+    const { stderr } = await end(background);
+    expect(stderr).toContain(`${file} cannot be continued: it is not by a watch; it is ${file}.damaged now`);
+    expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(before);
+    expect(profileOf(directory.path, fileOf(program)).runs).toHaveLength(1);
+  });
+
   it('a second watch on the same directory is refused', async () => {
     using directory = temporaryDirectory();
     const background = await watch(directory.path, ...only(rare));
@@ -813,6 +933,32 @@ describe('a fault', () => {
       'callgate: watch: eBPF tracing cannot be set up: it needs CAP_BPF and CAP_PERFMON, or root\n',
     );
     expect(readdirSync(directory.path)).toEqual([]);
+  });
+
+  it('without the capabilities to look at others it says at the start which are missing, and of none that it is gone', () => {
+    using directory = temporaryDirectory();
+    chmodSync(directory.path, 0o777);
+    const { status, stderr } = run('setpriv', [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--inh-caps=+bpf,+perfmon',
+      '--ambient-caps=+bpf,+perfmon',
+      sharedCallgate(),
+      'watch',
+      '-d',
+      join(directory.path, 'profiles'),
+      '--by',
+      'exe',
+      '--once',
+      '1s',
+    ]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^callgate: warning: without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH the executables and arguments of /,
+    );
+    // The first process of the machine is root's.
+    expect(stderr).toMatch(/process(es)? w(as|ere) gone, or could not be looked at, before it was known/);
   });
 
   it('a full disk is said once, and what could not be written is written when there is room', async () => {

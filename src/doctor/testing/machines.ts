@@ -32,8 +32,8 @@ export interface MachineChanges extends Partial<Omit<Facts, 'native' | 'self'>> 
 /** A machine on which everything works for root, with changes. */
 export function scriptMachine(changes: MachineChanges = {}): Facts {
   const self: SelfFacts = {
-    effective: capabilities('SYS_PTRACE', 'SYS_ADMIN', 'PERFMON', 'BPF'),
-    bounding: capabilities('SYS_PTRACE', 'SYS_ADMIN', 'PERFMON', 'BPF'),
+    effective: capabilities('DAC_READ_SEARCH', 'SYS_PTRACE', 'SYS_ADMIN', 'PERFMON', 'BPF'),
+    bounding: capabilities('DAC_READ_SEARCH', 'SYS_PTRACE', 'SYS_ADMIN', 'PERFMON', 'BPF'),
     noNewPrivs: false,
     seccompMode: 0,
     seccompFilters: 0,

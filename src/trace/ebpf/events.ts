@@ -41,6 +41,8 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
       readonly cloneFlags: number;
       readonly exitSignal: number;
       readonly phase: number;
+      /** Id of the child's cgroup in the v2 hierarchy; 0 where moves are not told. */
+      readonly cgroup: bigint;
     }
   /** Path of the executable of the exec that is told of next; null if it is longer than can be told. */
   | { readonly kind: 'path'; readonly path: string | null }
@@ -128,6 +130,7 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
         cloneFlags: u32(FORK_EVENT.cloneFlags),
         exitSignal: u32(FORK_EVENT.exitSignal),
         phase: u32(FORK_EVENT.phase),
+        cgroup: u64(FORK_EVENT.cgroup),
       };
     case 'path': {
       const bytes = copy(data, at + PATH_EVENT.names, u32(PATH_EVENT.length));

@@ -12,7 +12,8 @@ const AT = {
   parentTgid: -40,
   task: -40 - TASK.size,
   event: -96 - FORK_EVENT.size,
-  process: -144 - PROCESS.size,
+  process: -96 - FORK_EVENT.size - PROCESS.size,
+  spare: -104 - FORK_EVENT.size - PROCESS.size,
 } as const;
 
 /**
@@ -22,7 +23,7 @@ const AT = {
  */
 export function assembleFork(options: ProgramOptions): EbpfCode {
   const code = new ProgramAssembler(options.fields);
-  const { taskPid, taskTgid, taskExitSignal } = code.fields;
+  const { taskPid, taskTgid, taskExitSignal, taskCgroups, setCgroup, cgroupNode, nodeId } = code.fields;
   code.load('r6', 'r1', 8, 8).load('r1', 'r1', 0, 8);
   code.load('r2', 'r1', taskPid, 4).store('r10', AT.parentTid, 'r2', 4);
   code.load('r2', 'r1', taskTgid, 4).store('r10', AT.parentTgid, 'r2', 4);
@@ -45,6 +46,12 @@ export function assembleFork(options: ProgramOptions): EbpfCode {
     .store('r10', AT.process + PROCESS.entry, 'r8', 4);
   code.phase(AT.parentTgid).store('r10', AT.process + PROCESS.phase, 'r0', 4);
   code.store('r10', AT.event + FORK_EVENT.phase, 'r0', 4);
+  if (options.moves === true) {
+    // It may be born into another cgroup than its parent's (CLONE_INTO_CGROUP), which is no move.
+    code.fetch('r3', 'r6', taskCgroups, 8, AT.spare).fetch('r3', 'r3', setCgroup, 8, AT.spare);
+    code.fetch('r3', 'r3', cgroupNode, 8, AT.spare).fetch('r1', 'r3', nodeId, 8, AT.spare);
+    code.store('r10', AT.event + FORK_EVENT.cgroup, 'r1', 8);
+  }
   code.insert('processes', AT.childTgid, AT.process).jumpIf('ne', 'r0', 0, 'lost').count('live', 1, 4);
   code.label('thread').store('r10', AT.task + TASK.entry, 'r8', 4);
   code.load('r1', 'r10', AT.childTgid, 4).store('r10', AT.task + TASK.tgid, 'r1', 4);

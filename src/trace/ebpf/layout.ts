@@ -121,7 +121,9 @@ export const FORK_EVENT = {
   exitSignal: 36,
   phase: 40,
   parentTgid: 44,
-  size: 48,
+  /** Id of the child's cgroup in the v2 hierarchy; 0 where moves are not told, and for threads. */
+  cgroup: 48,
+  size: 56,
 } as const;
 export const EXEC_EVENT = {
   newEntry: 16,
