@@ -44,7 +44,8 @@ export function openControlSocket(running: RunningTrace): Disposable {
     return { [Symbol.dispose]: () => undefined };
   }
   rmSync(path, { force: true });
-  const server = createServer((socket) => answer(running, socket));
+  // Who asks is done with writing long before there is an answer.
+  const server = createServer({ allowHalfOpen: true }, (socket) => answer(running, socket));
   server.on('error', (error) => {
     say(`warning: no control socket: ${error.message}`);
   });
@@ -95,22 +96,25 @@ function answer(running: RunningTrace, socket: Socket): void {
   let text = '';
   socket.setEncoding('utf8');
   socket.on('error', () => socket.destroy());
+  socket.on('end', () => {
+    if (!text.includes('\n')) socket.destroy();
+  });
   socket.on('data', (chunk: string) => {
     text += chunk;
     if (text.length > REQUEST_CAP) socket.destroy();
     if (!text.includes('\n')) return;
-    socket.end(JSON.stringify(obey(running, text)));
+    void obey(running, text).then((reply) => socket.end(JSON.stringify(reply)));
   });
 }
 
-function obey(running: RunningTrace, text: string): ControlReply {
+async function obey(running: RunningTrace, text: string): Promise<ControlReply> {
   try {
     const { phase } = JSON.parse(text) as { phase?: unknown };
     const index = running.phases.findIndex(({ name }) => name === phase);
     if (index !== -1 && running.progress().phase > index) {
       return { ok: true, message: `phase ${String(phase)} has begun already` };
     }
-    running.enterPhase(String(phase));
+    await running.enterPhase(String(phase));
     return { ok: true, message: `phase ${String(phase)} begins` };
   } catch (error) {
     return { ok: false, message: (error as Error).message };

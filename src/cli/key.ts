@@ -25,8 +25,7 @@ export function watchKey(running: RunningTrace): Disposable {
     const name = waiting.shift();
     if (name === undefined) return;
     try {
-      running.enterPhase(name);
-      say(`phase ${name} begins`);
+      void running.enterPhase(name).then(() => say(`phase ${name} begins`));
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       say(error.message);

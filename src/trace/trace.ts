@@ -115,11 +115,12 @@ export interface RunningTrace {
   readonly ready: Trigger | null;
   progress(): TraceProgress;
   /**
-   * Enters a phase by name, whatever its trigger; `ready` makes the program ready, unless a phase is called so.
+   * Enters a phase by name, whatever its trigger; `ready` makes the program ready, unless a phase is called so. Resolves once it has
+   * begun, or nothing is traced any more.
    *
-   * @throws UsageError if there is no such phase
+   * @throws UsageError at once if there is no such phase
    */
-  enterPhase(name: string): void;
+  enterPhase(name: string): Promise<void>;
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
    * it already), or is detached from, and then the profile says that it is incomplete: a program that the signal has ended was watched to its end.
@@ -189,6 +190,8 @@ class Trace implements RunningTrace {
   #rootEnded = false;
   #begun = false;
   #readySeen = false;
+  /** That which the whole tree has entered last. */
+  #treePhase = 0;
   #stopping = false;
   #failure: Error | null = null;
   #aborted = false;
@@ -228,17 +231,34 @@ class Trace implements RunningTrace {
     return this.#session.progress;
   }
 
-  enterPhase(name: string): void {
+  enterPhase(name: string): Promise<void> {
     const index = this.phases.findIndex((phase) => phase.name === name);
     if (index === -1 && name === 'ready' && this.ready !== null) {
+      const isReady = this.#until((event) => event.kind === 'ready');
       this.#session.command({ kind: 'fire', phase: null });
-      return;
+      return this.#readySeen ? Promise.resolve() : isReady;
     }
     if (index === -1) {
       const known = this.phases.map((phase) => phase.name).join(', ') || 'none was given with --phase';
       throw new UsageError(`phase: there is no phase ${JSON.stringify(name)} (phases: ${known})`);
     }
+    const begins = this.#until(
+      (event) => event.kind === 'phase' && event.pid === null && event.phase > index,
+    );
     this.#session.command({ kind: 'fire', phase: index + 1 });
+    return this.#treePhase > index ? Promise.resolve() : begins;
+  }
+
+  /** Resolves once an event is such a one, or there will be no more. */
+  async #until(isIt: (event: TraceEvent) => boolean): Promise<void> {
+    await Promise.race([
+      this.#session.end,
+      new Promise<void>((resolve) => {
+        this.#session.onEvent((event) => {
+          if (isIt(event)) resolve();
+        });
+      }),
+    ]);
   }
 
   interrupt(signal: NodeJS.Signals): void {
@@ -304,8 +324,10 @@ class Trace implements RunningTrace {
           this.#after(this.#grace, () => this.kill());
         }
         return;
-      case 'notice':
       case 'phase':
+        if (event.pid === null) this.#treePhase = event.phase;
+        return;
+      case 'notice':
       case 'filtered':
       case 'violation':
       case 'settled':

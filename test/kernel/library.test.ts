@@ -613,9 +613,11 @@ describe('startTrace', () => {
       phases: ['main@key'],
     });
     while (!existsSync(up)) await new Promise((resolve) => setTimeout(resolve, 10));
-    running.enterPhase('main');
+    const begins = running.enterPhase('main');
     expect(() => running.enterPhase('other')).toThrow(/^phase: there is no phase "other" \(phases: main\)$/);
-    while (running.progress().phase === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await begins;
+    // It has begun: what comes from here on is in it. To enter it again is no wait.
+    await running.enterPhase('main');
     writeFileSync(go, '');
     const { profile } = await running.outcome;
     expect(profile.processes[0]?.transitions.map(({ phase }) => phase)).toEqual([0, 1]);
@@ -670,7 +672,7 @@ describe('startTrace', () => {
 
   it('obeys what it was told before the program was there', async () => {
     const running = startTrace({ ...shell('sleep 0.2'), phases: ['main@key'] });
-    running.enterPhase('main');
+    await running.enterPhase('main');
     const { profile } = await running.outcome;
     expect(profile.phases[1]?.entered).toBe(true);
   });
