@@ -32,6 +32,9 @@ export async function runStudy(
     readonly quiet?: true;
   },
 ): Promise<void> {
+  if (options.output === '-') {
+    throw new UsageError('study: -o has to be a file, for the figures of the page go beside it');
+  }
   const loaded = loadExperiment(
     config ?? join(ROOT, 'experiments', 'published.yaml'),
     options.workloads ?? join(ROOT, 'workloads'),

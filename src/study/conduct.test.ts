@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { UsageError } from '../base/errors.ts';
 import { conductStudy } from './conduct.ts';
 import { loadExperiment } from './experiment-load.ts';
+import { parseWorkload } from './workload/load.ts';
 
 const directory: string = mkdtempSync(join(tmpdir(), 'callgate-study-'));
 
@@ -36,13 +38,13 @@ methods:
 comparisons: []
 `;
 
-function study(script: string): ReturnType<typeof conductStudy> {
+function study(script: string, data = 'data'): ReturnType<typeof conductStudy> {
   write('small.yaml', WORKLOAD);
   const experiment = loadExperiment(write('study.yaml', EXPERIMENT), directory);
   const stop = new AbortController();
   stop.abort();
   return conductStudy(experiment, {
-    data: join(directory, 'data'),
+    data: join(directory, data),
     callgate: write('callgate', `#!/bin/sh\n${script}\n`),
     build: '0',
     signal: stop.signal,
@@ -62,4 +64,31 @@ it('a help that fails is no help', async () => {
 it('an option that the help does not list leaves its method out', async () => {
   const { missing } = await study('[ "$1" = trace ] && echo --phases || echo nothing');
   expect([...missing]).toEqual([['code', 'callgate analyze has no --phases']]);
+});
+
+it('a workload that is not there is named', () => {
+  const experiment = loadExperiment(
+    write('lost.yaml', EXPERIMENT.replace('workload: small.yaml', 'workload: nosuch.yaml')),
+    directory,
+  );
+  const started = conductStudy(experiment, {
+    data: join(directory, 'data'),
+    callgate: '/bin/true',
+    build: '0',
+    signal: new AbortController().signal,
+  });
+  return expect(started).rejects.toThrow(
+    new UsageError(`workload: cannot read ${join(directory, 'nosuch.yaml')}, no such file`),
+  );
+});
+
+it('a directory for the data that cannot be made is named', async () => {
+  write('file', '');
+  await expect(study('true', 'file/data')).rejects.toThrow(
+    `study: cannot make ${join(directory, 'file/data')}, ENOTDIR (--data names another directory)`,
+  );
+});
+
+it('a workload may need no packages', () => {
+  expect(parseWorkload(WORKLOAD.replace('[coreutils]', '[]'), 'small.yaml').packages).toEqual([]);
 });

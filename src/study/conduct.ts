@@ -150,7 +150,7 @@ function prepare({ name, workload: file }: StudiedProgram): PreparedProgram {
   const workload = loadWorkload(file);
   if (!existsSync(workload.program)) {
     throw new StudyError(
-      `study: no program, ${workload.program} (Debian packages ${workload.packages.join(', ')})`,
+      `study: no program, ${workload.program}${workload.packages.length === 0 ? '' : ` (Debian packages ${workload.packages.join(', ')})`}`,
     );
   }
   return { name, workload, identity: [programIdentity(workload.program), workload] };

@@ -67,6 +67,11 @@ describe('parseExperiment', () => {
       want: /unknown method, "tracer" \(trace, other\)/,
     },
     {
+      name: 'an importer that there is none of',
+      change: ['importer: names', 'importer: nosuch'],
+      want: /unknown importer, "nosuch" \(.*names/,
+    },
+    {
       name: 'a side that is no method',
       change: ['method: other', 'method: none'],
       want: /unknown method, "none"/,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError, type Problem } from '../base/errors.ts';
+import { IMPORTERS } from '../import/importers.ts';
 import { toProblem } from '../policy/problems.ts';
 import { readText } from '../policy/read-text.ts';
 import type {
@@ -15,6 +16,8 @@ import { experimentSchema } from './experiment-schema.ts';
 import { malformed } from './malformed.ts';
 import { loadOthers } from './others.ts';
 import { workloadFile } from './workload/load.ts';
+
+const IMPORTER_NAMES: readonly string[] = IMPORTERS.map(({ name }) => name);
 
 /**
  * Reads an experiment document.
@@ -136,6 +139,16 @@ function checkMeaning({ programs, methods, reference, comparisons }: Experiment)
     ...repeated(names, '/methods', 'method'),
     ...repeated(programNames, '/programs', 'program'),
     ...known(reference, '/reference'),
+    ...methods.flatMap((method, index) =>
+      'importer' in method && !IMPORTER_NAMES.includes(method.importer)
+        ? [
+            {
+              path: `/methods/${index}/importer`,
+              message: `unknown importer, ${JSON.stringify(method.importer)} (${IMPORTER_NAMES.join(', ')})`,
+            },
+          ]
+        : [],
+    ),
     ...comparisons.flatMap(({ left, right, programs: over }, index) => [
       ...known(left.method, `/comparisons/${index}/left`),
       ...known(right.method, `/comparisons/${index}/right`),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectories } from '../base/directories.ts';
+import { UsageError } from '../base/errors.ts';
 import type { Cost } from './measure.ts';
 
 /** One run of one method on one program: a line of the raw data. */
@@ -43,7 +44,14 @@ export class Ledger {
 
   constructor(file: string) {
     this.#file = file;
-    makeDirectories(dirname(file));
+    try {
+      makeDirectories(dirname(file));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new UsageError(`study: cannot make ${dirname(file)}, ${code} (--data names another directory)`, {
+        cause: error,
+      });
+    }
     if (!existsSync(file)) return;
     const text = readFileSync(file, 'utf8');
     for (const line of text.split('\n')) {

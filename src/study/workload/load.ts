@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import type { ValidateFunction } from 'ajv/dist/2020.js';
-import { DocumentError, type Problem } from '../../base/errors.ts';
+import { DocumentError, UsageError, type Problem } from '../../base/errors.ts';
 import { printable, toProblem } from '../../policy/problems.ts';
 import { readText } from '../../policy/read-text.ts';
 import type { ExpectedExit, ReadyTrigger, Workload, WorkloadCase, WorkloadStep } from './model.ts';
@@ -15,10 +15,18 @@ const PROBLEM_CAP = 20;
 /**
  * Reads a workload document from a file.
  *
- * @throws DocumentError that lists what is wrong, each with its line; the system's error if the file cannot be read
+ * @throws DocumentError that lists what is wrong, each with its line; UsageError if the file cannot be read
  */
 export function loadWorkload(file: string): Workload {
-  const workload = parseWorkload(readFileSync(file, 'utf8'), file);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
+    throw new UsageError(`workload: cannot read ${printable(file)}, ${reason}`, { cause: error });
+  }
+  const workload = parseWorkload(text, file);
   if (workload.name !== basename(file, EXTENSION)) {
     const message = `is ${JSON.stringify(workload.name)} (the name of the file)`;
     throw new DocumentError(`${file}: name ${message}`, [{ path: '/name', message }]);

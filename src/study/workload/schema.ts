@@ -23,7 +23,6 @@ export function workloadSchema(): JsonSchema {
         packages: {
           type: 'array',
           items: { type: 'string', pattern: '^[a-z0-9][a-z0-9+.-]+$' },
-          minItems: 1,
           maxItems: 32,
           uniqueItems: true,
         },
