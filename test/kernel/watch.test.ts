@@ -29,6 +29,7 @@ import {
   type Finished,
 } from '../support/callgate.ts';
 import { compile } from '../support/compile.ts';
+import { statusField, until } from './fixtures/policies.ts';
 import { sharedCallgate } from '../support/shared-callgate.ts';
 import { countedCalls, PENDING_CALLS } from './fixtures/pending.ts';
 
@@ -827,8 +828,12 @@ describe('a fault', () => {
     for (const file of [fileOf(rare), fileOf(crowd)]) {
       await expect.poll(() => existsSync(join(path, file)), { timeout: 30_000 }).toBe(true);
     }
+    // It makes a directory again that is missing when it writes.
+    background.kill('SIGSTOP');
+    await until('it to stop', () => statusField(background.pid, 'State').startsWith('T'));
     rmSync(path, { recursive: true });
     writeFileSync(path, '');
+    background.kill('SIGCONT');
     const { status, stderr } = await end(background);
     expect(status).toBe(2);
     expect(stderr.match(/cannot write the profile of/g)).toHaveLength(2);
