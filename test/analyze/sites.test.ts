@@ -54,6 +54,14 @@ __asm__("first: mov $39, %eax; syscall; ret; second: mov $102, %eax; syscall; re
 extern const int distances[] __attribute__((visibility("hidden")));
 `;
 
+/** Two functions in a table in which no address is aligned. */
+const PACKED = `
+static void first(void) { call(39, 0, 0, 0); }
+static void second(void) { call(102, 0, 0, 0); }
+struct __attribute__((packed)) row { char kind; void (*run)(void); char name[7]; };
+struct row rows[] = {{1, first, "first"}, {2, second, "second"}};
+`;
+
 const TRAITS: readonly Trait[] = [
   { name: 'a constant number', source: 'void begin(void) { call(39, 0, 0, 0); leave(); }', calls: [39] },
   {
@@ -125,6 +133,53 @@ const TRAITS: readonly Trait[] = [
   {
     name: 'code behind a call that does not return',
     source: 'void begin(void) { leave(); call(57, 0, 0, 0); }',
+    calls: [],
+  },
+  {
+    name: 'code behind a function that calls what drops its return address',
+    source: `${TOP_LEVEL(`
+        raised: call 1f; ud2; 1: add $8, %rsp; ret
+        popped: call 1f; hlt; 1: pop %rax; ret
+        branched: call 1f; ud2; 1: test %rax, %rax; je 2f; nop; 2: push %rbx; lea 16(%rsp), %rsp; ret
+        jumped: lea 2f(%rip), %rdx; call 1f; ud2; 1: pop %rax; jmp *%rdx; 2: ret`)}
+      void raised(void), popped(void), branched(void), jumped(void);
+      void begin(void) {
+        raised();
+        call(39, 0, 0, 0);
+        popped();
+        call(102, 0, 0, 0);
+        branched();
+        call(104, 0, 0, 0);
+        jumped();
+        call(107, 0, 0, 0);
+        leave();
+      }`,
+    calls: [39, 102, 104, 107],
+  },
+  {
+    name: 'code behind a function that calls what replaces its return address',
+    source: `${TOP_LEVEL(`
+        first: mov $39, %eax; syscall; ret
+        stored: lea first(%rip), %rax; call 1f; ud2; 1: mov %rax, (%rsp); nop; ret
+        pushed: lea first(%rip), %rax; call 1f; ud2; 1: pop %rdx; push %rax; ret
+        swapped: lea first(%rip), %rax; call 1f; ud2; 1: xchg %rax, (%rsp); ret`)}
+      void stored(void), pushed(void), swapped(void);
+      void begin(void) {
+        stored();
+        call(102, 0, 0, 0);
+        pushed();
+        call(104, 0, 0, 0);
+        swapped();
+        call(107, 0, 0, 0);
+        leave();
+      }`,
+    calls: [39, 102, 104, 107],
+  },
+  {
+    name: 'no code behind a function that calls what takes its return address for a while',
+    source: `${TOP_LEVEL('stuck: call 1f; ud2; 1: pop %rdx; mov %rdx, %rax; push %rax; mov (%rsp), %rcx; mov %rcx, (%rsp); ret')}
+      void stuck(void);
+      void begin(void) { stuck(); call(39, 0, 0, 0); leave(); }`,
     calls: [],
   },
   {
@@ -246,6 +301,25 @@ const TRAITS: readonly Trait[] = [
     calls: [39],
   },
   {
+    name: 'a packed table of functions that code reads',
+    source: `${PACKED}
+      void begin(void) { rows[input].run(); leave(); }`,
+    calls: [39, 102],
+  },
+  {
+    name: 'an entry of a packed table of functions',
+    source: `${PACKED}
+      void begin(void) { rows[1].run(); leave(); }`,
+    calls: [102],
+  },
+  {
+    name: 'a copy of an entry of a packed table of functions',
+    source: `${PACKED}
+      struct row copy;
+      void begin(void) { copy = rows[1]; copy.run(); leave(); }`,
+    calls: [102],
+  },
+  {
     name: 'a structure of functions that a structure points to',
     source: `struct ops { void (*run)(void); }; struct device { const struct ops *ops; };
       NOINLINE void one(void) { call(39, 0, 0, 0); }
@@ -287,6 +361,24 @@ const TRAITS: readonly Trait[] = [
     source: `${DISTANCES}
       void begin(void) { ((void (*)(void))((char *)distances + distances[input]))(); leave(); }`,
     calls: [39, 102],
+  },
+  {
+    name: 'a function at a constant distance from an address',
+    source: `${TOP_LEVEL('.skip 64, 0xcc\nfirst: mov $39, %eax\nsyscall\nret')}
+      void begin(void) {
+        __asm__ volatile("lea first - 64(%%rip), %%rax; add $64, %%rax; call *%%rax" ::: "rax", "rcx", "r11", "memory");
+        leave();
+      }`,
+    calls: [39],
+  },
+  {
+    name: 'a function at a constant distance from an address that is handed over',
+    source: `${TOP_LEVEL('.skip 64, 0xcc\nfirst: mov $39, %eax\nsyscall\nret')}
+      extern char first[] __attribute__((visibility("hidden")));
+      NOINLINE int apply(char *from) { return ((int (*)(void))(from + 64))() + 1; }
+      void begin(void) { apply(first - 64); leave(); }`,
+    calls: [],
+    unresolved: ['call'],
   },
   {
     name: 'a table of distances to functions that is handed over',

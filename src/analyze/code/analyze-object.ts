@@ -45,7 +45,7 @@ function explore(image: Image, view: ObjectView, map: CodeMap): ObjectCode {
   enterLandingPads(explorer, view, known);
   jumps.run();
 
-  const pointers = pointerWords(view);
+  const pointers = pointerWords(view, (vaddr) => explorer.isLikelyFunction(vaddr));
   if (view.isFixed) {
     takeFromData(explorer, view, pointers, jumps);
     jumps.run();

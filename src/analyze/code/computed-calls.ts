@@ -17,8 +17,15 @@ const LONGEST = 15;
 /** Most entries that are read of a table without a known end. */
 const ENTRY_LIMIT = 1024;
 
+/** Thunks that stand in the middle of a function are shorter than this; nobody comes to them but by the call behind them. */
+const THUNK_SPACE = 32;
+
 const RSP = 4;
 const RBP = 5;
+
+/** In place of a register: a slot of the frame, and other memory. */
+const FRAME = -1;
+const ELSEWHERE = -2;
 
 /**
  * Indirect calls, and jumps that leave the function, to an address that code has just computed as the sum of two others.
@@ -59,13 +66,8 @@ export class ComputedCalls {
   /** Whether the bytes of the code before a call may be those of a sum: most calls go through what was loaded right before. */
   #mayBeSum(vaddr: number): boolean {
     const { bytes, base } = this.#explorer.view;
-    let place = vaddr + base;
-    // Prefixes: notrack and bnd.
-    while (bytes[place] === 0x3e || bytes[place] === 0xf2) place++;
-    const isHigh = bytes[place] === 0x41;
-    const modrm = bytes[place + (isHigh ? 2 : 1)] as number;
-    if (modrm < 0xc0) return isFrame(isHigh ? 1 : 0, modrm, bytes[place + (isHigh ? 3 : 2)] as number);
-    let register = (modrm & 7) | (isHigh ? 8 : 0);
+    let register = this.#registerOf(vaddr);
+    if (register < 0) return register === FRAME;
     let at = vaddr;
     for (let count = 0; count < WINDOW; count++) {
       at = this.#before(at);
@@ -85,8 +87,9 @@ export class ComputedCalls {
           if (second === register) register = first;
           break;
         case 0x8d:
-          // Without an index it adds a number of the instruction's own, which may be an address at fixed places only.
-          if (first === register) return (operands & 7) === 4 || this.#explorer.view.isFixed;
+          // Without an index it adds a number of the instruction's own, if it has one.
+          if (first === register)
+            return (operands & 7) === 4 || operands >= 0x40 || this.#explorer.view.isFixed;
           break;
         case 0x03:
         case 0x2b:
@@ -95,6 +98,7 @@ export class ComputedCalls {
         case 0x01:
         case 0x29:
         case 0x81:
+        case 0x83:
           if (second === register) return true;
           break;
         case 0x05:
@@ -106,6 +110,24 @@ export class ComputedCalls {
     return false;
   }
 
+  /** The register that a call or jump goes through, FRAME for a slot of the frame, ELSEWHERE for other memory. */
+  #registerOf(vaddr: number): number {
+    const { bytes, base } = this.#explorer.view;
+    let place = vaddr + base;
+    // Prefixes: notrack and bnd.
+    while (bytes[place] === 0x3e || bytes[place] === 0xf2) place++;
+    const isHigh = bytes[place] === 0x41;
+    if (isHigh) place++;
+    // All else is a direct call or jump to a thunk.
+    if (bytes[place] !== 0xff) {
+      const isKnown = this.#explorer.view.decode(vaddr, this.#ins) !== 0;
+      return isKnown && this.#ins.sourceKind === OPERAND.REGISTER ? this.#ins.sourceRegister : ELSEWHERE;
+    }
+    const modrm = bytes[place + 1] as number;
+    if (modrm >= 0xc0) return (modrm & 7) | (isHigh ? 8 : 0);
+    return isFrame(isHigh ? 1 : 0, modrm, bytes[place + 2] as number) ? FRAME : ELSEWHERE;
+  }
+
   /** Bytes of the numbers that are added up to where a call goes: 4 if one of them is so small, else 8; 0 if it is no sum. */
   #sizeOfSum(vaddr: number): number {
     const { view } = this.#explorer;
@@ -114,6 +136,8 @@ export class ComputedCalls {
     const start = placeOf(ins);
     const sum = start === null ? -1 : this.#writerOf(vaddr, start);
     if (sum < 0 || !this.#isSum(ins)) return 0;
+    // A number of the instruction's own.
+    if (ins.operation === OP.LEA ? ins.memoryIndex < 0 : ins.sourceKind === OPERAND.IMMEDIATE) return 4;
     const operands =
       ins.operation === OP.LEA
         ? [ins.memoryBase, ins.memoryIndex]
@@ -133,9 +157,11 @@ export class ComputedCalls {
     let place = start;
     let at = vaddr;
     for (let count = 0; count < WINDOW; count++) {
-      at = this.#before(at);
+      const next = at;
+      at = this.#before(next);
       if (at < 0 || view.decode(at, ins) === 0) return -1;
-      if (ins.flow === FLOW.JUMP || ins.flow === FLOW.JUMP_INDIRECT || ins.flow === FLOW.RETURN) return -1;
+      if (ins.flow === FLOW.JUMP && ins.target !== next) return -1;
+      if (ins.flow === FLOW.JUMP_INDIRECT || ins.flow === FLOW.RETURN) return -1;
       const { register, offset, isSlot } = place;
       if (isSlot === true) {
         const isStore =
@@ -158,23 +184,25 @@ export class ComputedCalls {
     return -1;
   }
 
-  /** Where the instruction begins that ends at a vaddr, -1 for none. */
+  /** Where the instruction begins that ends at a vaddr, or that jumps to it over a thunk; -1 for none. */
   #before(vaddr: number): number {
-    const { flags, low } = this.#explorer;
-    for (let at = vaddr - 1; at >= vaddr - LONGEST && at >= low; at--)
-      if (((flags[at - low] as number) & CODE.INSTRUCTION) !== 0) return at;
+    const { flags, low, view } = this.#explorer;
+    for (let at = vaddr - 1; at >= vaddr - THUNK_SPACE && at >= low; at--) {
+      if (((flags[at - low] as number) & CODE.INSTRUCTION) === 0) continue;
+      if (at >= vaddr - LONGEST) return at;
+      const ins = this.#ins;
+      return view.scan(at, ins) > 0 && ins.flow === FLOW.JUMP && ins.target === vaddr ? at : -1;
+    }
     return -1;
   }
 
   #isSum(ins: Instruction): boolean {
     const { view } = this.#explorer;
     if (ins.size !== 8 || ins.destinationKind !== OPERAND.REGISTER) return false;
-    if (ins.operation === OP.LEA) {
-      const isAddress = view.isFixed && view.contains(ins.displacement);
-      return ins.memoryBase >= 0 && (ins.memoryIndex >= 0 || isAddress);
-    }
-    if (ins.operation !== OP.ADD && ins.operation !== OP.SUB) return false;
-    return ins.sourceKind !== OPERAND.IMMEDIATE || (view.isFixed && view.contains(ins.immLow));
+    if (ins.operation !== OP.LEA) return ins.operation === OP.ADD || ins.operation === OP.SUB;
+    if (ins.memoryBase < 0 || ins.memoryIndex >= 0) return ins.memoryBase >= 0;
+    const isInFrame = ins.memoryBase === RSP || ins.memoryBase === RBP;
+    return (view.isFixed && view.contains(ins.displacement)) || (ins.displacement !== 0 && !isInFrame);
   }
 
   /**
@@ -243,7 +271,7 @@ export class ComputedCalls {
     let isKnown = false;
     for (let place = table; place + size <= end; place += size) {
       const target = base + explorer.view.i32(place);
-      if (!this.#mayBeFunction(target)) continue;
+      if (!explorer.mayBeFunction(target)) continue;
       explorer.take(index, at, target);
       isKnown = true;
     }
@@ -259,16 +287,6 @@ export class ComputedCalls {
     const sorted = Int32Array.from(bounds).sort();
     const next = sorted[lastAtMost(sorted, sorted.length, table) + 1] ?? view.high;
     return Math.min(next, table + ENTRY_LIMIT * 4);
-  }
-
-  #mayBeFunction(vaddr: number): boolean {
-    const explorer = this.#explorer;
-    if (!explorer.view.isCode(vaddr)) return false;
-    const frame = explorer.frames.at(vaddr);
-    return (
-      explorer.functionAt(vaddr) >= 0 ||
-      (frame >= 0 ? explorer.frames.starts[frame] === vaddr : explorer.looksLikeCode(vaddr))
-    );
   }
 }
 

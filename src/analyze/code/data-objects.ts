@@ -121,12 +121,44 @@ function divide(bounds: Int32Array, pointers: Int32Array, view: ObjectView): Dat
   };
 }
 
-/** vaddrs of the words of an object that hold pointers in data, ascending. */
-export function pointerWords(view: ObjectView): Int32Array {
+/**
+ * vaddrs of the words of an object that hold pointers in data, ascending.
+ *
+ * @param isFunction Whether a function begins at a vaddr, in all likelihood.
+ */
+export function pointerWords(view: ObjectView, isFunction: (vaddr: number) => boolean): Int32Array {
   if (!view.isFixed) return Int32Array.from(view.pointers());
   const places: number[] = [];
   for (let place = Math.ceil(view.low / 8) * 8; place < view.high; place += 8) {
     if (view.wordAt(place) !== WORD.SLOT && view.mayHoldPointer(place)) places.push(place);
   }
-  return Int32Array.from(places);
+  addUnaligned(view, isFunction, places);
+  return Int32Array.from(places).sort();
+}
+
+/**
+ * Adds what looks like a pointer at a place that is not aligned, as in packed structures. Bytes across two words look like one too often, so it
+ * counts only if it is the address of a function, or of an aligned word that holds one.
+ */
+function addUnaligned(view: ObjectView, isFunction: (vaddr: number) => boolean, places: number[]): void {
+  const { bytes, base, low, high } = view;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+  const end = (high + base) >> 2;
+  let earlier = 0;
+  let before = 0;
+  for (let at = (low + base) >> 2; at < end; at++) {
+    const word = words[at] as number;
+    // The upper half of an address is zero, and one of its bytes begins a word of four bytes.
+    if ((word & 0xff) === 0 && (before | earlier) !== 0) {
+      const last = at * 4 - base - 4;
+      for (let place = last; place > last - 4; place--) {
+        if ((place & 7) === 0 || !view.mayHoldPointer(place)) continue;
+        const target = view.pointerAt(place);
+        const held = (target & 7) === 0 && view.mayHoldPointer(target) ? view.pointerAt(target) : target;
+        if (isFunction(held)) places.push(place);
+      }
+    }
+    earlier = before;
+    before = word;
+  }
 }

@@ -193,7 +193,7 @@ export class Explorer {
     if (other >= 0 && other !== index) {
       this.origins.items[other] = this.origins.at(other) | ORIGIN.JUMPED;
       this.fact(index, FACT.JUMP, at, other);
-      this.#returnAs(index, other);
+      this.returnAs(index, other);
       return;
     }
     const place = target - this.low;
@@ -201,7 +201,7 @@ export class Explorer {
     if (other < 0 && (flag & (CODE.INSTRUCTION | CODE.PART)) === 0 && this.#leavesFrame(index, target)) {
       const callee = this.addFunction(target, ORIGIN.JUMPED);
       this.fact(index, FACT.JUMP, at, callee);
-      this.#returnAs(index, callee);
+      this.returnAs(index, callee);
       return;
     }
     this.flags[place] = flag | CODE.LEADER;
@@ -280,6 +280,19 @@ export class Explorer {
     if (index >= 0) this.fact(index, FACT.TAKE_CODE, at, taken);
   }
 
+  /** Whether a function begins at a vaddr, or may do so as far as is known: by a frame, or outside of all frames by the bytes. */
+  mayBeFunction(vaddr: number): boolean {
+    if (!this.view.isCode(vaddr)) return false;
+    if (this.functionAt(vaddr) >= 0) return true;
+    const frame = this.frames.at(vaddr);
+    return frame >= 0 ? this.frames.starts[frame] === vaddr : this.looksLikeCode(vaddr);
+  }
+
+  /** As `mayBeFunction`, where it is not even certain that there is an address: by the bytes only if the object has no frames at all. */
+  isLikelyFunction(vaddr: number): boolean {
+    return this.functionAt(vaddr) >= 0 || (this.frames.count === 0 && this.mayBeFunction(vaddr));
+  }
+
   /** Whether bytes outside of all frames are code rather than a table in the text: valid instructions up to a jump or return. */
   looksLikeCode(vaddr: number): boolean {
     const ins = this.#probe;
@@ -311,7 +324,7 @@ export class Explorer {
   }
 
   /** `index` returns if `other` does. */
-  #returnAs(index: number, other: number): void {
+  returnAs(index: number, other: number): void {
     if (this.returns.at(index) === 1) return;
     if (this.returns.at(other) === 1) this.markReturns(index);
     else this.#wait(other, index, RETURN_TOO);
@@ -336,7 +349,7 @@ export class Explorer {
       this.flags[target - this.low] = (this.flags[target - this.low] as number) | CODE.CROSSED;
     }
     this.fact(index, FACT.JUMP, at, owner);
-    this.#returnAs(index, owner);
+    this.returnAs(index, owner);
   }
 
   #endRun(index: number, start: number, end: number): void {
@@ -509,6 +522,17 @@ export class Explorer {
     if (view.wordAt(target) !== WORD.SLOT) this.take(index, at, target);
   }
 
+  /** Words that are not aligned of which an instruction reads at least a part: packed structures are copied in pieces. */
+  #noteUnaligned(index: number, ins: Instruction, end: number): void {
+    const { view } = this;
+    for (let word = ins.ripTarget - 7; word < end; word++) {
+      if ((word & 7) === 0 || !view.mayHoldPointer(word)) continue;
+      // Without relocations any bytes may look like a pointer.
+      if (!view.isFixed || word === ins.ripTarget || this.isLikelyFunction(view.pointerAt(word)))
+        this.fact(index, FACT.LOAD, ins.address, word);
+    }
+  }
+
   /** Addresses that an instruction takes or reads through its operands. */
   #noteOperands(index: number, ins: Instruction): void {
     const { view } = this;
@@ -522,6 +546,7 @@ export class Explorer {
           for (let word = ins.ripTarget & ~7; word < end; word += 8) {
             if (view.mayHoldPointer(word)) this.fact(index, FACT.LOAD, ins.address, word);
           }
+          if (view.mayHoldUnaligned) this.#noteUnaligned(index, ins, end);
         }
       }
     }

@@ -9,6 +9,7 @@ import { AddressRegisters, type KnownRegister, type KnownTarget, SMALL } from '.
 import { ExploredBody } from './body.ts';
 import { CalleeEffects } from './callee-effects.ts';
 import { ClobberedRegisters } from './clobbered-registers.ts';
+import { DroppedReturns } from './dropped-returns.ts';
 import { CODE, type Explorer } from './explorer.ts';
 import { lastAtMost } from './int-list.ts';
 import { FACT, ORIGIN } from './object-code.ts';
@@ -69,6 +70,7 @@ export class JumpResolver {
   readonly #clobbers: ClobberedRegisters;
   /** What called functions do beyond the convention, as far as that is known by now. */
   readonly effects: CalleeEffects;
+  readonly #dropped: DroppedReturns;
   readonly #opened = new Set<number>();
   /** 1 for each place of a frame where an instruction begins, by frame. */
   readonly #boundaries = new Map<number, Uint8Array>();
@@ -103,6 +105,7 @@ export class JumpResolver {
     this.#flow = flow;
     this.#transfer = transfer;
     this.#clobbers = new ClobberedRegisters(explorer);
+    this.#dropped = new DroppedReturns(explorer);
     this.effects = new CalleeEffects(explorer.view, {
       twice: twice.starts,
       jumpTargets: (at) => this.targets.get(at) ?? null,
@@ -136,6 +139,9 @@ export class JumpResolver {
         for (const table of this.#unbounded.splice(0)) this.#readUnbounded(...table, bounds);
       } else if (this.#explorer.labels.length > 0) this.#enterLabels();
       else {
+        // Most functions are known to return by now.
+        this.#dropped.run();
+        if (this.#explorer.hasWork) continue;
         // What values there are may depend on code that only the jump leads to, so it is looked at again once that is known.
         this.#checkAssumed();
         if (this.#explorer.hasWork || this.#fresh.size > 0) continue;

@@ -3,10 +3,11 @@ import { D_TAG, E_TYPE, P_FLAGS, P_TYPE } from '../../elf/constants.ts';
 import type { Image } from '../image/image.ts';
 import { RELOCATION_KIND } from '../image/relocations.ts';
 import type { ValueMemory } from '../value/transfer.ts';
-import { decodeInstruction, describeInstruction, scanInstruction } from '../x86/decoder.ts';
-import type { Instruction } from '../x86/instruction.ts';
+import { describeInstruction, scanInstruction } from '../x86/decoder.ts';
+import { FLOW, type Instruction } from '../x86/instruction.ts';
+import { describeThrough, isSeenThrough, seeThrough } from './thunks.ts';
 
-/** What stands at an 8-byte word of an object. */
+/** What stands at 8 bytes of an object. */
 export const WORD = {
   /** No pointer. */
   NONE: 0,
@@ -45,6 +46,8 @@ export class ObjectView implements ValueMemory {
   /** Pairs of vaddrs: segments that are never written. */
   readonly #readOnly: number[] = [];
   readonly #words: Uint8Array;
+  /** WORD.* of the words that the loader fills at vaddrs that are not divisible by 8, as in packed structures; by vaddr. */
+  readonly #unaligned = new Map<number, number>();
   readonly #plts: ReadonlySet<number>;
 
   constructor(image: Image, index: number) {
@@ -95,7 +98,9 @@ export class ObjectView implements ValueMemory {
       }
       if (word === WORD.NONE || place < 0) continue;
       const isInGot = word === WORD.POINTER && inRanges(got, place + this.low);
-      this.#words[place >>> 3] = isInGot ? WORD.SLOT : word;
+      const found = isInGot ? WORD.SLOT : word;
+      if ((place & 7) === 0) this.#words[place >>> 3] = found;
+      else this.#unaligned.set(place + this.low, found);
     }
   }
 
@@ -126,9 +131,11 @@ export class ObjectView implements ValueMemory {
     return inRanges(this.#readOnly, vaddr);
   }
 
-  /** WORD.* of the aligned word at or around a vaddr. */
+  /** WORD.* of the word that the loader fills at a vaddr, else of the aligned word at or around it. */
   wordAt(vaddr: number): number {
-    return this.contains(vaddr) ? (this.#words[(vaddr - this.low) >>> 3] as number) : WORD.NONE;
+    if (!this.contains(vaddr)) return WORD.NONE;
+    const word = (vaddr & 7) === 0 ? undefined : this.#unaligned.get(vaddr);
+    return word ?? (this.#words[(vaddr - this.low) >>> 3] as number);
   }
 
   /** vaddrs of the words that are pointers in data, ascending. */
@@ -140,18 +147,25 @@ export class ObjectView implements ValueMemory {
       if (place >= this.high) break;
       places.push(place);
     }
-    return places;
+    if (this.#unaligned.size === 0) return places;
+    for (const [place, kind] of this.#unaligned) if (kind === WORD.POINTER) places.push(place);
+    return places.sort((a, b) => a - b);
   }
 
-  /** Whether the aligned word at a vaddr holds an address at start: by a relocation, or, where there are none, by what it looks like. */
+  /** Whether the word at a vaddr holds an address at start: by a relocation, or, where there are none, by what it looks like. */
   mayHoldPointer(vaddr: number): boolean {
-    const word = this.wordAt(vaddr);
+    const word = this.#exactWord(vaddr);
     if (word !== WORD.NONE) return word !== WORD.THREAD;
     return this.isFixed && !this.isCode(vaddr) && this.pointerAt(vaddr) !== 0;
   }
 
+  /** Whether words that are not aligned may hold pointers. */
+  get mayHoldUnaligned(): boolean {
+    return this.isFixed || this.#unaligned.size > 0;
+  }
+
   isConstantWord(vaddr: number): boolean {
-    const word = (vaddr & 7) === 0 ? this.wordAt(vaddr) : WORD.NONE;
+    const word = this.#exactWord(vaddr);
     return word === WORD.SLOT || (word === WORD.POINTER && this.isReadOnly(vaddr));
   }
 
@@ -205,21 +219,35 @@ export class ObjectView implements ValueMemory {
     return address - this.base;
   }
 
-  /** Fills in the instruction at a vaddr; its length, 0 where there is none. */
+  /**
+   * Fills in the instruction at a vaddr; its length, 0 where there is none. A direct call or jump to the thunk of a retpoline is the indirect
+   * call or jump through a register, or the return, that it stands for.
+   */
   decode(vaddr: number, into: Instruction): number {
-    const at = vaddr + this.base;
-    return decodeInstruction(this.bytes, at, Math.min(at + 16, this.high + this.base), vaddr, into);
+    const length = this.scan(vaddr, into);
+    if (length !== 0) this.describe(into);
+    return length;
   }
 
   /** As `decode`, but fills in only length, flow, target and traits; `describe` does the rest. */
   scan(vaddr: number, into: Instruction): number {
     const at = vaddr + this.base;
-    return scanInstruction(this.bytes, at, Math.min(at + 16, this.high + this.base), vaddr, into);
+    const length = scanInstruction(this.bytes, at, Math.min(at + 16, this.high + this.base), vaddr, into);
+    // Thunks have nothing of their own to tell, and what follows the calls in them is never executed.
+    if ((into.flow === FLOW.CALL || into.flow === FLOW.JUMP) && this.contains(into.target))
+      seeThrough(this.bytes, into.target + this.base, into);
+    return length;
   }
 
   /** Fills in the remaining fields after `scan`. */
   describe(into: Instruction): void {
-    describeInstruction(this.bytes, into.address + this.base, into);
+    if (isSeenThrough(into)) describeThrough(into);
+    else describeInstruction(this.bytes, into.address + this.base, into);
+  }
+
+  /** As `wordAt`, but of the word at the vaddr alone. */
+  #exactWord(vaddr: number): number {
+    return (vaddr & 7) === 0 ? this.wordAt(vaddr) : (this.#unaligned.get(vaddr) ?? WORD.NONE);
   }
 
   #holds(vaddr: number, size: number): boolean {

@@ -22,6 +22,9 @@ export function assumptionsOf(
     ...reach.closedGates().map(({ reason }) => reason),
     ...closedSiteGates(graph, reach).map(({ reason }) => reason),
   ];
+  // Others cannot: the loader would have to put them there.
+  if (graph.objects.some(({ view }) => view.isFixed))
+    assumptions.push('data at fixed addresses holds addresses of functions in 8 bytes, not in 4');
   const [program] = graph.objects;
   if (program !== undefined && isLibrary(program)) {
     assumptions.push(
