@@ -45,7 +45,12 @@ export function openControlSocket(running: RunningTrace): Disposable {
   }
   rmSync(path, { force: true });
   // Who asks is done with writing long before there is an answer.
-  const server = createServer({ allowHalfOpen: true }, (socket) => answer(running, socket));
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    answer(running, socket);
+  });
   server.on('error', (error) => {
     say(`warning: no control socket: ${error.message}`);
   });
@@ -54,6 +59,8 @@ export function openControlSocket(running: RunningTrace): Disposable {
   return {
     [Symbol.dispose]: () => {
       server.close();
+      // An answer that is under way still comes; who asks nothing is not waited for.
+      for (const socket of open) socket.destroySoon();
       rmSync(path, { force: true });
     },
   };
@@ -109,13 +116,15 @@ function answer(running: RunningTrace, socket: Socket): void {
 
 async function obey(running: RunningTrace, text: string): Promise<ControlReply> {
   try {
-    const { phase } = JSON.parse(text) as { phase?: unknown };
+    const { phase } = { ...(JSON.parse(text) as { phase?: unknown } | null) };
     const index = running.phases.findIndex(({ name }) => name === phase);
     if (index !== -1 && running.progress().phase > index) {
       return { ok: true, message: `phase ${String(phase)} has begun already` };
     }
-    await running.enterPhase(String(phase));
-    return { ok: true, message: `phase ${String(phase)} begins` };
+    const isBegun = await running.enterPhase(String(phase));
+    return isBegun
+      ? { ok: true, message: `phase ${String(phase)} begins` }
+      : { ok: false, message: `the trace ended before phase ${String(phase)} began` };
   } catch (error) {
     return { ok: false, message: (error as Error).message };
   }

@@ -25,7 +25,9 @@ export function watchKey(running: RunningTrace): Disposable {
     const name = waiting.shift();
     if (name === undefined) return;
     try {
-      void running.enterPhase(name).then(() => say(`phase ${name} begins`));
+      void running.enterPhase(name).then((isBegun) => {
+        if (isBegun) say(`phase ${name} begins`);
+      });
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       say(error.message);

@@ -1,5 +1,6 @@
 import { errnoName } from '../abi/errno.ts';
 import { LaunchError, UsageError, UnsupportedError } from '../base/errors.ts';
+import { printable } from '../policy/problems.ts';
 import type { Policy } from '../policy/model.ts';
 import { openLibc } from '../sys/libc.ts';
 import { setOpenFilesLimit } from '../sys/limits.ts';
@@ -42,7 +43,7 @@ export function becomeProgram(
     filter: filter.filter,
     signalsOnly: true,
     failure: REFUSED,
-    refusal: `callgate: run: cannot execute ${path}: `,
+    refusal: `callgate: run: cannot execute ${printable(path)}: `,
   });
   if (inherited.openFiles !== null) setOpenFilesLimit(libc, process.pid, inherited.openFiles);
   const errno = executeImage(libc, image, {

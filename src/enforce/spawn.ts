@@ -12,6 +12,7 @@ import {
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { UnsupportedError, UsageError } from '../base/errors.ts';
+import { printable } from '../policy/problems.ts';
 import { checkedPolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
 import { openLibc } from '../sys/libc.ts';
@@ -117,7 +118,7 @@ export function spawn(
     filter: tree.filter,
     unattended: true,
     failure: REFUSED,
-    refusal: `callgate: spawn: cannot execute ${path}: `,
+    refusal: `callgate: spawn: cannot execute ${printable(path)}: `,
   });
   // Each entry of stdio becomes the descriptor of its place in the child, before the image is executed there.
   const places = Array.isArray(rest.stdio) ? rest.stdio.length : 0;

@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errnoName } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import { closeDescriptor } from './descriptor.ts';
@@ -118,7 +118,8 @@ function storeFile(image: Uint8Array): StoredImage {
     if (directory !== null) rmSync(directory, { recursive: true, force: true });
   };
   try {
-    directory = mkdtempSync(join(tmpdir(), 'callgate-'));
+    // The child may be in another directory when it executes it.
+    directory = mkdtempSync(resolve(tmpdir(), 'callgate-'));
     const path = join(directory, 'launcher');
     writeFileSync(path, image);
     // Whoever the child is to run as has to get there, whatever the umask.

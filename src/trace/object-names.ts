@@ -21,7 +21,7 @@ export interface MappedFile {
  * The kernel shows files without links.
  */
 export class ObjectNames {
-  /** What has been found out by looking at files, by path and object. */
+  /** What has been found out by looking at files, by root, path and object. */
   readonly #known: Map<string, boolean> = new Map();
   readonly #sonames: Map<string, string | null> = new Map();
 
@@ -29,7 +29,7 @@ export class ObjectNames {
   has(file: MappedFile, object: string): boolean {
     const isPath = object.includes('/');
     if (file.path === object || (!isPath && hasName(file, object))) return true;
-    const key = `${file.path}\0${object}`;
+    const key = `${file.root}\0${file.path}\0${object}`;
     let isKnown = this.#known.get(key);
     if (isKnown === undefined) {
       isKnown = isPath ? leadsTo(file, resolve(object)) : this.#isLinked(file, object);
@@ -76,7 +76,7 @@ function hasName({ path, startedAs: name }: MappedFile, object: string): boolean
   return /\.so(?:\.|$)/.test(object) && file.startsWith(`${object}.`);
 }
 
-/** Whether another path leads to the file as well. */
+/** Whether another path leads to the file as well; below the root of another process not over absolute links, which the kernel follows from ours. */
 function leadsTo({ path, root }: MappedFile, other: string): boolean {
   try {
     const [one, two] = [path, other].map((each) => statSync(`${root}${each}`, { bigint: true }));

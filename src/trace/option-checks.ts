@@ -28,6 +28,7 @@ const TRACE_CHECKS: Checks = {
   cwd: requireText,
   stdin: (who, name, value) => requireOneOf(who, name, value, ['inherit', 'null']),
   keepAwake: requireBoolean,
+  errors: requireBoolean,
   announce: requireFunction,
   onEvent: requireFunction,
   signal: requireAbortSignal,

@@ -116,11 +116,11 @@ export interface RunningTrace {
   progress(): TraceProgress;
   /**
    * Enters a phase by name, whatever its trigger; `ready` makes the program ready, unless a phase is called so. Resolves once it has
-   * begun, or nothing is traced any more.
+   * begun; to false if all is over before that.
    *
    * @throws UsageError at once if there is no such phase
    */
-  enterPhase(name: string): Promise<void>;
+  enterPhase(name: string): Promise<boolean>;
   /**
    * Tells the trace that callgate was asked to end by a signal. The program gets the signal too (unless the terminal has sent
    * it already), or is detached from, and then the profile says that it is incomplete: a program that the signal has ended was watched to its end.
@@ -192,6 +192,9 @@ class Trace implements RunningTrace {
   #readySeen = false;
   /** That which the whole tree has entered last. */
   #treePhase = 0;
+  #isOver = false;
+  readonly #entering: Set<{ readonly isBegun: () => boolean; readonly tell: (isBegun: boolean) => void }> =
+    new Set();
   #stopping = false;
   #failure: Error | null = null;
   #aborted = false;
@@ -217,6 +220,7 @@ class Trace implements RunningTrace {
     this.#session = new TraceSession(this.#request, place ?? ownThread(), options.keepAwake !== false);
     this.#session.onEvent((event) => {
       this.#onEvent(event, duration, readyTimeout);
+      this.#tellEntered();
       this.#tell(event);
     });
     options.signal?.addEventListener('abort', this.#onAbort);
@@ -228,37 +232,37 @@ class Trace implements RunningTrace {
   }
 
   progress(): TraceProgress {
-    return this.#session.progress;
+    const { progress } = this.#session;
+    // What has been told may be ahead of what is counted.
+    return { ...progress, phase: Math.max(progress.phase, this.#treePhase) };
   }
 
-  enterPhase(name: string): Promise<void> {
+  enterPhase(name: string): Promise<boolean> {
     const index = this.phases.findIndex((phase) => phase.name === name);
-    if (index === -1 && name === 'ready' && this.ready !== null) {
-      const isReady = this.#until((event) => event.kind === 'ready');
-      this.#session.command({ kind: 'fire', phase: null });
-      return this.#readySeen ? Promise.resolve() : isReady;
-    }
+    if (index === -1 && name === 'ready' && this.ready !== null) return this.#enter(null);
     if (index === -1) {
       const known = this.phases.map((phase) => phase.name).join(', ') || 'none was given with --phase';
       throw new UsageError(`phase: there is no phase ${JSON.stringify(name)} (phases: ${known})`);
     }
-    const begins = this.#until(
-      (event) => event.kind === 'phase' && event.pid === null && event.phase > index,
-    );
-    this.#session.command({ kind: 'fire', phase: index + 1 });
-    return this.#treePhase > index ? Promise.resolve() : begins;
+    return this.#enter(index + 1);
   }
 
-  /** Resolves once an event is such a one, or there will be no more. */
-  async #until(isIt: (event: TraceEvent) => boolean): Promise<void> {
-    await Promise.race([
-      this.#session.end,
-      new Promise<void>((resolve) => {
-        this.#session.onEvent((event) => {
-          if (isIt(event)) resolve();
-        });
-      }),
-    ]);
+  /** `phase`: null for being ready. */
+  async #enter(phase: number | null): Promise<boolean> {
+    const isBegun = (): boolean => (phase === null ? this.#readySeen : this.#treePhase >= phase);
+    if (isBegun() || this.#isOver) return isBegun();
+    this.#session.command({ kind: 'fire', phase });
+    return await new Promise((tell) => this.#entering.add({ isBegun, tell }));
+  }
+
+  /** Answers who waits for a phase that has begun, and when all is over everybody. */
+  #tellEntered(): void {
+    for (const one of this.#entering) {
+      const isBegun = one.isBegun();
+      if (!isBegun && !this.#isOver) continue;
+      this.#entering.delete(one);
+      one.tell(isBegun);
+    }
   }
 
   interrupt(signal: NodeJS.Signals): void {
@@ -284,7 +288,8 @@ class Trace implements RunningTrace {
   }
 
   kill(): void {
-    this.#killed = true;
+    // Otherwise it has ended by itself, and its end is on the way.
+    if (!this.#rootEnded || this.progress().tasks > 0) this.#killed = true;
     this.#session.command({ kind: 'kill' });
   }
 
@@ -426,6 +431,8 @@ class Trace implements RunningTrace {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     // There is nothing left to stop: the end of the workload must not begin another grace time.
     this.#stopping = true;
+    this.#isOver = true;
+    this.#tellEntered();
     for (const timer of this.#timers) clearTimeout(timer);
     if (this.#workload !== null) {
       this.#stopWorkload();
@@ -608,6 +615,10 @@ function buildRequest(
 function attachTarget(pids: readonly number[]): AttachTarget {
   for (const pid of pids) {
     if (!Number.isSafeInteger(pid) || pid < 1) throw new UsageError(`trace: ${pid} is not a process id`);
+  }
+  // What a thread does, and how its process ends, is told of by the whole process.
+  const whole = [...new Set(pids.map(processOf))];
+  for (const pid of whole) {
     if (pid === process.pid) throw new UsageError('trace: callgate cannot trace itself');
     if (Number(readStatus(pid)?.get('PPid') ?? 0) === process.pid) {
       // The kernel gives the stops of a child to whichever thread of its parent waits first: Node, which takes them for its end.
@@ -616,8 +627,7 @@ function attachTarget(pids: readonly number[]): AttachTarget {
       );
     }
   }
-  // What a thread does, and how its process ends, is told of by the whole process.
-  return { kind: 'attach', pids: [...new Set(pids.map(processOf))] };
+  return { kind: 'attach', pids: whole };
 }
 
 function launchTarget(

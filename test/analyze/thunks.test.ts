@@ -96,10 +96,25 @@ function resultOf(source: string, options: string): unknown {
   };
 }
 
+/** A function that ends the program behind barriers, as musl's pthread_exit does, and what would lie behind it. */
+const BARRIERS = `
+void last(void);
+__asm__(".text\\n"
+  "barriers: lock orl $0, (%rsp)\\nlock orq $0, (%rsp)\\nlock addl $0, (%rsp)\\nret\\n"
+  "last: push %rbx\\ncall barriers\\n0: mov $60, %eax\\nxor %edi, %edi\\nsyscall\\njmp 0b\\n"
+  "wrapper: mov %rdi, %rax\\nsyscall\\nret\\n");
+long wrapper(long nr);
+void begin(void) { wrapper(100); wrapper(102); last(); }
+`;
+
 describe.each(BUILDS)('a program built with %s', (build) => {
   it.each(THUNKS)('and with %s makes the calls that it makes without', (thunks) => {
     expect(resultOf(SOURCE, build)).toEqual({ calls: CALLS, unresolved: [] });
     expect(resultOf(SOURCE, `${build} ${thunks}`)).toEqual({ calls: CALLS, unresolved: [] });
+  });
+
+  it('has no return address replaced by what is a barrier', () => {
+    expect(resultOf(BARRIERS, build)).toEqual({ calls: [60, 100, 102], unresolved: [] });
   });
 
   it('is followed through thunks that others than gcc write', () => {

@@ -615,9 +615,10 @@ describe('startTrace', () => {
     while (!existsSync(up)) await new Promise((resolve) => setTimeout(resolve, 10));
     const begins = running.enterPhase('main');
     expect(() => running.enterPhase('other')).toThrow(/^phase: there is no phase "other" \(phases: main\)$/);
-    await begins;
+    expect(await begins).toBe(true);
+    expect(running.progress().phase).toBe(1);
     // It has begun: what comes from here on is in it. To enter it again is no wait.
-    await running.enterPhase('main');
+    expect(await running.enterPhase('main')).toBe(true);
     writeFileSync(go, '');
     const { profile } = await running.outcome;
     expect(profile.processes[0]?.transitions.map(({ phase }) => phase)).toEqual([0, 1]);
@@ -678,8 +679,9 @@ describe('startTrace', () => {
   });
 
   it('does nothing more when all is over', async () => {
-    const running = startTrace(shell('true'));
+    const running = startTrace({ ...shell('true'), phases: ['main@key'] });
     await running.outcome;
+    expect(await running.enterPhase('main')).toBe(false);
     expect(() => {
       running.kill();
       running.interrupt('SIGTERM');

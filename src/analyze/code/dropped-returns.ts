@@ -11,6 +11,9 @@ const CALLEE_SAVED = 0xf028;
 /** Instructions of a function that are read: what is written by hand and does such things is short. */
 const INSTRUCTION_LIMIT = 32;
 
+/** What puts another address in a place; `lock orl $0, (%rsp)`, for one, is only a barrier. */
+const REPLACING: ReadonlySet<number> = new Set([OP.MOV, OP.XCHG]);
+
 /** A function that has a frame description and more bytes than these is one of a compiler, in all likelihood: these keep theirs. */
 const SHORT = 64;
 
@@ -121,8 +124,8 @@ function apply(ins: Instruction, way: Way): boolean {
     else return false;
   } else if (operation === OP.MOV && ins.size === 8 && isReturnWord && to === OPERAND.REGISTER) {
     isLoaded = !way.isReplaced;
-  } else if (ins.writesMemory === 1 && ins.hasMemory === 1 && isReturnWord) {
-    way.isReplaced = !(operation === OP.MOV && isHolder);
+  } else if (REPLACING.has(operation) && ins.writesMemory === 1 && ins.hasMemory === 1 && isReturnWord) {
+    way.isReplaced = operation === OP.XCHG || !isHolder;
   } else if (operation === OP.MOV && ins.size === 8) isLoaded = isHolder;
   way.holders &= ~ins.writes;
   if (isLoaded && to === OPERAND.REGISTER) way.holders |= 1 << destinationRegister;
