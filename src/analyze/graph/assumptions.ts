@@ -24,7 +24,9 @@ export function assumptionsOf(
   ];
   // Others cannot: the loader would have to put them there.
   if (graph.objects.some(({ view }) => view.isFixed))
-    assumptions.push('data at fixed addresses holds addresses of functions in 8 bytes, not in 4');
+    assumptions.push(
+      'data at fixed addresses holds addresses of functions in 8 bytes, not in 4, and where they are not aligned only of functions that a table or a call tells of',
+    );
   const [program] = graph.objects;
   if (program !== undefined && isLibrary(program)) {
     assumptions.push(
