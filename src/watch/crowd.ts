@@ -214,7 +214,9 @@ export class Crowd {
     const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
     const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
     const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
-    if (parent.cgroupId !== 0n && event.cgroup !== 0n && parent.cgroupId !== event.cgroup) {
+    const isElsewhere = parent.cgroupId !== 0n && event.cgroup !== 0n && parent.cgroupId !== event.cgroup;
+    // Where an exec is what begins a start, cgroups say nothing.
+    if (isElsewhere && !this.#places.isStartByExec) {
       this.#bornElsewhere(child, event.cgroup, birth, event.time);
       return;
     }

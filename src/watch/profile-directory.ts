@@ -162,21 +162,18 @@ export class ProfileDirectory implements Disposable {
 }
 
 /**
- * Whether a watch can have written a profile: one with more in it, as a trace's, would lose that if it were continued.
+ * Whether a watch can have written a profile: one phase, runs by eBPF without a workload, and processes without parents, threads,
+ * waits, errors and the calls of a launch. One with more in it, as a trace's, would lose that if it were continued.
  */
 function isByWatch({ runs, phases, processes }: Profile): boolean {
-  const programs = new Set<string>();
   return (
     phases.length === 1 &&
     runs.every(({ method, workload }) => method === 'ebpf' && workload === undefined) &&
-    processes.every(({ run, program, parent, threads, calls }) => {
-      const key = `${run} ${program}`;
-      const isOnly = !programs.has(key);
-      programs.add(key);
+    processes.every(({ parent, threads, calls }) => {
       const isPlain = calls.every(
         ({ waits, errnos, launch }) => waits === undefined && errnos === undefined && launch === undefined,
       );
-      return isOnly && parent === null && threads.length === 0 && isPlain;
+      return parent === null && threads.length === 0 && isPlain;
     })
   );
 }

@@ -238,10 +238,8 @@ export class RunRecord {
   }
 
   addListen(path: string | null, buildId: string | null, time: bigint, address: string): void {
-    const listens = this.#programs.get(keyOf(path, buildId))?.record.listens;
-    if (listens === undefined || listens.length >= LIST_CAP) return;
-    if (!listens.some((listen) => listen.address === address))
-      listens.push({ at: this.#since(time), address });
+    const record = this.#programs.get(keyOf(path, buildId))?.record;
+    if (record !== undefined) noteListen(record, this.#since(time), address);
   }
 
   /** Says why the run does not show everything. */
@@ -278,14 +276,7 @@ export class RunRecord {
       const isEnded = program.live === 0 && record.end !== null;
       program.record.end = isEnded ? shift + (record.end as number) : null;
       program.record.exit = null;
-      for (const { at, address } of record.listens) {
-        if (
-          program.record.listens.length < LIST_CAP &&
-          !program.record.listens.some((one) => one.address === address)
-        ) {
-          program.record.listens.push({ at: at + shift, address });
-        }
-      }
+      for (const { at, address } of record.listens) noteListen(program.record, at + shift, address);
       for (const call of record.calls.values()) this.#addRecord(program.record, call, shift);
     }
   }
@@ -408,11 +399,15 @@ export class RunRecord {
     const file = process.program === null ? null : (programs[process.program] as Program);
     const program = this.#program(file?.path ?? null, file?.buildId ?? null, process, process.start);
     // Whether it was one process or several is not in the document if others were: taken for several, none of them is said to be alone.
+    const { record } = program;
+    const isFirst = program.processes === 0;
     program.processes += isFolded && !profileSays(process) ? 2 : 1;
-    program.record.end = process.end;
-    program.record.exit = process.exit;
-    program.record.listens.push(...process.listens);
-    for (const call of process.calls) this.#restoreCall(program.record, call);
+    // A program that ran under two paths may have two entries: together they end when the later does.
+    const isEnded = isFirst || record.end !== null;
+    record.end = isEnded && process.end !== null ? Math.max(record.end ?? 0, process.end) : null;
+    record.exit = isFirst ? process.exit : null;
+    for (const { at, address } of process.listens) noteListen(record, at, address);
+    for (const call of process.calls) this.#restoreCall(record, call);
   }
 
   #restoreCall(process: ProcessRecord, call: Call): void {
@@ -467,6 +462,13 @@ function profileSays(process: Process): boolean {
   return process.exit !== null;
 }
 
+/** Notes where a process listens, each address once. */
+function noteListen({ listens }: ProcessRecord, at: number, address: string): void {
+  if (listens.length >= LIST_CAP || listens.some((listen) => listen.address === address)) return;
+  listens.push({ at, address });
+}
+
+/** What tells a program, as in a merge of profiles: the build-id whatever the path, else the path. */
 function keyOf(path: string | null, buildId: string | null): string {
-  return `${buildId ?? ''} ${path ?? ''}`;
+  return buildId ?? (path === null ? '' : `/${path}`);
 }

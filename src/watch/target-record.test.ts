@@ -1,7 +1,7 @@
 import { assert, integer, property, array } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createProfileParser } from '../profile/load.ts';
-import type { Profile } from '../profile/model.ts';
+import type { Process, Profile } from '../profile/model.ts';
 import { formatProfile } from '../profile/save.ts';
 import { RUN_CAP, TargetRecord } from './target-record.ts';
 import { executableOf } from './target.ts';
@@ -172,6 +172,42 @@ describe('the runs of a target', () => {
       same.runOf(false, () => start);
       expect(same.starts).toBe(1);
     });
+  });
+
+  it('have one entry for a program that runs under several paths', () => {
+    const record = new TargetRecord(TARGET, null);
+    const run = record.runOf(true, () => ({ command: [], wall: 0, origin: 0n, host: HOST }));
+    for (const [index, path] of ['/opt/one', '/opt/two', '/opt/two'].entries()) {
+      const [file, pid, time] = [{ path, buildId: 'aa' }, 100 + index, BigInt(index) * SECOND];
+      run.join({ ...file, pid, birth: 'exec', argv: [path], time });
+      run.addCalls(path, 'aa', { arch: 0, nr: 39, count: 1, first: time, last: time });
+      run.leave({ ...file, pid }, { kind: 'exited', code: 0 }, time + 5n);
+    }
+    const { programs, processes } = written(record);
+    expect(programs).toMatchObject([{ path: '/opt/one', buildId: 'aa' }]);
+    expect(processes).toMatchObject([
+      { pid: 100, start: 0, end: 2e9 + 5, exit: null, calls: [{ count: 3 }] },
+    ]);
+  });
+
+  it.each([
+    { what: 'ended', end: 3e9 },
+    { what: 'still ran', end: null },
+  ])('unite the entries that a program had for each of its paths, the first of which $what', ({ end }) => {
+    const record = new TargetRecord(TARGET, null);
+    addStart(record, 0, 100);
+    const once = written(record);
+    const entry = once.processes[0] as Process;
+    const first = { ...entry, end, exit: null, listens: [{ at: 1, address: '*:80' }] };
+    const second = { ...entry, pid: 7, start: 1e9, end: 2e9, listens: [{ at: 2, address: '*:80' }] };
+    const runs = once.runs.map((run) => ({ ...run, duration: 3e9 }));
+    const twice: Profile = { ...once, runs, processes: [first, second] };
+    const again = written(new TargetRecord(TARGET, parse(formatProfile(twice), 'test')));
+    expect(again.processes).toMatchObject([
+      { pid: 100, start: 0, end, exit: null, listens: [{ at: 1, address: '*:80' }] },
+    ]);
+    expect([countOf(again, 100), countOf(again, 41)]).toEqual([4, 2]);
+    expect(again.runs[0]?.warnings).toEqual([expect.stringContaining('are one entry')]);
   });
 
   it('that were going on when something was lost say so, also if they are over, and no others', () => {

@@ -146,7 +146,10 @@ describe('a selection of targets', () => {
   });
 });
 
-it('a bracket that is never closed stands for itself in a pattern', () => {
-  const odd = executableOf('/opt/a[b-c');
-  expect(isSelected(odd, { include: ['a[b-?'], exclude: [] })).toBe(true);
+it.each([
+  { what: 'that is never closed', name: 'a[b-c', pattern: 'a[b-?' },
+  { what: 'that has nothing in it', name: 'a[^]b', pattern: '?[^]b' },
+  { what: 'that has nothing in it, negated as in a shell', name: 'a[!]b', pattern: '?[!]b' },
+])('a bracket $what stands for itself in a pattern', ({ name, pattern }) => {
+  expect(isSelected(executableOf(`/opt/${name}`), { include: [pattern], exclude: [] })).toBe(true);
 });

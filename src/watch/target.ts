@@ -170,14 +170,15 @@ function toTarget(name: string): Target {
   return { name, file: `${plain.slice(0, FILE_CAP)}-${sum}.json` };
 }
 
-/** `*`, `?` and brackets as in glob(7), but that `*` and `?` match slashes too; a bracket that is never closed stands for itself. */
+/** `*`, `?` and brackets as in glob(7), but that `*` and `?` match slashes too; a bracket that is never closed, or has nothing in it, stands for itself. */
 function toExpression(pattern: string): RegExp {
   const source = pattern.replace(
     /\[([!^]?)(\]?[^\]]*)\]|[\s\S]/g,
     (part, negation: string, members?: string) => {
       if (part === '*') return '.*';
       if (part === '?') return '.';
-      if (members === undefined || members === '') return part.replace(/[.+^${}()|[\]\\/-]/, String.raw`\$&`);
+      if (members === undefined || members === '')
+        return part.replaceAll(/[.+^${}()|[\]\\/-]/g, String.raw`\$&`);
       return `[${negation === '' ? '' : '^'}${classOf(members)}]`;
     },
   );

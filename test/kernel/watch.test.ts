@@ -259,6 +259,55 @@ describe('watching executables', () => {
     ]);
   });
 
+  it('has a process that is born into another cgroup in the start of its parent', async () => {
+    using directory = temporaryDirectory();
+    const cgroup = join(UNIFIED, `callgate-born-${process.pid}`);
+    using _cgroup = makeCgroup(cgroup);
+    // Once its input ends, the one that is told a cgroup has a child there.
+    const program = compile(`
+      #define _GNU_SOURCE
+      #include <fcntl.h>
+      #include <linux/sched.h>
+      #include <signal.h>
+      #include <sys/syscall.h>
+      #include <sys/wait.h>
+      #include <unistd.h>
+      int main(int argc, char **argv) {
+        char byte;
+        if (read(0, &byte, 1) != 0) return 1;
+        if (argc == 1) return 0;
+        int cgroup = open(argv[1], O_RDONLY | O_DIRECTORY);
+        struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup};
+        long pid = syscall(SYS_clone3, &how, sizeof how);
+        if (pid == 0) {
+          alarm(0);
+          _exit(0);
+        }
+        return pid < 0 || waitpid(pid, NULL, 0) < 0;
+      }`);
+    const background = await watch(directory.path, ...only(program));
+    // The second has executed when the first goes on.
+    const [parent, other] = [[cgroup], []].map((args) =>
+      spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] }),
+    );
+    for (const started of [parent, other]) {
+      started?.stdin?.end();
+      expect(await new Promise((resolve) => started?.once('close', resolve))).toBe(0);
+    }
+    await end(background);
+    const { processes, runs } = profileOf(directory.path, fileOf(program));
+    const alarms = runs.map(({ command }, index) => ({
+      command,
+      count: countOf(
+        processes.filter((one) => one.run === index),
+        'alarm',
+      ),
+    }));
+    expect(alarms).toHaveLength(2);
+    expect(alarms).toContainEqual({ command: [program, cgroup], count: 1 });
+    expect(alarms).toContainEqual({ command: [program], count: 0 });
+  });
+
   it('keeps every call of thousands of starts in a bounded number of runs', async () => {
     using directory = temporaryDirectory();
     const background = await watch(directory.path, ...only(rare));
