@@ -31,6 +31,11 @@ export function cannotLook(path: string, failure: string): string {
   return `${path} cannot be looked at, ${failure}`;
 }
 
+/** The problem of a directory whose names are not known, for an error such as `EACCES`. */
+export function cannotList(directory: string, failure: string): string {
+  return `${directory} cannot be listed, ${failure}`;
+}
+
 /** Reads ELF files below a root, each path once. */
 export class ObjectReader {
   readonly #root: RootFileSystem;
