@@ -18,7 +18,7 @@ import { Image } from './image/image.ts';
 import { type LoadSet, loadSet, type LoadSetOptions } from './load/load-set.ts';
 import { NOT_FOUND } from './load/object-reader.ts';
 import { pluginLibraries } from './load/plugin.ts';
-import type { RunTimeLibrary } from './load/run-time-library.ts';
+import { LibraryList, type RunTimeLibrary } from './load/run-time-library.ts';
 import { type FoundPhase, findPhase, type PhaseSplit } from './phases/find-phases.ts';
 
 /** How a program is analysed. */
@@ -76,9 +76,9 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
   const image = new Image(set);
   const graph = new ProgramGraph(image, options.source);
   const values = new CallValues(graph);
-  const plugins = options.plugins === true ? pluginLibraries(image.loadSet).libraries : [];
+  const plugins = options.plugins === true ? pluginLibraries(image.loadSet) : new LibraryList();
   const closure = closeScope(graph, values, options.scope ?? 'whole', {
-    libraries: [...(options.libraries ?? []), ...plugins],
+    libraries: [...(options.libraries ?? []), ...plugins.libraries],
   });
   const { reach } = closure;
   const query = new ArgumentQuery(graph, reach, values);
@@ -106,7 +106,10 @@ export function analyzeProgram(path: string, options: AnalyzeOptions = {}): Prog
           phase: 1,
           reason: main?.reason ?? '',
         })),
-        unresolved: unresolvedSites(graph, closure, sites, made, main),
+        unresolved: [
+          ...unresolvedSites(graph, closure, sites, made, main),
+          ...plugins.problems.map((problem) => unnamedPlugins(file.path, problem, main)),
+        ],
         assumptions: [
           ...assumptionsOf(graph, closure, made.isThroughPointers),
           ...(main === null ? [] : [PHASE_ASSUMPTION]),
@@ -239,6 +242,19 @@ function reasonOf(graph: ProgramGraph, index: number): string {
     default:
       return reason.text === '' ? reason.kind : `${reason.kind}: ${reason.text}`;
   }
+}
+
+/** Plug-ins that a configuration or directory may name beside those that were found. */
+function unnamedPlugins(program: string, problem: string, main: FoundPhase | null): UnresolvedSite {
+  const phases = main === null ? [0] : [0, 1];
+  return {
+    object: program,
+    function: null,
+    address: 0,
+    kind: 'object',
+    reason: `plug-ins may be missing: ${problem}`,
+    phases,
+  };
 }
 
 function unresolvedSites(

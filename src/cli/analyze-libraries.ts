@@ -12,7 +12,7 @@ const REASON = '--dlopen';
  * The libraries of `--dlopen`: a name is left to be searched, a path stands where that of a program would, and a directory for all shared
  * objects in it and below.
  *
- * @throws UsageError if there is no such file, or no shared object for x86-64 in a directory
+ * @throws UsageError if there is no such file, or no shared object for x86-64 in a directory, or not all of a directory can be gone through
  */
 export function openedLibraries(names: readonly string[], directory: string): readonly RunTimeLibrary[] {
   if (names.length === 0) return [];
@@ -21,9 +21,16 @@ export function openedLibraries(names: readonly string[], directory: string): re
     if (!name.includes('/')) return [{ name, reason: REASON, isRequired: true }];
     const path = placeBelow(name, directory);
     if (root.identity(path) !== null) return [{ name: path, reason: REASON, isRequired: true }];
-    if (root.realPath(path) === null)
-      throw new UsageError(`analyze: ${REASON} ${escapeText(name)}: no such file`);
-    const objects = filesBelow(root, path).filter((file) => isSharedObject(root, file));
+    const { real, failure } = root.lookUp(path);
+    if (real === null) {
+      const problem = failure === null ? 'no such file' : `cannot be looked at, ${failure}`;
+      throw new UsageError(`analyze: ${REASON} ${escapeText(name)}: ${problem}`);
+    }
+    const { files, problems } = filesBelow(root, path);
+    const [problem] = problems;
+    if (problem !== undefined)
+      throw new UsageError(`analyze: ${REASON} ${escapeText(name)}: ${escapeText(problem)}`);
+    const objects = files.filter((file) => isSharedObject(root, file));
     if (objects.length === 0)
       throw new UsageError(`analyze: ${REASON} ${escapeText(name)}: no shared object for x86-64 in it`);
     return objects.map((file) => ({ name: file, reason: REASON, isRequired: true }));

@@ -186,4 +186,31 @@ describe('a call that is made in all threads', () => {
     const { analysis } = analyzeProgram(program, { details: false }).program;
     expect(analysis?.unresolved.map(({ kind }) => kind)).toEqual(unresolved);
   });
+
+  it.each([
+    {
+      name: 'a second hand-over in the same function has another number',
+      from: 'each(act, &context);',
+      to: 'each(act, &context); struct context second = {0, 0, 0, *(volatile int *)&context.a}; each(act, &second);',
+    },
+    {
+      name: 'the second hand-over is in other code than what takes the address',
+      from: 'each(act, &context);',
+      to: `void (*kept)(void *) = act; __asm__ volatile("" : "+r"(kept)); each(kept, &context);
+  struct context second = {0, 0, 0, 0}; __asm__ volatile("" : "=m"(second)); if (context.a != 0) each(kept, &second);`,
+    },
+    {
+      name: 'the structure is not the one that is handed over',
+      from: 'struct context *context = pointer;',
+      to: 'extern struct context *volatile others; struct context *context = others;',
+    },
+  ])('is not known by its number where $name', ({ name, from, to }) => {
+    const source = `${UNKNOWN_SETTER}\nstruct context *volatile others;`
+      .replace('NUMBER', '106')
+      .replace(from, to);
+    const file = `setter-${name.replace(/\W+/g, '-')}`;
+    const program = workshop.compile(file, source, ['-O2', '-static'], 'musl-gcc');
+    const { analysis } = analyzeProgram(program, { details: false }).program;
+    expect(analysis?.unresolved.map(({ kind }) => kind)).toEqual(['number']);
+  });
 });

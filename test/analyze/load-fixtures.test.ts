@@ -157,6 +157,23 @@ describe('where libraries are found', () => {
     expect([set.absent.size, set.missing.length]).toEqual([0, 2]);
   });
 
+  it('a library that cannot be looked at is missing and not absent, unless it is found elsewhere', () => {
+    mkdirSync(workshop.path('circle'), { recursive: true });
+    const circle = workshop.path('circle/libx.so');
+    symlinkSync('libx.so', circle);
+    const path = [workshop.path('circle'), workshop.path('right')];
+    const set = loadSet(workshop.path('machine'), { libraryPath: path });
+    expect([libraryPaths(set), set.missing]).toEqual([
+      expect.arrayContaining([workshop.path('right/libx.so')]),
+      [],
+    ]);
+    set.open(circle, null, 'round in a circle', true);
+    expect(set.missing).toMatchObject([
+      { name: circle, kind: 'open', problem: `${circle} cannot be looked at, ELOOP` },
+    ]);
+    expect(set.absent.size).toBe(0);
+  });
+
   it('one file under two names is mapped once, and a circle ends', () => {
     library('circle/liba.so', 'int a(void) { return 1; }', ['-Wl,-soname,liba.so']);
     const inCircle = `-L${workshop.path('circle')}`;

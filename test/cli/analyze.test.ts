@@ -357,6 +357,8 @@ describe('callgate analyze', () => {
     copyFileSync(compile(source('acct'), ['-shared', '-fPIC']), join(folder, 'more/other.so'));
     mkdirSync(join(directory.path, 'bare'));
     writeFileSync(join(folder, 'notes.txt'), 'no library');
+    mkdirSync(join(directory.path, 'round'));
+    symlinkSync('circle', join(directory.path, 'round/circle'));
     const calls = (...options: string[]): (string | null)[] | undefined => {
       const { status, stdout, stderr } = analyze(folder, ['-q', '-o', '-', ...options, '/usr/bin/true']);
       expect([status, stderr]).toEqual([0, '']);
@@ -372,6 +374,8 @@ describe('callgate analyze', () => {
       [join(folder, 'notes.txt'), `${folder}/notes.txt: ${folder}/notes.txt cannot be mapped: elf: `],
       ['libnone.so', 'libnone.so: not found'],
       ['../bare/', '../bare/: no shared object for x86-64 in it'],
+      ['../round/circle', '../round/circle: cannot be looked at, ELOOP'],
+      ['../round', `../round: what is in ${directory.path}/round cannot be looked at, ELOOP`],
     ]) {
       const { status, stderr } = analyze(folder, ['--dlopen', name as string, '/usr/bin/true']);
       expect([status, stderr]).toEqual([
@@ -380,6 +384,29 @@ describe('callgate analyze', () => {
       ]);
     }
   }, 120_000);
+
+  it('counts as unresolved what plug-ins are configured and not found, or in a directory that cannot be gone through', () => {
+    using directory = temporaryDirectory();
+    const root = join(directory.path, 'root');
+    for (const folder of ['usr/sbin', 'etc/ldap/slapd.d']) mkdirSync(join(root, folder), { recursive: true });
+    copyFileSync(bare, join(root, 'usr/sbin/slapd'));
+    writeFileSync(join(root, 'etc/ldap/slapd.d/module.ldif'), 'olcModuleLoad: {0}back_none\n');
+    symlinkSync('circle', join(root, 'etc/ldap/slapd.d/circle'));
+    const reasons = (...options: string[]): string[] | undefined => {
+      const { status, stdout } = analyze(
+        directory.path,
+        ['-q', '-o', '-', '--fail-on-unresolved', '--root', root].concat(options, '/usr/sbin/slapd'),
+      );
+      const unresolved = parseProfile(stdout).programs[0]?.analysis?.unresolved;
+      expect(status).toBe(unresolved?.length === 0 ? 0 : 1);
+      return unresolved?.map(({ kind, reason }) => `${kind} ${reason}`);
+    };
+    expect(reasons()).toEqual([
+      'object /usr/lib/ldap/back_none.so: not found',
+      'object plug-ins may be missing: what is in /etc/ldap/slapd.d cannot be looked at, ELOOP',
+    ]);
+    expect(reasons('--no-plugins')).toEqual([]);
+  }, 60_000);
 
   it('refuses a program for another machine', () => {
     using directory = temporaryDirectory();

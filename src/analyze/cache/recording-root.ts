@@ -1,5 +1,5 @@
 import { lstatSync, statSync } from 'node:fs';
-import { RootFileSystem } from '../load/root.ts';
+import { type PathAnswer, RootFileSystem } from '../load/root.ts';
 
 /** What was asked of a file system, and what the answer rested on. */
 export interface FileRecord {
@@ -7,7 +7,7 @@ export interface FileRecord {
   readonly path: string;
   /** Whether the directory's names were asked for. */
   readonly isList: boolean;
-  /** What identifies path and content; null when there was nothing. */
+  /** What identifies path and content; null when there was nothing, the error when it was not to be seen. */
   readonly state: string | null;
 }
 
@@ -19,15 +19,20 @@ export class RecordingRoot extends RootFileSystem {
   readonly #records = new Map<string, FileRecord>();
   #isFresh = false;
 
-  override realPath(path: string): string | null {
-    const real = super.realPath(path);
-    this.#note(path, real, false);
-    return real;
+  override lookUp(path: string): PathAnswer {
+    const answer = super.lookUp(path);
+    this.#note(path, answer, false);
+    return answer;
   }
 
   override list(path: string): readonly string[] {
-    this.#note(path, super.realPath(path), true);
+    this.#note(path, super.lookUp(path), true);
     return super.list(path);
+  }
+
+  override listFailure(path: string): string | null {
+    this.#note(path, super.lookUp(path), true);
+    return super.listFailure(path);
   }
 
   /** All that was looked at; null when something changed so recently that a further change might not show. */
@@ -37,17 +42,17 @@ export class RecordingRoot extends RootFileSystem {
 
   /** Whether all is as it was when it was noted. */
   isUnchanged(records: readonly FileRecord[]): boolean {
-    return records.every(({ path, state }) => this.#state(path, super.realPath(path)) === state);
+    return records.every(({ path, state }) => this.#state(path, super.lookUp(path)) === state);
   }
 
-  #note(path: string, real: string | null, isList: boolean): void {
+  #note(path: string, answer: PathAnswer, isList: boolean): void {
     const key = `${isList ? 'list' : 'file'} ${path}`;
     if (this.#records.has(key)) return;
-    this.#records.set(key, { path, isList, state: this.#state(path, real) });
+    this.#records.set(key, { path, isList, state: this.#state(path, answer) });
   }
 
-  #state(path: string, real: string | null): string | null {
-    if (real === null) return null;
+  #state(path: string, { real, failure }: PathAnswer): string | null {
+    if (real === null) return failure;
     const host = this.directory === '/' ? real : this.directory + real;
     const status =
       statSync(host, { bigint: true, throwIfNoEntry: false }) ??

@@ -28,6 +28,9 @@ const TGKILL = 234;
 /** Where musl's structure for setuid and its like has the number, in bytes. */
 const MUSL_NUMBER = 12;
 
+/** Where a function may be handed over. */
+const HAND_OVERS = [FACT.CALL, FACT.CALL_INDIRECT, FACT.JUMP_INDIRECT];
+
 /** Internal signal of glibc (nptl/nptl-signals.h). */
 const SIGSETXID = 33;
 
@@ -177,27 +180,40 @@ export class IndirectNumbers {
     return numbers;
   }
 
-  /** The numbers in structures of the own frame that a function hands over, second, to the call of which the first argument is a function. */
+  /**
+   * The numbers in structures of the own frame that a function hands over, second, to calls of which the first argument is a function; null if
+   * one of them is not known, or there is no such call.
+   */
   #handedOver(taker: number, callback: number): Numbers | null {
     const object = this.#graph.objectOf(taker);
     const { transfer, flow, base } = object;
     const { pool, slots } = transfer;
     const body = this.#graph.bodyOf(taker);
-    for (const place of places(object, taker, FACT.CALL)) {
+    const numbers = new Map<number, readonly CallPlace[]>();
+    let isHanded = false;
+    for (const place of HAND_OVERS.flatMap((kind) => [...places(object, taker, kind)])) {
       const start = body.starts[lastAtMost(body.starts, body.count, place - base)] as number;
       const begin = [
         [RSP, pool.of(VALUE.FRAME, 0)],
         [RDI, pool.of(VALUE.ENTRY, RDI)],
       ] as const;
       const state = flow.straight(body, start, place - base, begin, false, () => false);
-      if (state === null || state[RDI] !== pool.address(callback - base)) continue;
+      if (state === null || state[RDI] !== pool.address(callback - base)) {
+        // The address may have been taken in other code, as for an earlier call.
+        const first = this.#values.at(taker, place)?.state[RDI] ?? TOP;
+        if (pool.members(first).includes(pool.address(callback - base))) return null;
+        continue;
+      }
+      isHanded = true;
       const pointer = state[RSI] as number;
       if (pool.kind(pointer) !== VALUE.FRAME) return null;
       const number = slots.read(state, pool.payload(pointer) + MUSL_NUMBER, 4);
       const isGiven = [VALUE.ENTRY, VALUE.ENTRY_LOW].some((kind) => pool.of(kind, RDI) === number);
-      return isGiven ? this.#givenAt(taker, start + base) : null;
+      const given = isGiven ? this.#givenAt(taker, start + base) : null;
+      if (given === null) return null;
+      for (const [each, way] of given) numbers.set(each, way);
     }
-    return null;
+    return isHanded ? numbers : null;
   }
 
   /**
@@ -236,22 +252,25 @@ export class IndirectNumbers {
     return numbers;
   }
 
-  /** Whether straight-line code before a site loads the number from where musl's structure has it. */
-  #isLoaded({ view, base }: GraphObject, node: number, address: number): boolean {
+  /** Whether straight-line code before a site loads the number from where musl's structure has it, which is the first argument. */
+  #isLoaded({ view, base, flow, transfer }: GraphObject, node: number, address: number): boolean {
     const ins = new Instruction();
     const body = this.#graph.bodyOf(node);
     const block = lastAtMost(body.starts, body.count, address - base);
-    let isLoad = false;
+    let load = { address: 0, pointer: -1 };
     for (let at = body.starts[block] ?? address; at < address - base; at += ins.length) {
       if (view.decode(at, ins) === 0 || ins.flow !== FLOW.NEXT) return false;
       if (((ins.writes >>> RAX) & 1) === 0) continue;
-      isLoad =
-        ins.readsMemory !== 0 &&
-        ins.memoryBase >= 0 &&
-        ins.memoryIndex < 0 &&
-        ins.displacement === MUSL_NUMBER;
+      const isLoad = ins.readsMemory !== 0 && ins.memoryIndex < 0 && ins.displacement === MUSL_NUMBER;
+      load = { address: at, pointer: isLoad ? ins.memoryBase : -1 };
     }
-    return isLoad;
+    if (load.pointer < 0) return false;
+    let isArgument = false;
+    flow.observe(body, (each, state) => {
+      if (each.address === load.address)
+        isArgument = state[load.pointer] === transfer.pool.of(VALUE.ENTRY, RDI);
+    });
+    return isArgument;
   }
 
   /** First arguments, where they are constants, of the calls through pointers in the library. */

@@ -12,10 +12,12 @@ export function extensionLibraries(set: LoadSet, patterns: readonly string[]): R
   const list = new LibraryList();
   for (const parent of libraryPlaces(set)) {
     for (const pattern of patterns) {
-      for (const directory of globFiles(set.root, `${parent}/${pattern}`)) {
-        for (const path of filesBelow(set.root, directory)) {
+      for (const directory of globFiles(set.root, `${parent}/${pattern}`, list)) {
+        const { files, problems } = filesBelow(set.root, directory);
+        for (const path of files) {
           if (path.endsWith('.so')) list.add(path, `plug-in in ${directory}`);
         }
+        for (const problem of problems) list.addProblem(problem);
       }
     }
   }
@@ -29,9 +31,7 @@ export function javaLibraries({ root, objects }: LoadSet): RunTimeLibraries {
     if (soname !== 'libjli.so') continue;
     const folder = directoryOf(realPath);
     for (const directory of [folder, `${folder}/server`, `${folder}/client`]) {
-      for (const name of root.list(directory)) {
-        if (name.endsWith('.so')) list.add(`${directory}/${name}`, `library of Java in ${directory}`);
-      }
+      list.addListed(root, directory, /\.so$/, `library of Java in ${directory}`);
     }
   }
   return list;

@@ -1,21 +1,34 @@
+import { cannotList } from './object-reader.ts';
 import type { RootFileSystem } from './root.ts';
+import type { LibraryList } from './run-time-library.ts';
 
-/** The paths below a root that fit a pattern with `*`, `?` and `[...]` (glob(7)), sorted; the pattern itself when it has none of them and is there. */
-export function globFiles(root: RootFileSystem, pattern: string): string[] {
+/**
+ * The paths below a root that fit a pattern with `*`, `?` and `[...]` (glob(7)), sorted; the pattern itself when it has none of them and is there.
+ *
+ * A directory that cannot be listed, and paths past a limit, are problems of the list.
+ */
+export function globFiles(root: RootFileSystem, pattern: string, list: LibraryList): string[] {
   let paths = [''];
   for (const part of pattern.split('/').filter((name) => name !== '')) {
     if (/[*?[]/.test(part)) {
       const fits = expressionOf(part);
+      for (const path of paths) {
+        const failure = root.listFailure(path === '' ? '/' : path);
+        if (failure !== null) list.addProblem(cannotList(path === '' ? '/' : path, failure));
+      }
       paths = paths.flatMap((path) =>
         root
           .list(path === '' ? '/' : path)
           .filter((name) => fits(name))
           .map((name) => `${path}/${name}`),
       );
-      if (paths.length > MOST_PATHS) paths.length = MOST_PATHS;
+      if (paths.length > MOST_PATHS) {
+        list.addProblem(`${pattern} fits more than ${MOST_PATHS} paths, and the others were left out`);
+        paths.length = MOST_PATHS;
+      }
     } else paths = paths.map((path) => `${path}/${part}`);
   }
-  return paths.filter((path) => root.realPath(path) !== null);
+  return paths.filter((path) => !root.isAbsent(path));
 }
 
 const MOST_PATHS = 10_000;

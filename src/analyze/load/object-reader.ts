@@ -26,6 +26,16 @@ export type ReadResult =
 /** The problem of a path at which no file is. */
 export const NOT_FOUND = 'not found';
 
+/** The problem of a path of which it is not known whether a file is there, for an error such as `EACCES`. */
+export function cannotLook(path: string, failure: string): string {
+  return `${path} cannot be looked at, ${failure}`;
+}
+
+/** The problem of a directory whose names are not known, for an error such as `EACCES`. */
+export function cannotList(directory: string, failure: string): string {
+  return `${directory} cannot be listed, ${failure}`;
+}
+
 /** Reads ELF files below a root, each path once. */
 export class ObjectReader {
   readonly #root: RootFileSystem;
@@ -78,7 +88,10 @@ export class ObjectReader {
   }
 
   #read(path: string): ReadResult {
-    if (this.#root.identity(path) === null) return { problem: NOT_FOUND, exists: false };
+    if (this.#root.identity(path) === null) {
+      const failure = this.#root.failure(path);
+      return { problem: failure === null ? NOT_FOUND : cannotLook(path, failure), exists: false };
+    }
     const bytes = this.#root.read(path);
     if (bytes === null) return { problem: `${path} cannot be read`, exists: false };
     try {

@@ -20,7 +20,7 @@ export interface OpensslOptions {
 export function opensslLibraries(root: RootFileSystem, options: OpensslOptions): RunTimeLibraries {
   const list = new LibraryList();
   const { directories, all = false } = options;
-  const configuration = options.configuration ?? CONFIGURATIONS.find((path) => root.realPath(path) !== null);
+  const configuration = options.configuration ?? CONFIGURATIONS.find((path) => !root.isAbsent(path));
   if (configuration !== undefined) {
     const sections = readSections(root, configuration, list);
     addConfigured(root, sections, { directories, configuration }, list);
@@ -43,7 +43,7 @@ export function providerFile(
   name: string,
 ): string | null {
   const places = directories.map((parent) => `${parent}/${PROVIDERS}/${name}.so`);
-  return places.find((place) => root.realPath(place) !== null) ?? null;
+  return places.find((place) => !root.isAbsent(place)) ?? null;
 }
 
 const CONFIGURATIONS = ['/etc/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf', '/usr/lib/ssl/openssl.cnf'];
@@ -104,7 +104,7 @@ function addConfigured(
     const bare = file ?? `${name}.so`;
     if (bare.startsWith('/')) return list.add(bare, reason);
     const places = directories.flatMap((parent) => folders.map((folder) => `${parent}/${folder}/${bare}`));
-    const found = places.find((place) => root.realPath(place) !== null);
+    const found = places.find((place) => !root.isAbsent(place));
     // `default` and `base` are inside of libcrypto; what is not installed cannot be opened.
     if (found !== undefined) list.add(found, reason);
   };

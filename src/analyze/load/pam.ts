@@ -1,3 +1,4 @@
+import { cannotList } from './object-reader.ts';
 import type { RootFileSystem } from './root.ts';
 import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
 
@@ -13,6 +14,10 @@ export function pamLibraries(
   directories: readonly string[],
 ): RunTimeLibraries {
   const reader = new PamReader(root, directories);
+  for (const folder of FOLDERS) {
+    const failure = root.listFailure(folder);
+    if (failure !== null) reader.list.addProblem(cannotList(folder, failure));
+  }
   const folders = FOLDERS.filter((folder) => root.list(folder).length > 0);
   if (folders.length === 0) reader.readShared(service);
   const all = folders.flatMap((folder) => root.list(folder));
@@ -40,7 +45,11 @@ class PamReader {
     const paths = name.startsWith('/') ? [name] : FOLDERS.map((folder) => `${folder}/${name}`);
     for (const path of paths) {
       const text = this.#root.readText(path);
-      if (text === null) continue;
+      if (text === null) {
+        if (this.#root.identity(path) !== null || this.#root.failure(path) !== null)
+          this.list.addProblem(`${path} cannot be read`);
+        continue;
+      }
       this.#readLines(text, path);
       return;
     }
@@ -82,7 +91,7 @@ class PamReader {
     }
     const found = this.#directories
       .map((directory) => `${directory}/${name}`)
-      .find((candidate) => this.#root.realPath(candidate) !== null);
+      .find((candidate) => !this.#root.isAbsent(candidate));
     // What is not installed cannot be opened; PAM then denies, or goes on.
     if (found !== undefined) this.list.add(found, reason);
   }

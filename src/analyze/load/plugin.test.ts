@@ -118,6 +118,15 @@ const CASES: readonly Case[] = [
     want: ['/opt/b/back_mdb.so', '/opt/c/own.so'],
   },
   {
+    name: 'slapd: one that is not there, where it is looked for first',
+    program: '/usr/sbin/slapd',
+    files: {
+      '/etc/openldap/slapd.conf': 'modulepath /opt/a:/opt/b\nmoduleload back_mdb.la\n',
+      '/opt/b/unused.so': '',
+    },
+    want: ['/opt/a/back_mdb.so'],
+  },
+  {
     name: 'slapd: all that are installed where there is no configuration',
     program: '/usr/sbin/slapd',
     files: { '/usr/lib/ldap/back_mdb.so': '', '/usr/lib/ldap/back_mdb.la': '' },

@@ -1,6 +1,7 @@
 import { directoryOf } from './dynamic-string.ts';
 import { extensionLibraries, javaLibraries } from './extensions.ts';
 import type { LoadSet } from './load-set.ts';
+import { cannotList } from './object-reader.ts';
 import { opensslLibraries } from './openssl.ts';
 import { pamLibraries } from './pam.ts';
 import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
@@ -111,10 +112,10 @@ function directoryPlugins(set: LoadSet, folder: string, fits: RegExp): RunTimeLi
   for (const parent of libraryDirectories(set)) {
     const base = `${parent}/${bare}`;
     const directories = bare === folder ? [base] : set.root.list(base).map((name) => `${base}/${name}`);
+    const failure = set.root.listFailure(base);
+    if (failure !== null) list.addProblem(cannotList(base, failure));
     for (const directory of directories) {
-      for (const name of set.root.list(directory)) {
-        if (fits.test(name)) list.add(`${directory}/${name}`, `plug-in in ${directory}`);
-      }
+      list.addListed(set.root, directory, fits, `plug-in in ${directory}`);
     }
   }
   return list;

@@ -48,6 +48,23 @@ describe('RootFileSystem', () => {
     expect(tree.root().read(`${path}/secret`)).toBeNull();
   });
 
+  it.each([
+    { path: '/nothing', failure: null, isAbsent: true },
+    { path: '/usr/lib/libc.so.6/more', failure: null, isAbsent: true },
+    { path: '/lib\0', failure: null, isAbsent: true },
+    { path: '/lib', failure: null, isAbsent: false },
+    { path: '/loop', failure: 'ELOOP', isAbsent: false },
+    { path: '/loop/more', failure: 'ELOOP', isAbsent: false },
+  ])('tells what is not there from what cannot be looked at: $path', ({ path, failure, isAbsent }) => {
+    for (const [root, at] of [
+      [tree.root(), path],
+      [new RootFileSystem(), tree.path('/') + path.slice(1)],
+    ] as const) {
+      expect([root.failure(at), root.isAbsent(at)]).toEqual([failure, isAbsent]);
+      expect(root.listFailure(at)).toBe(failure);
+    }
+  });
+
   it('reads regular files up to a size, and no FIFO', () => {
     execFileSync('mkfifo', [tree.path('/fifo')]);
     const root = tree.root();

@@ -18,13 +18,14 @@ import { UsageError } from '../../base/errors.ts';
  * A directory tree that is read as if it were the root: symbolic links, absolute ones too, are resolved inside it and
  * `..` stops at it.
  *
- * All paths given and returned are below that root and begin with a slash. What cannot be read counts as not there.
+ * All paths given and returned are below that root and begin with a slash. What cannot be read counts as not there; `failure` and
+ * `listFailure` tell it from what is not there.
  */
 export class RootFileSystem {
   /** The host's path of the root, without symbolic links; `/` for the machine's own. */
   readonly directory: string;
   readonly #isHost: boolean;
-  readonly #lists = new Map<string, readonly string[]>();
+  readonly #lists = new Map<string, DirectoryList>();
 
   /** @throws UsageError when there is no such directory. */
   constructor(directory = '/') {
@@ -40,15 +41,32 @@ export class RootFileSystem {
     this.#isHost = this.directory === '/';
   }
 
+  /** Where a path leads; its own path again for a deleted file of a process, which has no other. */
+  lookUp(path: string): PathAnswer {
+    if (path.includes('\0')) return NOTHING;
+    try {
+      const real = this.#isHost ? realpathSync.native(path) : this.#walk(path);
+      return real === null ? NOTHING : { real, failure: null };
+    } catch (error) {
+      if (this.#isHost && isDeleted(path)) return { real: path, failure: null };
+      return { real: null, failure: failureOf(error) };
+    }
+  }
+
   /** The path without symbolic links, `.` and `..`; null when there is no such file or directory. */
   realPath(path: string): string | null {
-    if (path.includes('\0')) return null;
-    if (!this.#isHost) return this.#walk(path);
-    try {
-      return realpathSync.native(path);
-    } catch {
-      return isDeleted(path) ? path : null;
-    }
+    return this.lookUp(path).real;
+  }
+
+  /** The error, such as `EACCES`, for which it is not known whether anything is at a path; null when it is known. */
+  failure(path: string): string | null {
+    return this.lookUp(path).failure;
+  }
+
+  /** Whether it is known that nothing is at a path. */
+  isAbsent(path: string): boolean {
+    const { real, failure } = this.lookUp(path);
+    return real === null && failure === null;
   }
 
   /** The host's path of what is at a path, symbolic links resolved inside the root; null when nothing is there. */
@@ -78,17 +96,12 @@ export class RootFileSystem {
 
   /** The names in a directory, sorted by code unit; empty when it is none. */
   list(path: string): readonly string[] {
-    const known = this.#lists.get(path);
-    if (known !== undefined) return known;
-    let names: string[] = [];
-    const host = this.hostPath(path);
-    try {
-      if (host !== null) names = readdirSync(host).sort();
-    } catch {
-      // No directory, or none that can be read.
-    }
-    this.#lists.set(path, names);
-    return names;
+    return this.#listed(path).names;
+  }
+
+  /** The error, such as `EACCES`, for which the names in a directory are not known; null when they are, and for what is no directory. */
+  listFailure(path: string): string | null {
+    return this.#listed(path).failure;
   }
 
   /** What is the same for all names of one file: device and inode; null when there is no such regular file. */
@@ -100,6 +113,22 @@ export class RootFileSystem {
       throwIfNoEntry: false,
     });
     return status?.isFile() === true ? `${status.dev}:${status.ino}` : null;
+  }
+
+  #listed(path: string): DirectoryList {
+    const known = this.#lists.get(path);
+    if (known !== undefined) return known;
+    let names: string[] = [];
+    let failure = this.failure(path);
+    const host = this.hostPath(path);
+    try {
+      if (host !== null) names = readdirSync(host).sort();
+    } catch (error) {
+      failure = failureOf(error);
+    }
+    const list = { names, failure };
+    this.#lists.set(path, list);
+    return list;
   }
 
   #readWith(path: string, take: (descriptor: number, size: number) => Uint8Array | null): Uint8Array | null {
@@ -119,7 +148,7 @@ export class RootFileSystem {
     }
   }
 
-  /** path_resolution(7), with this root; `..` of the root is the root. */
+  /** path_resolution(7), with this root; `..` of the root is the root. Throws what lstat and readlink throw, and ELOOP. */
   #walk(path: string): string | null {
     const left = path.split('/').toReversed();
     const done: string[] = [];
@@ -131,24 +160,41 @@ export class RootFileSystem {
         continue;
       }
       const here = `${this.directory}/${[...done, part].join('/')}`;
-      let target: string | null = null;
-      try {
-        const status = lstatSync(here, { throwIfNoEntry: false });
-        if (status === undefined) return null;
-        if (status.isSymbolicLink()) target = readlinkSync(here);
-      } catch {
-        return null;
-      }
-      if (target === null) {
+      const status = lstatSync(here, { throwIfNoEntry: false });
+      if (status === undefined) return null;
+      if (!status.isSymbolicLink()) {
         done.push(part);
         continue;
       }
-      if (++links > MOST_LINKS) return null;
+      const target = readlinkSync(here);
+      if (++links > MOST_LINKS)
+        throw Object.assign(new Error(`${path} has too many links`), { code: 'ELOOP' });
       if (target.startsWith('/')) done.length = 0;
       left.push(...target.split('/').toReversed());
     }
     return `/${done.join('/')}`;
   }
+}
+
+/** The answer of RootFileSystem.lookUp: both are null where nothing is. */
+export interface PathAnswer {
+  /** The path below the root, without symbolic links. */
+  readonly real: string | null;
+  /** The error for which it is not known, such as `EACCES`. */
+  readonly failure: string | null;
+}
+
+interface DirectoryList {
+  readonly names: readonly string[];
+  readonly failure: string | null;
+}
+
+const NOTHING: PathAnswer = { real: null, failure: null };
+
+/** Null for the errors that say that nothing is there; any other one says only that it was not to be seen. */
+function failureOf(error: unknown): string | null {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  return code === 'ENOENT' || code === 'ENOTDIR' ? null : code;
 }
 
 /** Links that lead to files of a process, whatever has become of their names (proc(5)). */

@@ -13,8 +13,8 @@ import { opensslLibraries } from './openssl.ts';
 import { pamLibraries } from './pam.ts';
 import { libraryDirectories, pluginLibraries } from './plugin.ts';
 import { RootFileSystem } from './root.ts';
-import type { RunTimeLibraries } from './run-time-library.ts';
-import { apacheLibraries, lighttpdLibraries, nginxLibraries } from './server-modules.ts';
+import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
+import { apacheLibraries, lighttpdLibraries, nginxLibraries, slapdLibraries } from './server-modules.ts';
 import { openedFiles } from './testing/opened-files.ts';
 import { Tree } from './testing/tree.ts';
 
@@ -210,6 +210,29 @@ describe('modules of servers', () => {
     ]);
   });
 
+  it('say which configuration and which directories cannot be looked at', () => {
+    using tree = new Tree({
+      '/etc/apache2/apache2.conf': 'IncludeOptional mods/*.load\nIncludeOptional /etc/loop/*.load\n',
+      '/etc/apache2/mods/a.load': { link: 'a.load' },
+      '/etc/loop': { link: 'loop' },
+      '/etc/ldap/slapd.d/cn=config.ldif': 'olcModuleLoad: back_mdb\n',
+      '/etc/ldap/slapd.d/cn=config': { link: 'cn=config' },
+      '/etc/lighttpd/lighttpd.conf': 'server.modules = ( "mod_cgi" )\n',
+      '/usr/lib/lighttpd': { link: 'lighttpd' },
+      '/etc/pam.d': { link: '/etc/loop' },
+    });
+    const root = tree.root();
+    expect(apacheLibraries(root).problems).toEqual([
+      '/etc/loop cannot be listed, ELOOP',
+      '/etc/apache2/mods/a.load cannot be read',
+    ]);
+    expect(slapdLibraries(root).problems).toEqual([
+      'what is in /etc/ldap/slapd.d cannot be looked at, ELOOP',
+    ]);
+    expect(lighttpdLibraries(root).problems).toEqual(['/usr/lib/lighttpd cannot be listed, ELOOP']);
+    expect(pamLibraries(root, null, []).problems).toEqual(['/etc/pam.d cannot be listed, ELOOP']);
+  });
+
   it('apache: LoadModule of all that is included', () => {
     using tree = new Tree({
       '/etc/apache2/apache2.conf':
@@ -255,11 +278,11 @@ describe('globFiles', () => {
     { pattern: '/c', want: [] },
   ])('finds $want for $pattern', ({ pattern, want }) => {
     using folder = new Tree(tree);
-    expect(globFiles(folder.root(), pattern)).toEqual(want);
+    expect(globFiles(folder.root(), pattern, new LibraryList())).toEqual(want);
   });
 
   it('is not slow on many stars', () => {
     using folder = new Tree({ [`/${'a'.repeat(200)}`]: '' });
-    expect(globFiles(folder.root(), `/${'*a'.repeat(60)}*b`)).toEqual([]);
+    expect(globFiles(folder.root(), `/${'*a'.repeat(60)}*b`, new LibraryList())).toEqual([]);
   });
 });

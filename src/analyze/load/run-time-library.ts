@@ -1,3 +1,6 @@
+import { cannotList } from './object-reader.ts';
+import type { RootFileSystem } from './root.ts';
+
 /** A library that a program may open while it runs, as far as files of its root tell. */
 export interface RunTimeLibrary {
   /** For LoadSet.open: a path below the root, or a name that is searched. */
@@ -28,9 +31,23 @@ export class LibraryList implements RunTimeLibraries {
     this.libraries.push({ name, reason, ...(openers === undefined ? {} : { openers }) });
   }
 
+  /** Adds the names in a directory that fit a pattern; it is a problem when they are not known. */
+  addListed(root: RootFileSystem, directory: string, fits: RegExp, reason: string): void {
+    for (const name of root.list(directory)) {
+      if (fits.test(name)) this.add(`${directory}/${name}`, reason);
+    }
+    const failure = root.listFailure(directory);
+    if (failure !== null) this.addProblem(cannotList(directory, failure));
+  }
+
+  /** Adds what could not be followed, each sentence once. */
+  addProblem(problem: string): void {
+    if (!this.problems.includes(problem)) this.problems.push(problem);
+  }
+
   /** Adds what some objects of the load set open. */
   addAll({ libraries, problems }: RunTimeLibraries, openers: readonly number[]): void {
     for (const { name, reason } of libraries) this.add(name, reason, openers);
-    this.problems.push(...problems);
+    for (const problem of problems) this.addProblem(problem);
   }
 }

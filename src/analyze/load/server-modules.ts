@@ -1,6 +1,7 @@
 import { absolutePath, directoryOf } from './dynamic-string.ts';
 import { filesBelow } from './files-below.ts';
 import { globFiles } from './glob.ts';
+import { cannotList } from './object-reader.ts';
 import type { RootFileSystem } from './root.ts';
 import { LibraryList, type RunTimeLibraries } from './run-time-library.ts';
 
@@ -59,6 +60,8 @@ export function lighttpdLibraries(
     }
   });
   for (const name of ADDED_BY_LIGHTTPD) names.set(name, 'lighttpd itself');
+  const failure = root.listFailure(folder);
+  if (failure !== null) list.addProblem(cannotList(folder, failure));
   const installed = root.list(folder).filter((name) => name.endsWith('.so'));
   for (const file of installed) {
     const name = file.slice(0, -3);
@@ -73,7 +76,7 @@ export function lighttpdLibraries(
 /** The modules that Apache httpd loads: `LoadModule` of its configuration and all that it includes. */
 export function apacheLibraries(root: RootFileSystem, configuration?: string): RunTimeLibraries {
   const list = new LibraryList();
-  const path = configuration ?? APACHE_CONFIGURATIONS.find((candidate) => root.realPath(candidate) !== null);
+  const path = configuration ?? APACHE_CONFIGURATIONS.find((candidate) => !root.isAbsent(candidate));
   if (path === undefined) return list;
   let serverRoot = directoryOf(path).replace(/\/conf$/, '');
   const files = new ConfigurationFiles(root, list);
@@ -99,12 +102,16 @@ export function slapdLibraries(root: RootFileSystem): RunTimeLibraries {
   const add = (module: string, file: string): void => {
     const name = module.replace(/\.(?:la|so)$/, '');
     const places = name.startsWith('/') ? [name] : folders.map((folder) => `${folder}/${name}`);
-    const found = places.find((place) => root.realPath(`${place}.so`) !== null);
+    // One that is not there is looked for in vain, and is then told of.
+    const found = places.find((place) => !root.isAbsent(`${place}.so`)) ?? places[0];
     if (found !== undefined) list.add(`${found}.so`, `module ${name} in ${file}`);
   };
-  const entries = SLAPD_CONFIGURATIONS.flatMap((folder) => filesBelow(root, `${folder}/slapd.d`));
+  const below = SLAPD_CONFIGURATIONS.map((folder) => filesBelow(root, `${folder}/slapd.d`));
+  const entries = below.flatMap(({ files }) => files);
+  const problems = below.flatMap((found) => found.problems);
   const texts = entries.flatMap((file) => {
     const text = root.readText(file);
+    if (text === null) problems.push(`${file} cannot be read`);
     return text === null ? [] : [{ file, text }];
   });
   for (const { file, text } of texts) {
@@ -126,12 +133,11 @@ export function slapdLibraries(root: RootFileSystem): RunTimeLibraries {
       }
     });
   }
-  if (texts.length > 0 || configuration !== undefined) return list;
-  for (const folder of SLAPD_MODULES) {
-    for (const name of root.list(folder)) {
-      if (name.endsWith('.so')) list.add(`${folder}/${name}`, `plug-in in ${folder}`);
-    }
+  if (texts.length > 0 || configuration !== undefined) {
+    for (const problem of problems) list.addProblem(problem);
+    return list;
   }
+  for (const folder of SLAPD_MODULES) list.addListed(root, folder, /\.so$/, `plug-in in ${folder}`);
   return list;
 }
 
@@ -172,8 +178,11 @@ class ConfigurationFiles {
   }
 
   include(pattern: string): void {
-    if (this.#seen.size + this.#waiting.length > MOST_FILES) return;
-    const found = globFiles(this.#root, pattern);
+    if (this.#seen.size + this.#waiting.length > MOST_FILES) {
+      this.#list.addProblem(`more than ${MOST_FILES} files are included, and the others were left out`);
+      return;
+    }
+    const found = globFiles(this.#root, pattern, this.#list);
     if (found.length === 0 && !/[*?[]/.test(pattern)) this.#list.problems.push(`${pattern} cannot be read`);
     this.#waiting.push(...found);
   }
