@@ -132,7 +132,7 @@ export function pointerWords(view: ObjectView, isFunction: (vaddr: number) => bo
   for (let place = Math.ceil(view.low / 8) * 8; place < view.high; place += 8) {
     if (view.wordAt(place) !== WORD.SLOT && view.mayHoldPointer(place)) places.push(place);
   }
-  addUnaligned(view, isFunction, places);
+  if (view.mayHoldUnaligned) addUnaligned(view, isFunction, places);
   return Int32Array.from(places).sort();
 }
 

@@ -159,9 +159,9 @@ export class ObjectView implements ValueMemory {
     return this.isFixed && !this.isCode(vaddr) && this.pointerAt(vaddr) !== 0;
   }
 
-  /** Whether words that are not aligned may hold pointers. */
+  /** Whether words that are not aligned may hold pointers: Go has no packed structures, and tables that look like it. */
   get mayHoldUnaligned(): boolean {
-    return this.isFixed || this.#unaligned.size > 0;
+    return (this.isFixed && !this.isGo) || this.#unaligned.size > 0;
   }
 
   isConstantWord(vaddr: number): boolean {
