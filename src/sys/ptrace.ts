@@ -52,6 +52,7 @@ export const REG = {
 } as const;
 
 const ESRCH = 3;
+const SIGTRAP = 5;
 
 /**
  * ptrace(2) bound to the calling thread, with the buffers that its requests fill.
@@ -150,17 +151,21 @@ export class Ptrace {
     return this.#infoBytes[32] !== 0;
   }
 
-  /** PTRACE_GETEVENTMSG: a new tid, or the former tid of an exec; null if the tracee is gone. */
-  eventMessage(tid: number): number | null {
+  /**
+   * PTRACE_GETEVENTMSG of a stop by `event` (PTRACE_EVENT_*): a new tid, the former tid of an exec, the status at an exit. Null if the tracee is
+   * gone or not in that stop any more: a kill takes it on to its exit, whose message, 9, is nobody's tid.
+   */
+  eventMessage(tid: number, event: number): number | null {
     // SAFETY: the kernel writes one unsigned long into #message.
     if (this.#libc.ptracePointer(PTRACE_GETEVENTMSG, tid, 0, this.#message) === -1) {
       this.#gone('PTRACE_GETEVENTMSG', tid);
       return null;
     }
-    return Number(this.#message[0]);
+    // After the message: what is in the stop still was in it then.
+    return this.signalCode(tid) === (SIGTRAP | (event << 8)) ? Number(this.#message[0]) : null;
   }
 
-  /** si_code of the signal whose delivery is stopped, or null if the tracee is gone. */
+  /** si_code of the signal whose delivery is stopped, or of the event; null if the tracee is gone. */
   signalCode(tid: number): number | null {
     // SAFETY: siginfo_t is 128 bytes, the size of #siginfo.
     if (this.#libc.ptracePointer(PTRACE_GETSIGINFO, tid, 0, this.#siginfo) === -1) return null;

@@ -4,9 +4,9 @@ import { milliseconds } from '../base/clock.ts';
 /** Where the kernel takes requests for a CPU latency; they hold as long as the file is open (Documentation/power/pm_qos_interface). */
 const DEVICE = '/dev/cpu_dma_latency';
 
-/** How often it is looked how many stops there were, milliseconds: while they are frequent, and at most while they are not. */
+/** How often it is looked how many stops there were, milliseconds: while they are frequent, and in the end while they are not. */
 const INTERVAL = 10;
-const INTERVAL_CAP = 160;
+const INTERVAL_CAP = 1280;
 
 /** Stops in a millisecond from which on waking processors is a good part of the time. */
 const FREQUENT = 1;

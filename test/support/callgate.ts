@@ -25,6 +25,8 @@ export function run(
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
     timeout: 180_000,
+    // A callgate that hangs does not hear a polite word, and would keep the tests from ending.
+    killSignal: 'SIGKILL',
     maxBuffer: 64 * 1024 * 1024,
     input: '',
     ...options,

@@ -2,7 +2,7 @@ import { signalName } from '../../abi/signals.ts';
 import { PTRACE_EVENT_CLONE, PTRACE_EVENT_VFORK } from '../../sys/ptrace.ts';
 import type { WaitStatus } from '../../sys/wait.ts';
 import type { ExitStatus } from '../../profile/model.ts';
-import { isThreadOf, readStatus } from '../proc.ts';
+import { hasEnded, isThreadOf, readStatus } from '../proc.ts';
 import type { Privilege, Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { copyAddressSpace, newAddressSpace } from './address-space.ts';
@@ -252,7 +252,10 @@ export class Family {
    */
   #mayBeCloning(task: Task): boolean {
     if (task.ending) return false;
-    if (task.cloning || this.#context.request.enforcement === null || task.syscallStops) return task.cloning;
+    if (task.cloning || this.#context.request.enforcement === null || task.syscallStops) {
+      // A kill between a stop and the word to go on takes it past its last stop, and its end is told only after those of its threads.
+      return task.cloning && !hasEnded(task.tid);
+    }
     const state = readStatus(task.tid)?.get('State')?.[0];
     return state === 'R' || state === 'D' || state === 't';
   }

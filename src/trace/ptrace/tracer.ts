@@ -355,7 +355,11 @@ class PtraceTracer {
     switch (event) {
       case pt.PTRACE_EVENT_EXIT:
         task.ending = true;
-        this.#enforcer?.ending(task, this.#context.ptrace.eventMessage(task.tid) ?? 0, at);
+        this.#enforcer?.ending(
+          task,
+          this.#context.ptrace.eventMessage(task.tid, pt.PTRACE_EVENT_EXIT) ?? 0,
+          at,
+        );
         this.#resume(task, 0);
         return;
       case pt.PTRACE_EVENT_SECCOMP:
@@ -489,12 +493,14 @@ class PtraceTracer {
   }
 
   #birth(task: Task, event: number, at: number): void {
-    const child = this.#context.ptrace.eventMessage(task.tid);
+    const child = this.#context.ptrace.eventMessage(task.tid, event);
     if (child === null) {
-      // Killed in this moment; the child is there.
+      // Killed in this moment; the child is there, and the end of its maker is told next.
       task.cloning = true;
-    } else if (!this.#released.delete(child)) {
-      // Otherwise it stopped, was adopted on its own word and let go of before its parent could tell.
+      return;
+    }
+    // Otherwise it stopped, was adopted on its own word and let go of before its parent could tell.
+    if (!this.#released.delete(child)) {
       const waiting = this.#family.born(task, event, child, at);
       const born = this.#context.tasks.get(child);
       if (born !== undefined) {
@@ -510,12 +516,12 @@ class PtraceTracer {
   }
 
   #exec(tid: number, at: number): void {
-    const former = this.#context.ptrace.eventMessage(tid);
+    const former = this.#context.ptrace.eventMessage(tid, pt.PTRACE_EVENT_EXEC);
     const before = this.#context.tasks.get(former ?? tid)?.process ?? null;
     const task = this.#family.exec(tid, former ?? tid, at);
     if (task === null) {
       // Killed in the middle of it, or a stranger's: its end or its birth is told in a moment.
-      this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
+      if (former !== null) this.#context.ptrace.resume(pt.PTRACE_CONT, tid, 0);
       return;
     }
     if (before !== null) {
@@ -523,6 +529,7 @@ class PtraceTracer {
       this.#adaptive?.execed(task.process, before, at);
     }
     task.execing = true;
+    if (former === null) return;
     this.#breakpoints.place(task);
     this.#resume(task, 0);
   }
