@@ -27,6 +27,11 @@ export function errnoName(errno: number): string | null {
   return load().names.get(errno) ?? null;
 }
 
+/** What an error is called in messages: its name, or its number where there is none. */
+export function errnoText(errno: number): string {
+  return errnoName(errno) ?? `errno ${errno}`;
+}
+
 /** Positive error number of a name, second names such as `EWOULDBLOCK` and glibc's `ENOTSUP` included, or null. */
 export function errnoNumber(name: string): number | null {
   return load().numbers.get(name) ?? null;

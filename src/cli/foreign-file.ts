@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../base/errors.ts';
 import { escapeText } from '../report/escape.ts';
 import { OutputFile } from './output-file.ts';
-import { describeReadFailure } from './read-failure.ts';
+import { describeReadFailure } from '../base/read-failure.ts';
 import { printResult } from './standard-output.ts';
 
 /** A file of any format, as it is. */
@@ -26,7 +26,9 @@ export async function readForeignFile(path: string): Promise<ForeignFile> {
     if (path === '-') return { bytes: await buffer(process.stdin), source, written: new Date() };
     return { bytes: await readFile(path), source, written: (await stat(path)).mtime };
   } catch (error) {
-    throw new UsageError(`${source}: cannot be read, ${describeReadFailure(error)}`, { cause: error });
+    throw new UsageError(`${source}: cannot be read, ${escapeText(describeReadFailure(error))}`, {
+      cause: error,
+    });
   }
 }
 

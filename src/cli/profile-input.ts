@@ -4,7 +4,7 @@ import { DocumentError, UsageError } from '../base/errors.ts';
 import { createProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
 import { escapeText } from '../report/escape.ts';
-import { describeReadFailure } from './read-failure.ts';
+import { describeReadFailure } from '../base/read-failure.ts';
 
 /**
  * Reads one profile; `-` is stdin.
@@ -41,7 +41,7 @@ async function readBytes(path: string, source: string): Promise<Uint8Array> {
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const hint = isMissing ? ' (callgate trace -o FILE writes one)' : '';
-    throw new UsageError(`profile: cannot read ${source}, ${describeReadFailure(error)}${hint}`, {
+    throw new UsageError(`profile: cannot read ${source}, ${escapeText(describeReadFailure(error))}${hint}`, {
       cause: error,
     });
   }

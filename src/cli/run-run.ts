@@ -22,7 +22,7 @@ import { onInterrupt } from './interrupts.ts';
 import { OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { readProfile } from './profile-input.ts';
-import { describeReadFailure } from './read-failure.ts';
+import { describeReadFailure } from '../base/read-failure.ts';
 import type { RunArguments } from './run-command.ts';
 import { say, waitForStderr } from './say.ts';
 import { ViolationReport } from './violation-report.ts';
@@ -120,7 +120,9 @@ async function readPolicy(args: RunArguments): Promise<Policy> {
     // Not by process.stdin: that makes a pipe non-blocking, for the program as well.
     bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
-    throw new UsageError(`run: cannot read ${source}, ${describeReadFailure(error)}`, { cause: error });
+    throw new UsageError(`run: cannot read ${source}, ${escapeText(describeReadFailure(error))}`, {
+      cause: error,
+    });
   }
   return parsePolicy(new TextDecoder().decode(bytes), source);
 }

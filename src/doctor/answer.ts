@@ -1,4 +1,4 @@
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { signalName } from '../abi/signals.ts';
 import type { Answer } from '../sys/probe-facts.ts';
 import { supported, undetermined, unsupported, type Check, type Question } from './check.ts';
@@ -11,7 +11,7 @@ export function describeAnswer(answer: Answer): string {
     case 'value':
       return String(answer.value);
     case 'error':
-      return errnoName(answer.errno) ?? `errno ${answer.errno}`;
+      return errnoText(answer.errno);
     case 'killed':
       return `killed by ${signalName(answer.signal) ?? `signal ${answer.signal}`}`;
     case 'timeout':

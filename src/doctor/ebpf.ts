@@ -1,6 +1,7 @@
 import { judgeAnswer } from './answer.ts';
 import { supported, undetermined, unsupported, type Check, type Question } from './check.ts';
-import { CAP, describeSetting, haveCapability, type Facts } from './facts.ts';
+import { CAP } from '../abi/capabilities.ts';
+import { describeSetting, haveCapability, type Facts } from './facts.ts';
 
 /** Checks of what a method by eBPF will stand on. */
 export function checkEbpf(facts: Facts): Check[] {

@@ -1,3 +1,4 @@
+import { hasBit } from '../abi/capabilities.ts';
 import type { NativeFacts } from '../sys/probe-facts.ts';
 
 /** What a file of one value, such as a sysctl, holds. */
@@ -55,24 +56,9 @@ export interface Facts {
   readonly native: NativeFacts;
 }
 
-/** Bits of the capability masks; source: include/uapi/linux/capability.h. */
-export const CAP = {
-  DAC_OVERRIDE: 1,
-  DAC_READ_SEARCH: 2,
-  SYS_PTRACE: 19,
-  SYS_ADMIN: 21,
-  PERFMON: 38,
-  BPF: 39,
-} as const;
-
 /** Whether a capability is effective. */
 export function haveCapability(facts: Facts, capability: number): boolean {
   return facts.self !== null && hasBit(facts.self.effective, capability);
-}
-
-/** Whether bit `bit` is set. */
-export function hasBit(mask: bigint, bit: number): boolean {
-  return ((mask >> BigInt(bit)) & 1n) === 1n;
 }
 
 /** Whether a release such as `5.10.0-28-amd64` is at least `minimum`, such as `5.3`; null if it is no release. */

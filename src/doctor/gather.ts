@@ -3,7 +3,8 @@ import { machine, release } from 'node:os';
 import { isInInitialPidNamespace } from '../trace/method.ts';
 import { readStatus } from '../trace/proc.ts';
 import { untriedFacts, type NativeFacts } from '../sys/probe-facts.ts';
-import { CAP, hasBit, type BtfFacts, type Facts, type SelfFacts, type Setting } from './facts.ts';
+import { CAP, hasBit } from '../abi/capabilities.ts';
+import type { BtfFacts, Facts, SelfFacts, Setting } from './facts.ts';
 
 const BTF = '/sys/kernel/btf/vmlinux';
 

@@ -1,4 +1,5 @@
-import { CAP, haveCapability, type Facts } from './facts.ts';
+import { CAP } from '../abi/capabilities.ts';
+import { haveCapability, type Facts } from './facts.ts';
 
 /** Something about the surroundings that is neither good nor bad. */
 export interface Note {

@@ -1,5 +1,6 @@
 import { supported, undetermined, unsupported, type Check, type Purpose } from './check.ts';
-import { CAP, hasBit, isRelease, type Facts } from './facts.ts';
+import { CAP, hasBit } from '../abi/capabilities.ts';
+import { isRelease, type Facts } from './facts.ts';
 import { gainCapability } from './ptrace.ts';
 
 interface Capability {

@@ -8,7 +8,8 @@ import {
   type Purpose,
   type Question,
 } from './check.ts';
-import { CAP, describeSetting, hasBit, haveCapability, type Facts } from './facts.ts';
+import { CAP, hasBit } from '../abi/capabilities.ts';
+import { describeSetting, haveCapability, type Facts } from './facts.ts';
 
 const EIO = 5;
 const EINVAL = 22;

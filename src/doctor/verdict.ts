@@ -1,5 +1,6 @@
 import type { Check, Purpose, Status } from './check.ts';
-import { CAP, haveCapability, type Facts } from './facts.ts';
+import { CAP } from '../abi/capabilities.ts';
+import { haveCapability, type Facts } from './facts.ts';
 
 /** Whether one way of tracing works. */
 export interface MethodVerdict {

@@ -1,4 +1,4 @@
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { LaunchError, UsageError, UnsupportedError } from '../base/errors.ts';
 import { printable } from '../policy/problems.ts';
 import type { Policy } from '../policy/model.ts';
@@ -51,5 +51,5 @@ export function becomeProgram(
     env,
     descriptors: [0, 1, 2, ...inherited.descriptors],
   });
-  throw new LaunchError(`run: cannot execute ${path}: ${errnoName(errno) ?? `errno ${errno}`}`, 126);
+  throw new LaunchError(`run: cannot execute ${path}: ${errnoText(errno)}`, 126);
 }

@@ -4,7 +4,7 @@ import type { Policy } from '../policy/model.ts';
 import { checkRunOptions } from '../trace/option-checks.ts';
 import type { TracingPlace } from '../trace/place.ts';
 import { beginTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
-import { parseTriggers, type PhaseRequest } from '../trace/trigger.ts';
+import { parseTriggers, triggersOf, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
 import { checkStartable } from './startable.ts';
 
@@ -46,9 +46,7 @@ export function beginRun(options: RunOptions, place?: TracingPlace): RunningTrac
   const { policy, audit = false } = options;
   if (!audit) checkStartable(policy);
   const phases = policy.phases.slice(1).map(toRequest);
-  const stops = phases.some(({ trigger, alternatives = [] }) =>
-    [trigger, ...alternatives].some(({ kind }) => !QUIET.has(kind)),
-  );
+  const stops = phases.flatMap(triggersOf).some(({ kind }) => !QUIET.has(kind));
   return beginTrace(
     {
       command: options.command,

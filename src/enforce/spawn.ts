@@ -34,6 +34,7 @@ type Filtered<Options extends SpawnOptions> = Omit<Options, 'shell'> & {
 
 /** What the parent has of one of the first three descriptors. */
 type EndOf<Stdio extends StdioNull | StdioPipe, Stream> = Stdio extends StdioPipe ? Stream : null;
+
 /** stdin, stdout and stderr, which a child has in any case. */
 const STANDARD = 3;
 

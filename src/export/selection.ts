@@ -3,6 +3,7 @@ import { syscalls, type Syscall } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
 import { callKey } from '../policy/call-label.ts';
 import type { Action } from '../policy/filter/action.ts';
+import { isNamed } from '../profile/program-names.ts';
 import type { Policy, PolicyCall, PolicyPhase, ProgramSet } from '../policy/model.ts';
 import { violationAction } from '../policy/violation.ts';
 
@@ -55,7 +56,7 @@ export function selectSet(policy: Policy, options: SelectionOptions = {}): Selec
       `phase: no such phase, ${JSON.stringify(options.phase)} (the policy has ${policy.phases.map(({ name }) => name).join(', ')})`,
     );
   }
-  const program = options.program === undefined ? null : findProgram(phase, options.program);
+  const program = options.program === undefined ? null : programNamed(phase, options.program);
   const calls = program?.calls ?? phase.calls;
   const violation = violationOf(policy);
   return {
@@ -113,10 +114,8 @@ function violationOf({ onViolation }: Policy): Violation {
     : { kind: 'kill_process' };
 }
 
-function findProgram(phase: PolicyPhase, wanted: string): ProgramSet {
-  const found = phase.programs.filter(
-    ({ path }) => path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted,
-  );
+function programNamed(phase: PolicyPhase, wanted: string): ProgramSet {
+  const found = phase.programs.filter(({ path }) => isNamed(path, wanted));
   if (found.length === 1) return found[0]!;
   const paths = (found.length === 0 ? phase.programs : found).map(({ path }) => onOneLine(path)).join(', ');
   throw new UsageError(

@@ -20,6 +20,7 @@ const texts = new WeakMap<Process, string>();
 /** Remembers what `formatProcess` makes of a process. Nothing of it may be changed from then on. */
 export function rememberText(process: Process, text: string): void {
   texts.set(process, text);
+  canonical.add(process);
 }
 
 /** What was given to {@link rememberText} for this very object. */
@@ -129,7 +130,7 @@ function canonicalExit(exit: ExitStatus | null): ExitStatus | null {
 export function canonicalProcess(process: Process, places: ReadonlyMap<number, number> = new Map()): Process {
   const { run, pid, birth, parent, program, argv, start, end, exit } = process;
   const place = program === null ? null : (places.get(program) ?? program);
-  if (place === program && (canonical.has(process) || texts.has(process))) return process;
+  if (place === program && canonical.has(process)) return process;
   return {
     run,
     pid,

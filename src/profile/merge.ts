@@ -11,6 +11,7 @@ import {
   uniteTimes,
 } from './call-union.ts';
 import { canonicalProfile } from './canonical.ts';
+import { programKey } from './program-names.ts';
 import {
   PROFILE_FORMAT,
   PROFILE_VERSION,
@@ -36,7 +37,7 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
   const [head] = profiles;
   if (head === undefined) throw new UsageError('merge: needs a profile, got none');
   const phases = new Slots<Phase>(({ name }) => name);
-  const programs = new Slots<SourceProgram>(({ path, buildId }) => buildId ?? `/${path}`);
+  const programs = new Slots<SourceProgram>(programKey);
   const processes: Process[] = [];
   let runCount = 0;
   for (const profile of profiles) {

@@ -1,4 +1,4 @@
-import type { Profile } from './model.ts';
+import type { Profile, Program } from './model.ts';
 
 /**
  * Indices of the programs that somebody means by a path, or the last part of one; empty if there is none.
@@ -28,4 +28,9 @@ function givenProgram({ runs, programs }: Profile, isMeant: (path: string) => bo
     ({ method, command }) => method === 'analyze' && command[0] !== undefined && isMeant(command[0]),
   );
   return read.length === 1 && isGiven ? read : [];
+}
+
+/** What tells a program wherever it is recorded: the build-id whatever the path, else the path. */
+export function programKey({ path, buildId }: Pick<Program, 'path' | 'buildId'>): string {
+  return buildId ?? `/${path}`;
 }

@@ -5,6 +5,7 @@ import { afterAll, expect, it } from 'vitest';
 import { UsageError } from '../base/errors.ts';
 import { conductStudy } from './conduct.ts';
 import { loadExperiment } from './experiment-load.ts';
+import { smallWorkload } from './testing/small-workload.ts';
 import { parseWorkload } from './workload/load.ts';
 
 const directory: string = mkdtempSync(join(tmpdir(), 'callgate-study-'));
@@ -16,15 +17,6 @@ function write(name: string, text: string): string {
   writeFileSync(path, text, { mode: 0o755 });
   return path;
 }
-
-const WORKLOAD = `
-name: small
-program: /bin/true
-description: Nothing.
-packages: [coreutils]
-cases:
-  - {name: plain, kind: benchmark, steps: ["\${program}"]}
-`;
 
 const EXPERIMENT = `
 name: small
@@ -39,7 +31,7 @@ comparisons: []
 `;
 
 function study(script: string, data = 'data'): ReturnType<typeof conductStudy> {
-  write('small.yaml', WORKLOAD);
+  write('small.yaml', smallWorkload());
   const experiment = loadExperiment(write('study.yaml', EXPERIMENT), directory);
   const stop = new AbortController();
   stop.abort();
@@ -90,5 +82,5 @@ it('a directory for the data that cannot be made is named', async () => {
 });
 
 it('a workload may need no packages', () => {
-  expect(parseWorkload(WORKLOAD.replace('[coreutils]', '[]'), 'small.yaml').packages).toEqual([]);
+  expect(parseWorkload(smallWorkload().replace('[coreutils]', '[]'), 'small.yaml').packages).toEqual([]);
 });

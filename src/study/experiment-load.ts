@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError, type Problem } from '../base/errors.ts';
 import { IMPORTERS } from '../import/importers.ts';
-import { toProblem } from '../policy/problems.ts';
+import { describeReadFailure } from '../base/read-failure.ts';
+import { printable, toProblem } from '../policy/problems.ts';
 import { readText } from '../policy/read-text.ts';
 import type {
   ComparedSide,
@@ -33,11 +34,8 @@ function readDocument(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
-    throw new UsageError(`study: cannot read ${JSON.stringify(file).slice(1, -1)}, ${reason}`, {
-      cause: error,
-    });
+    const reason = printable(describeReadFailure(error));
+    throw new UsageError(`study: cannot read ${printable(file)}, ${reason}`, { cause: error });
   }
 }
 

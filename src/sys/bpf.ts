@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { BpfLibc } from './bpf-libc.ts';
 import { addressOf, type Libc } from './libc.ts';
@@ -161,7 +161,7 @@ export class Bpf {
     const again = errno === EPERM ? -1 : attempt(log);
     if (again >= 0) return again;
     const text = Buffer.from(log.subarray(0, Math.max(0, log.indexOf(0)))).toString('utf8');
-    const name = errnoName(errno) ?? `errno ${errno}`;
+    const name = errnoText(errno);
     throw new ProgramRefusedError(`bpf: the kernel refused program ${spec.name}, ${name}`, errno, text);
   }
 
@@ -348,7 +348,7 @@ export class Bpf {
   }
 
   #failure(command: string, errno: number, what: string): SystemCallError {
-    const name = errnoName(errno) ?? `errno ${errno}`;
+    const name = errnoText(errno);
     return new SystemCallError(`bpf: BPF_${command} failed for ${what}, ${name}`, {
       request: `BPF_${command}`,
       errno,

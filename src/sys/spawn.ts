@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import { closeDescriptor } from './descriptor.ts';
 import { addressOf, type Libc } from './libc.ts';
@@ -100,7 +100,7 @@ function openMemory(libc: Libc, lowest: number): number | null {
   if (fd === -1) {
     const errno = libc.errno();
     if (FORBIDDEN.has(errno)) return null;
-    throw new SystemCallError(`memfd_create: no place for the launcher in memory, ${nameOf(errno)}`, {
+    throw new SystemCallError(`memfd_create: no place for the launcher in memory, ${errnoText(errno)}`, {
       request: 'memfd_create',
       errno,
     });
@@ -135,14 +135,10 @@ function storeFile(image: Uint8Array): StoredImage {
 /** What Node's error of a file says, as one of ours. */
 function noPlace(where: string, error: unknown): SystemCallError {
   const { syscall = 'write', errno = 0 } = error as NodeJS.ErrnoException;
-  return new SystemCallError(`${syscall}: no place for the launcher in ${where}, ${nameOf(-errno)}`, {
+  return new SystemCallError(`${syscall}: no place for the launcher in ${where}, ${errnoText(-errno)}`, {
     request: syscall,
     errno: -errno,
   });
-}
-
-function nameOf(errno: number): string {
-  return errnoName(errno) ?? `errno ${errno}`;
 }
 
 /** A char *[] that ends with NULL, and the bytes it points to. */

@@ -1,5 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs';
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { BpfLibc } from './bpf-libc.ts';
 import { addressOf, type Libc } from './libc.ts';
@@ -44,7 +44,7 @@ export function openUprobe(
 }
 
 function failure(request: string, path: string, offset: number, errno: number): SystemCallError {
-  const name = errnoName(errno) ?? `errno ${errno}`;
+  const name = errnoText(errno);
   return new SystemCallError(
     `${request}: nothing can be put at offset 0x${offset.toString(16)} of ${path}, ${name}`,
     {

@@ -21,7 +21,7 @@ export function endWithProcess(one: Unfinished): void {
 }
 
 /** It has ended by itself. */
-export function hasEnded(one: Unfinished): void {
+export function endedByItself(one: Unfinished): void {
   unfinished.delete(one);
   if (unfinished.size === 0) process.off('exit', endAll);
 }

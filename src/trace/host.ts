@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { arch, release } from 'node:os';
+import { CAP, hasBit } from '../abi/capabilities.ts';
 import type { Host } from '../profile/model.ts';
-import { readStatus } from './proc.ts';
-
-const CAP_SYS_ADMIN = 21n;
+import { ownCapabilities } from './proc.ts';
 
 /** uname -m by the name that Node gives the machine. */
 const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
@@ -20,8 +19,7 @@ export function describeHost(libc: string | null): Host {
 
 /** Whether a seccomp filter can be installed without no_new_privs. */
 export function isPrivileged(): boolean {
-  const effective = readStatus('self')?.get('CapEff');
-  return effective !== undefined && (BigInt(`0x${effective}`) & (1n << CAP_SYS_ADMIN)) !== 0n;
+  return hasBit(ownCapabilities(), CAP.SYS_ADMIN);
 }
 
 function readDistribution(): string | null {

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { errnoName } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno.ts';
 import { LaunchError, UnsupportedError } from '../base/errors.ts';
 import type { Libc } from '../sys/libc.ts';
 import { makeBlocking } from '../sys/descriptor.ts';
@@ -44,7 +44,7 @@ export function explainEnd(
     );
   }
   if (status.code > 128) {
-    const name = errnoName(status.code - 128) ?? `errno ${status.code - 128}`;
+    const name = errnoText(status.code - 128);
     return new UnsupportedError(
       isEnforced
         ? `run: the kernel refused the filter, ${name}: the program was not run (see callgate doctor)`
@@ -52,7 +52,7 @@ export function explainEnd(
       { feature: 'seccomp' },
     );
   }
-  const name = errnoName(status.code) ?? `errno ${status.code}`;
+  const name = errnoText(status.code);
   const advice =
     name === 'ENOEXEC'
       ? ' (not a program: a script begins with #!, such as #!/bin/sh; or run its interpreter with the script as argument)'

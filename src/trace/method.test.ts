@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { inheritedState } from './inherited.ts';
 import { chooseMethod, type MethodWish } from './method.ts';
 
 const LAUNCH: MethodWish = {
@@ -10,14 +11,7 @@ const LAUNCH: MethodWish = {
     env: [],
     cwd: null,
     stdin: 'inherit',
-    inherited: {
-      ignoredSignals: 0n,
-      blockedSignals: 0n,
-      openFiles: null,
-      descriptors: [],
-      closed: [],
-      blocks: true,
-    },
+    inherited: inheritedState(undefined),
   },
   hasSymbolTrigger: false,
   wantsPhases: true,

@@ -1,10 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
+import { CAP, hasBit } from '../abi/capabilities.ts';
 import type { TracingMethod, TraceRequest } from './backend.ts';
-import { readStatus } from './proc.ts';
-
-const CAP_SYS_ADMIN = 21n;
-const CAP_PERFMON = 38n;
-const CAP_BPF = 39n;
+import { ownCapabilities } from './proc.ts';
 
 /** Number of the initial pid namespace; source: include/linux/proc_ns.h, PROC_PID_INIT_INO. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
@@ -53,10 +50,8 @@ function withoutEbpf({ target, wantsErrors, wantsPhases, hasSymbolTrigger }: Met
 
 /** Why eBPF cannot be used here, or null if nothing is known to be in the way. */
 export function ebpfObstacle(): string | null {
-  const effective = readStatus('self')?.get('CapEff');
-  const capabilities = effective === undefined ? 0n : BigInt(`0x${effective}`);
-  const has = (capability: bigint): boolean => ((capabilities >> capability) & 1n) === 1n;
-  if (!has(CAP_SYS_ADMIN) && !(has(CAP_BPF) && has(CAP_PERFMON)))
+  const own = ownCapabilities();
+  if (!hasBit(own, CAP.SYS_ADMIN) && !(hasBit(own, CAP.BPF) && hasBit(own, CAP.PERFMON)))
     return 'it needs CAP_BPF and CAP_PERFMON, or root';
   if (!existsSync('/sys/kernel/btf/vmlinux')) return 'there is no /sys/kernel/btf/vmlinux';
   return isInInitialPidNamespace() ? null : 'callgate is in a pid namespace of its own';

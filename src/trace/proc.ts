@@ -99,6 +99,12 @@ export function readExecutable(pid: number): string | null {
   }
 }
 
+/** Effective capabilities of this process, as a mask (abi/capabilities.ts); none where /proc does not tell. */
+export function ownCapabilities(): bigint {
+  const effective = readStatus('self')?.get('CapEff');
+  return effective === undefined ? 0n : BigInt(`0x${effective}`);
+}
+
 /** The process that a thread belongs to; the number itself where /proc has none. */
 export function processOf(tid: number): number {
   return Number(readStatus(tid)?.get('Tgid') ?? tid);

@@ -36,7 +36,14 @@ import { findScope, type ScopeOptions } from './scope-target.ts';
 import type { TracingPlace } from './place.ts';
 import { TraceSession, toError, TracerError, type SessionEnd, type TraceProgress } from './session.ts';
 import { TracingThread } from './tracing-thread.ts';
-import { parsePhase, parseTrigger, type PhaseRequest, type Trigger, triggerText } from './trigger.ts';
+import {
+  parsePhase,
+  parseTrigger,
+  type PhaseRequest,
+  type Trigger,
+  triggersOf,
+  triggerText,
+} from './trigger.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 /** What to trace and how. Exactly one of `command`, `pids` and `scope` is given. */
@@ -577,7 +584,7 @@ function buildRequest(
   const who = enforcement === null ? 'trace' : 'run';
   requireProc(who);
   const ready = typeof options.ready === 'string' ? parseTrigger(options.ready) : (options.ready ?? null);
-  const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
+  const triggers = phases.flatMap(triggersOf);
   const target =
     scope !== undefined
       ? findScope(scope)

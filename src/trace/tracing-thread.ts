@@ -4,7 +4,7 @@ import type { Process } from '../profile/model.ts';
 import { muteStops } from '../sys/stop-notices.ts';
 import type { FailureReport, TraceCommand, TraceEvent, TraceRequest } from './backend.ts';
 import { Doorbell } from './doorbell.ts';
-import { endWithProcess, hasEnded, type Unfinished } from './end-of-process.ts';
+import { endWithProcess, endedByItself, type Unfinished } from './end-of-process.ts';
 import { PROGRESS_FIELDS, type TracingPlace } from './place.ts';
 import { SharedDoorbell } from './shared-doorbell.ts';
 import type { WorkerInput, WorkerMessage } from './worker-input.ts';
@@ -73,7 +73,7 @@ export class TracingThread implements TracingPlace {
     const end = (event: TraceEvent): void => {
       if (this.#over) return;
       this.#over = true;
-      hasEnded(rest);
+      endedByItself(rest);
       mute?.[Symbol.dispose]();
       this.#doorbell[Symbol.dispose]();
       this.#commands.close();

@@ -1,7 +1,7 @@
 import { ARCHES } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import type { Recorder, ProcessRecord } from './recorder.ts';
-import type { PhaseRequest, Trigger } from './trigger.ts';
+import { triggersOf, type PhaseRequest, type Trigger } from './trigger.ts';
 
 /** A trigger that is still waited for; `phase` is the phase it begins, or null if it means that the program is ready. */
 export interface Watch {
@@ -48,10 +48,7 @@ export class Watches {
     this.#recorder = recorder;
     this.#live = live;
     this.#fired = fired;
-    this.#watches = phases.flatMap(({ trigger, alternatives = [] }, index) =>
-      [trigger, ...alternatives].map((one) => ({ phase: index + 1, trigger: one })),
-    );
-    if (ready !== null) this.#watches.push({ phase: null, trigger: ready });
+    this.#watches = watchesOf(phases, ready);
     this.entered = [true, ...phases.map(() => false)];
     for (const watch of this.#watches) {
       if (watch.trigger.kind === 'syscall') this.#indexCall(watch, watch.trigger.name);
@@ -175,4 +172,13 @@ export class Watches {
 
 function callKey(arch: number, nr: number): number {
   return arch * 2 ** 33 + nr;
+}
+
+/** What is waited for: in the order of phases, and last that the program is ready. */
+export function watchesOf(phases: readonly PhaseRequest[], ready: Trigger | null): Watch[] {
+  const watches: Watch[] = phases.flatMap((request, index) =>
+    triggersOf(request).map((trigger) => ({ phase: index + 1, trigger })),
+  );
+  if (ready !== null) watches.push({ phase: null, trigger: ready });
+  return watches;
 }

@@ -6,6 +6,7 @@ import { decodeStatus } from '../sys/wait.ts';
 import type { Attachment } from '../trace/ebpf/attachment.ts';
 import type { EbpfEvent } from '../trace/ebpf/events.ts';
 import { executedArgv, Executables } from '../trace/ebpf/executables.ts';
+import { birthOf } from '../trace/ebpf/family.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
 import { readStatus } from '../trace/proc.ts';
 import { Programs } from '../trace/programs.ts';
@@ -18,9 +19,6 @@ import { withMove } from './target.ts';
 const SIGNAL_GROUP_EXIT = 4;
 
 const X86_64 = ARCHES.indexOf('x86_64');
-
-const SIGCHLD = 17;
-const CLONE_VFORK = 0x4000;
 
 const RAN_ALREADY = 'it ran already when it was found: what it did before was not seen';
 const STRAY = 'a process of it was found late, for what told of it was lost';
@@ -212,8 +210,7 @@ export class Crowd {
     if (event.childTgid === event.parentTgid) return;
     const parent = this.#member(event.entry, event.parentTgid, event.time);
     const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
-    const isVfork = (event.cloneFlags & CLONE_VFORK) !== 0;
-    const birth = isVfork ? 'vfork' : event.exitSignal === SIGCHLD ? 'fork' : 'clone';
+    const birth = birthOf(event);
     const isElsewhere = parent.cgroupId !== 0n && event.cgroup !== 0n && parent.cgroupId !== event.cgroup;
     // Where an exec is what begins a start, cgroups say nothing.
     if (isElsewhere && !this.#places.isStartByExec) {

@@ -1,5 +1,6 @@
 import { ARCHES } from '../abi/arch.ts';
 import type { Call, Host, Process, Profile, Program, Run, RunIdentity } from '../profile/model.ts';
+import { programKey } from '../profile/program-names.ts';
 import { Recorder, type CallRecord, type ProcessRecord } from '../trace/recorder.ts';
 
 /** pids that a run names as attached to, reasons and warnings that it keeps, at most. */
@@ -468,7 +469,6 @@ function noteListen({ listens }: ProcessRecord, at: number, address: string): vo
   listens.push({ at, address });
 }
 
-/** What tells a program, as in a merge of profiles: the build-id whatever the path, else the path. */
 function keyOf(path: string | null, buildId: string | null): string {
-  return buildId ?? (path === null ? '' : `/${path}`);
+  return path === null && buildId === null ? '' : programKey({ path: path ?? '', buildId });
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
+import { CAP, hasBit } from '../abi/capabilities.ts';
 import { SystemCallError, UnsupportedError } from '../base/errors.ts';
 import { openLibc } from '../sys/libc.ts';
 import type { Asker } from '../trace/ebpf/asker.ts';
@@ -10,7 +11,7 @@ import { Pending } from '../trace/ebpf/pending.ts';
 import { explainRefusal } from '../trace/ebpf/refusal.ts';
 import { describeHost } from '../trace/host.ts';
 import { isInInitialPidNamespace } from '../trace/method.ts';
-import { readStatus } from '../trace/proc.ts';
+import { ownCapabilities } from '../trace/proc.ts';
 import { Cgroups } from './cgroups.ts';
 import { Crowd } from './crowd.ts';
 import type { WatchFacts } from './metrics.ts';
@@ -62,15 +63,14 @@ export interface WatchOptions {
 
 /** Capabilities by which processes of others are looked at, each with those of which one is enough; source: capabilities(7). */
 const LOOKING = [
-  { name: 'CAP_SYS_PTRACE', bits: [19n] },
-  { name: 'CAP_DAC_READ_SEARCH', bits: [1n, 2n] },
+  { name: 'CAP_SYS_PTRACE', bits: [CAP.SYS_PTRACE] },
+  { name: 'CAP_DAC_READ_SEARCH', bits: [CAP.DAC_READ_SEARCH, CAP.DAC_OVERRIDE] },
 ] as const;
 
 /** Names of the capabilities that this process lacks to look at the executables and arguments of every process. */
 export function missingCapabilities(): readonly string[] {
-  const effective = BigInt(`0x${readStatus('self')?.get('CapEff') ?? '0'}`);
-  const has = (bit: bigint): boolean => ((effective >> bit) & 1n) === 1n;
-  return LOOKING.filter(({ bits }) => !bits.some(has)).map(({ name }) => name);
+  const own = ownCapabilities();
+  return LOOKING.filter(({ bits }) => !bits.some((bit) => hasBit(own, bit))).map(({ name }) => name);
 }
 
 /** Records the whole machine until it is ended. */

@@ -74,11 +74,13 @@ describe('a program that is traced when the process ends', () => {
   });
 
   it('is killed if it has only begun, as are many, of which Node has nothing to complain', () => {
+    const mark = `only begun ${process.pid}`;
     const { status, stderr } = runScript(`
       for (let count = 0; count < 12; count++)
-        void callgate.trace({ command: ['sh', '-c', '${PROGRAM}'], method: 'seccomp' });
+        void callgate.trace({ command: ['sh', '-c', 'sleep 120; true', '${mark}'], method: 'seccomp' });
       process.exit(3);`);
     expect([status, stderr]).toEqual([3, '']);
+    expect(run('ps', ['-eo', 'args']).stdout).not.toContain(mark);
   });
 
   it.each(['ptrace', 'ebpf'])('lives on if it was attached to, by %s', async (method) => {

@@ -1,17 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { smallWorkload } from '../../src/study/testing/small-workload.ts';
 import { callgate, start, temporaryDirectory } from '../support/callgate.ts';
 
-const WORKLOAD = `
-name: small
-program: /bin/true
-description: Nothing.
-packages: [coreutils]
-cases:
-  - {name: plain, kind: benchmark, steps: ["\${program}"]}
-  - {name: help, steps: ["\${program} --help"]}
-`;
+const WORKLOAD = smallWorkload('{name: help, steps: ["${program} --help"]}');
 
 const EXPERIMENT = `
 name: small

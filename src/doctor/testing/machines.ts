@@ -1,6 +1,7 @@
 import type { Answer, NativeFacts } from '../../sys/probe-facts.ts';
 import { everyPtrace, PROBED_ACTIONS, PROBED_FLAGS } from '../../sys/probe-facts.ts';
-import { CAP, type Facts, type SelfFacts } from '../facts.ts';
+import { CAP } from '../../abi/capabilities.ts';
+import type { Facts, SelfFacts } from '../facts.ts';
 
 /** Answers that kernels give. */
 export const ENOSYS: Answer = { kind: 'error', errno: 38 };

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { DocumentError, UsageError, type Problem } from '../../base/errors.ts';
+import { describeReadFailure } from '../../base/read-failure.ts';
 import { printable, toProblem } from '../../policy/problems.ts';
 import { readText } from '../../policy/read-text.ts';
 import type { ExpectedExit, ReadyTrigger, Workload, WorkloadCase, WorkloadStep } from './model.ts';
@@ -22,8 +23,7 @@ export function loadWorkload(file: string): Workload {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
+    const reason = printable(describeReadFailure(error));
     throw new UsageError(`workload: cannot read ${printable(file)}, ${reason}`, { cause: error });
   }
   const workload = parseWorkload(text, file);

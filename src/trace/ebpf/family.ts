@@ -454,7 +454,8 @@ function phaseBits({ transitions }: ProcessRecord, noted: number, first: number,
   return (noted & between) | (1 << from) | (ahead === 0 ? 1 << to : ahead);
 }
 
-function birthOf({ cloneFlags, exitSignal }: EventOf<'fork'>): 'fork' | 'vfork' | 'clone' {
+/** How a process was made, by what its maker's call says. */
+export function birthOf({ cloneFlags, exitSignal }: EventOf<'fork'>): 'fork' | 'vfork' | 'clone' {
   if ((cloneFlags & CLONE_VFORK) !== 0) return 'vfork';
   return exitSignal === SIGCHLD ? 'fork' : 'clone';
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { errnoName } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno.ts';
 import { UnsupportedError, type SystemCallError } from '../../base/errors.ts';
 import { ProgramRefusedError } from '../../sys/bpf.ts';
 import { readStatus } from '../proc.ts';
@@ -47,7 +47,7 @@ function reasonOf(
   asker: Asker,
   { capabilities, kernel, lockdown }: Surroundings,
 ): string {
-  const name = errnoName(error.errno) ?? `errno ${error.errno}`;
+  const name = errnoText(error.errno);
   if (error.errno === ENOSYS) {
     const hints = ['CONFIG_BPF_SYSCALL, or a seccomp filter that denies it'];
     return `this kernel has no bpf(2), ENOSYS${advice(asker, hints, OTHER)}`;

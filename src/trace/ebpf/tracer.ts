@@ -9,7 +9,8 @@ import { isInInitialPidNamespace } from '../method.ts';
 import { readExecutable } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { denialsUnseen, inheritsFilter } from '../seccomp-filters.ts';
-import { Watches, type Watch } from '../watches.ts';
+import { triggersOf } from '../trigger.ts';
+import { Watches, watchesOf, type Watch } from '../watches.ts';
 import { Attachment, LIMITS, type Limits } from './attachment.ts';
 import { decodeEvent, type EbpfEvent } from './events.ts';
 import { Executables } from './executables.ts';
@@ -167,7 +168,7 @@ class EbpfTracer {
 
   #wantsOutput(): boolean {
     const { phases, ready } = this.#request;
-    const triggers = phases.flatMap(({ trigger, alternatives = [] }) => [trigger, ...alternatives]);
+    const triggers = phases.flatMap(triggersOf);
     return [...triggers, ready].some((trigger) => trigger?.kind === 'output');
   }
 
@@ -423,10 +424,7 @@ class EbpfTracer {
 
 /** Triggers that the programs number: those on system calls, then those on functions. @throws UsageError */
 function numberedWatches({ phases, ready }: TraceRequest): Watch[] {
-  const watches: Watch[] = phases.flatMap(({ trigger, alternatives = [] }, index) =>
-    [trigger, ...alternatives].map((one) => ({ phase: index + 1, trigger: one })),
-  );
-  if (ready !== null) watches.push({ phase: null, trigger: ready });
+  const watches = watchesOf(phases, ready);
   const numbered = (['syscall', 'symbol'] as const).flatMap((kind) =>
     watches.filter(({ trigger }) => trigger.kind === kind),
   );

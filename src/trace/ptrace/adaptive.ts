@@ -1,4 +1,4 @@
-import { errnoName } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno.ts';
 import { syscallName } from '../../abi/syscalls.ts';
 import { ARCHES, type Arch } from '../../abi/arch.ts';
 import { callId, type CallRecord, type ProcessRecord } from '../recorder.ts';
@@ -198,7 +198,7 @@ export class Adaptive {
   #warn(process: ProcessRecord, step: string, errno: number): void {
     if (this.#warned) return;
     this.#warned = true;
-    const name = errnoName(errno) ?? `errno ${errno}`;
+    const name = errnoText(errno);
     const reason =
       name === 'EACCES' && step === 'seccomp'
         ? 'it has given up the privilege that a filter takes (CAP_SYS_ADMIN), and no_new_privs would change what it can do'

@@ -1,4 +1,4 @@
-import { errnoName } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { AttachTarget } from '../backend.ts';
 import { hasEnded, listThreads, readExecutable, readStatus } from '../proc.ts';
@@ -89,7 +89,7 @@ function explain(pid: number, error: unknown): unknown {
       { feature: 'ptrace', cause: error },
     );
   }
-  const name = errnoName(error.errno) ?? `errno ${error.errno}`;
+  const name = errnoText(error.errno);
   return new UnsupportedError(
     `trace: not allowed to trace process ${pid}, ${name} (run as root, or see callgate doctor for what forbids it)`,
     { feature: 'ptrace', cause: error },

@@ -1,5 +1,5 @@
 import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../abi/arch.ts';
-import { errnoName } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno.ts';
 import { findProgram, type ProgramKey } from '../../policy/policy-sets.ts';
 import { REG } from '../../sys/ptrace.ts';
 import type { Enforcement, PhaseFilter, Violation } from '../backend.ts';
@@ -295,6 +295,6 @@ function explain(injection: Exclude<Injection, { kind: 'gone' | 'later' }>): str
       return `thread ${injection.tid} has a filter of its own, so the tighter one cannot be extended to all threads`;
     case 'refused':
       if (injection.step === 'search') return 'it has no instruction that enters the kernel';
-      return `${injection.step} was refused, ${errnoName(injection.errno) ?? `errno ${injection.errno}`}`;
+      return `${injection.step} was refused, ${errnoText(injection.errno)}`;
   }
 }

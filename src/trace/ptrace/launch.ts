@@ -1,4 +1,4 @@
-import { errnoName } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno.ts';
 import { ARCHES } from '../../abi/arch.ts';
 import { SystemCallError, UnsupportedError } from '../../base/errors.ts';
 import { setOpenFilesLimit } from '../../sys/limits.ts';
@@ -84,7 +84,7 @@ function isExecve(op: number, nr: number): boolean {
 /** What a refused PTRACE_SEIZE of a child of our own means; other errors are returned as they are. */
 export function explainSeize(error: unknown, isEnforced: boolean): unknown {
   if (!(error instanceof SystemCallError) || error.request !== 'PTRACE_SEIZE') return error;
-  const name = errnoName(error.errno) ?? `errno ${error.errno}`;
+  const name = errnoText(error.errno);
   const why =
     name === 'EPERM' ? 'is callgate itself being traced? see callgate doctor' : 'see callgate doctor';
   return new UnsupportedError(

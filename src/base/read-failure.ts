@@ -1,6 +1,4 @@
-import { escapeText } from '../report/escape.ts';
-
-/** Why a file cannot be read, in words: Node's own message has the name of a call in it, and the path once more. */
+/** Why a file cannot be read, in words: Node's own message has the name of a call in it, and the path once more. Not escaped. */
 export function describeReadFailure(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
@@ -17,6 +15,6 @@ export function describeReadFailure(error: unknown): string {
     case 'ENAMETOOLONG':
       return 'its name is too long';
     default:
-      return escapeText(message);
+      return message;
   }
 }
