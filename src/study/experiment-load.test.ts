@@ -96,7 +96,7 @@ describe('parseExperiment', () => {
   });
 
   it.each([
-    ['/nowhere/e\n.yaml', 'study: cannot read /nowhere/e\\n.yaml, no such file'],
+    ['/nowhere/e\n.yaml', 'study: cannot read /nowhere/e\\u000a.yaml, no such file'],
     ['/', 'study: cannot read /, it is a directory'],
   ])('says that %j cannot be read', (file, want) => {
     expect(() => loadExperiment(file, '/workloads')).toThrow(new UsageError(want));
