@@ -12,6 +12,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -150,7 +151,7 @@ function analyzeOther(program, result) {
 
 async function compareExecuted(workload, program, result) {
   const output = place(workload.name, 'callgrind');
-  if (values.fresh || !existsSync(join(output, 'executed.json'))) {
+  if (values.fresh || !isOfTheseFiles(join(output, 'executed.json'))) {
     // A server that gives up its privileges writes there as well, which it could not below a home directory.
     const dumps = mkdtempSync(join(tmpdir(), 'callgate-soundness-'));
     chmodSync(dumps, 0o755);
@@ -174,6 +175,15 @@ async function compareExecuted(workload, program, result) {
   const libraries = workload.libraries.map((name) => ({ name, reason: 'the workload' }));
   const reachable = reachableCode(analyzeProgram(program, { details: false, plugins: true, libraries }));
   return compareCode(executed, reachable, (path) => (existsSync(path) ? realpathSync(path) : path));
+}
+
+/** Whether what was executed is there, and none of the objects has been replaced since: their addresses are others then. */
+function isOfTheseFiles(file) {
+  if (!existsSync(file)) return false;
+  const written = statSync(file).mtimeMs;
+  return Object.keys(JSON.parse(readFileSync(file, 'utf8'))).every(
+    (path) => !existsSync(path) || statSync(path).ctimeMs < written,
+  );
 }
 
 async function enforce(workload, args) {
