@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Profile } from '../../src/profile/model.ts';
 import {
@@ -828,6 +829,26 @@ describe('a process whose first thread has ended', () => {
     expect(stderr).toBe(
       `callgate: trace: the first thread of process ${pid} has ended, and ptrace cannot follow a process of which only others go on (--method ebpf can, as root)\n`,
     );
+  });
+});
+
+/** Its first thread ends as soon as a file is there; another goes on until it is killed. */
+const BEHEADED = HEADLESS.replace('main(void)', 'main(int argc, char **argv)').replace(
+  'pthread_exit',
+  'while (access(argv[1], F_OK) != 0) usleep(10000); pthread_exit',
+);
+
+describe('a process whose first thread ends while it is traced', () => {
+  it('is let go of when the time is over', async () => {
+    const sign = newPath();
+    const { pid } = await victim(compile(BEHEADED, ['-pthread']), [sign]);
+    const args = ['trace', '-q', '-o', newPath(), '--method', 'ptrace', '--pid', `${pid}`];
+    const trace = start([...args, '--duration', '1s']);
+    await until('the tracer', () => tracers(pid).every((tracer) => tracer !== '0'));
+    writeFileSync(sign, '');
+    await until('its first thread to end', () => status(pid, 'State') === 'Z');
+    expect(await Promise.race([trace.end, pause(10_000)])).toMatchObject({ status: 0 });
+    expect(tracers(pid)).toEqual(['0']);
   });
 });
 

@@ -268,6 +268,22 @@ describe('a thread that is killed while it takes the place of the first one by a
   });
 });
 
+describe('children that are killed before callgate hears of their birth', () => {
+  it.each(['seccomp', 'ptrace', 'adaptive', 'ebpf'])('end under --method %s', (method) => {
+    const command = ['unshare', '--pid', '--fork', family, 'shutdown', '100'];
+    const { profile, status } = traceCommand(command, ['--method', method], { timeout: 60_000 });
+    expect(status).toBe(0);
+    const first = profile.processes.findIndex(({ parent }) => parent !== null);
+    const born = profile.processes.filter(({ birth, parent }) => birth === 'fork' && parent !== null);
+    // unshare's child, the killer, and what it killed or did not get.
+    expect(born.length).toBeGreaterThanOrEqual(first + 101);
+    for (const { end, exit } of profile.processes) {
+      expect(end).not.toBeNull();
+      expect(['signaled', 'exited', 'exec']).toContain(exit?.kind);
+    }
+  });
+});
+
 it('leaves no process of these behind', () => {
   const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
   expect(stdout.split('\n').filter((line) => family !== '' && line.startsWith(family))).toEqual([]);

@@ -33,6 +33,14 @@ let probe: string;
 /** The same program in several builds, by build-id. */
 const builds: Record<string, string> = {};
 
+function isRunning(pid: string, program: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(`${program}\0`);
+  } catch {
+    return false;
+  }
+}
+
 beforeAll(() => {
   process.env['XDG_RUNTIME_DIR'] = directory.path;
   chmodSync(directory.path, 0o755);
@@ -217,6 +225,19 @@ describe('callgate run with a policy of one phase', () => {
     await running.waitFor('up');
     running.kill('SIGINT');
     expect((await running.end).signal).toBe('SIGINT');
+  });
+
+  it('hands a signal to what the program has left behind, though that was let go of', async () => {
+    const source = readFileSync(new URL('fixtures/family.c', import.meta.url), 'utf8');
+    const family = compile(source, ['-pthread']);
+    const file = writePolicy(directory.path, twoPhases('syscall:getppid'));
+    const running = start(['run', '--policy', file, '--', family, 'left-behind']);
+    await running.waitFor('held to');
+    const ofProgram = (): string[] => readdirSync('/proc').filter((pid) => isRunning(pid, family));
+    await until('the program to end', () => ofProgram().length === 1);
+    running.kill('SIGTERM');
+    expect((await running.end).status).toBe(4);
+    expect(ofProgram()).toEqual([]);
   });
 
   it('makes a policy of a profile by itself', () => {

@@ -2,7 +2,7 @@ import { signalName } from '../../abi/signals.ts';
 import { PTRACE_EVENT_CLONE, PTRACE_EVENT_VFORK } from '../../sys/ptrace.ts';
 import type { WaitStatus } from '../../sys/wait.ts';
 import type { ExitStatus } from '../../profile/model.ts';
-import { hasEnded, isThreadOf, readStatus } from '../proc.ts';
+import { hasEnded, isThreadOf, readStat, readStatus } from '../proc.ts';
 import type { Privilege, Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { copyAddressSpace, newAddressSpace } from './address-space.ts';
@@ -20,6 +20,10 @@ export class Family {
   readonly #programs: Programs;
   /** Live processes by pid. */
   readonly #processes: Map<number, ProcessRecord> = new Map();
+  /** Those of them that were let go of, with the time of their start, by which a pid is still theirs. */
+  readonly #letGo: Map<number, number> = new Map();
+  /** Tasks that were adopted, and of which a parent may still tell. */
+  readonly #adopted: Set<number> = new Set();
   /** Children that stopped before their parent's event told of them, with the time of that stop. */
   readonly #strangers: Map<number, number> = new Map();
   /** Ends that came before the birth was told of. */
@@ -37,6 +41,27 @@ export class Family {
 
   get processes(): ReadonlyMap<number, ProcessRecord> {
     return this.#processes;
+  }
+
+  /** The processes that a signal can be sent to. Of those that were let go of the end is not seen, and a pid may be somebody else's by then. */
+  reachable(): Map<number, ProcessRecord> {
+    for (const [pid, startTime] of this.#letGo) {
+      const isOurChild = pid === this.#root && this.rootExit === null;
+      if (!isOurChild && readStat(pid)?.startTime !== startTime) this.#remove(pid);
+    }
+    return new Map(this.#processes);
+  }
+
+  /** A process goes on without being traced. */
+  letGo(pid: number): void {
+    const stat = readStat(pid);
+    if (stat === null) this.#remove(pid);
+    else this.#letGo.set(pid, stat.startTime);
+  }
+
+  /** Whether a parent tells only now of a child that was adopted, and that has ended or been let go of since. To be asked once. */
+  isToldLate(tid: number): boolean {
+    return !this.#context.tasks.has(tid) && this.#adopted.delete(tid);
   }
 
   /** Whether there is news of children whose birth has not been told of. */
@@ -73,6 +98,7 @@ export class Family {
   born(parent: Task, event: number, tid: number, at: number): Task | null {
     const early = this.#early.get(tid);
     const seen = this.#context.tasks.get(tid);
+    this.#adopted.delete(tid);
     if (seen !== undefined) {
       // It was adopted on its own word because its parent seemed to have died; now the parent says more.
       this.#correct(seen, parent, event);
@@ -93,6 +119,9 @@ export class Family {
 
   /** A task that stopped and is not known: its birth will be told of, unless its parent has died. */
   stranger(tid: number, at: number): void {
+    // An end of which nobody told was that of another with this tid.
+    this.#early.delete(tid);
+    this.#adopted.delete(tid);
     this.#strangers.set(tid, at);
   }
 
@@ -108,6 +137,7 @@ export class Family {
       const parentPid = Number(status?.get('PPid') ?? 0);
       if (this.#mayStillBeTold(tid, pid, parentPid)) continue;
       this.#strangers.delete(tid);
+      this.#adopted.add(tid);
       const process = this.#processes.get(pid);
       const relative = pid === tid || process === undefined ? undefined : this.#anyTask(process);
       adopted.push(
@@ -116,8 +146,10 @@ export class Family {
     }
     // Those that nobody will tell of made no call, and their tids are free for others.
     const { tasks } = this.#context;
-    if (this.#early.size > 0 && ![...tasks.values()].some((task) => this.#mayBeCloning(task)))
+    if (this.#early.size > 0 && ![...tasks.values()].some((task) => this.#mayBeCloning(task))) {
       this.#early.clear();
+      this.#adopted.clear();
+    }
     return adopted;
   }
 
@@ -146,7 +178,9 @@ export class Family {
     const { tasks, recorder, host } = this.#context;
     const task = tasks.get(tid);
     if (task === undefined) {
-      if (!this.#strangers.delete(tid)) this.#early.set(tid, { status, at });
+      // Even if it was seen to stop: its parent may tell of it only now, and what has ended would be waited for.
+      this.#strangers.delete(tid);
+      this.#early.set(tid, { status, at });
       return;
     }
     tasks.delete(tid);
@@ -159,11 +193,21 @@ export class Family {
     // The end of a process's first thread is told last. What is not gone by then was killed in an execve, in which it had taken that thread's tid.
     for (const other of task.process.threads.keys()) tasks.delete(other);
     recorder.endProcess(task.process, exit, at);
-    this.#processes.delete(tid);
+    this.#remove(tid);
     if (tid === this.#root) {
       this.rootExit = exit;
       host.send({ kind: 'root-ended', exit });
     }
+  }
+
+  #remove(pid: number): void {
+    this.#processes.delete(pid);
+    this.#letGo.delete(pid);
+  }
+
+  #add(pid: number, process: ProcessRecord): void {
+    this.#letGo.delete(pid);
+    this.#processes.set(pid, process);
   }
 
   #newThread(parent: Task, tid: number, at: number): Task {
@@ -186,7 +230,7 @@ export class Family {
       at,
       phase,
     });
-    this.#processes.set(tid, process);
+    this.#add(tid, process);
     const shares = vfork || (parent.cloneFlags !== -1 && (parent.cloneFlags & CLONE_VM) !== 0);
     const task = newTask(tid, process, shares ? parent.space : copyAddressSpace(parent.space));
     this.#context.tasks.set(tid, task);
@@ -207,7 +251,7 @@ export class Family {
       at,
       phase: known?.phase ?? 0,
     });
-    this.#processes.set(tid, process);
+    this.#add(tid, process);
     const task = newTask(
       tid,
       process,

@@ -8,7 +8,7 @@ import { spawnImage } from '../../sys/spawn.ts';
 import { assembleDoorbell, DOORBELL_WAIT } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
-import { readStatus } from '../proc.ts';
+import { hasEnded, readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import type { CallRecord } from '../recorder.ts';
 import { inheritsFilter, STOP_DATA } from '../seccomp-filters.ts';
@@ -63,11 +63,13 @@ class PtraceTracer {
   readonly #enforcer: Enforcer | null;
   readonly #adaptive: Adaptive | null;
   readonly #terminalSignals: Map<number, number> = new Map();
-  /** Tasks that go on without being traced. */
+  /** Processes that go on without being traced. */
   readonly #released: Set<number> = new Set();
   #doorbell = 0;
   #detaching = false;
   #detached = false;
+  /** Whether a first thread that has ended is still our tracee: its end is told only with that of its process. */
+  #hasLeftEnded = false;
   /** Everything has been sent SIGKILL; what is born now gets it as well. */
   #killing = false;
   #command: readonly string[] = [];
@@ -135,7 +137,7 @@ class PtraceTracer {
         this.#missing.tell([...this.#family.processes.values()]);
       }
       do yield* this.#follow();
-      while (this.#findLeftBehind());
+      while (!this.#hasLeftEnded && this.#findLeftBehind());
       this.#outlast();
     } finally {
       this.#removeDoorbell();
@@ -289,11 +291,14 @@ class PtraceTracer {
       }
       case 'kill':
         this.#killing = true;
-        for (const pid of this.#family.processes.keys()) libc.kill(pid, SIGKILL);
+        for (const pid of this.#family.reachable().keys()) libc.kill(pid, SIGKILL);
         return;
       case 'detach':
         this.#detaching = true;
-        for (const task of tasks.values()) ptrace.interrupt(task.tid);
+        for (const task of tasks.values()) {
+          ptrace.interrupt(task.tid);
+          this.#leaveEnded(task);
+        }
         return;
     }
   }
@@ -301,12 +306,13 @@ class PtraceTracer {
   /** To the program, or once that is gone to what it left behind. */
   #signal(signal: number): void {
     const { libc } = this.#context;
-    const { root, processes } = this.#family;
-    // SAFETY: no memory is passed; pids of tracees cannot be reused before this thread has waited for them.
-    if (root !== null && processes.has(root)) {
+    const { root, rootExit } = this.#family;
+    // SAFETY: no memory is passed; the pids of tracees, and of a child, cannot be reused before this thread has waited for them.
+    if (root !== null && rootExit === null) {
       libc.kill(root, signal);
       return;
     }
+    const processes = this.#family.reachable();
     for (const process of processes.values()) {
       const maker = makerOf(process);
       if (maker === null || !processes.has(maker.pid)) libc.kill(process.pid, signal);
@@ -324,8 +330,8 @@ class PtraceTracer {
     const at = host.now();
     if (status.kind !== 'stopped') {
       const task = tasks.get(tid);
-      if (task === undefined && this.#released.has(tid)) {
-        if (tid === this.#family.root) this.#rootEnded(status);
+      if (task === undefined && tid === this.#family.root && this.#released.has(tid)) {
+        this.#rootEnded(status);
         return;
       }
       if (task !== undefined) this.#endWait(task, at);
@@ -500,7 +506,7 @@ class PtraceTracer {
       return;
     }
     // Otherwise it stopped, was adopted on its own word and let go of before its parent could tell.
-    if (!this.#released.delete(child)) {
+    if (!this.#family.isToldLate(child)) {
       const waiting = this.#family.born(task, event, child, at);
       const born = this.#context.tasks.get(child);
       if (born !== undefined) {
@@ -559,16 +565,28 @@ class PtraceTracer {
     const { process } = task;
     this.#breakpoints.endStep(task);
     this.#breakpoints.clear(task.tid, task.space);
-    ptrace.resume(pt.PTRACE_DETACH, task.tid, 0);
+    // What has been killed in this moment is still to end.
+    if (!ptrace.resume(pt.PTRACE_DETACH, task.tid, 0)) return;
     tasks.delete(task.tid);
-    this.#released.add(task.tid).add(process.pid);
+    this.#released.add(process.pid);
     let last = true;
     for (const other of tasks.values()) {
       if (other.process !== process) continue;
       last = false;
       other.interrupted = ptrace.interrupt(other.tid);
     }
-    if (last) recorder.endProcess(process, { kind: 'detached' }, host.now());
+    if (!last) return;
+    this.#family.letGo(process.pid);
+    recorder.endProcess(process, { kind: 'detached' }, host.now());
+  }
+
+  /** The first thread of a process may have ended before the others: it never stops again, and is let go of as callgate ends. */
+  #leaveEnded({ tid, process }: Task): void {
+    const { tasks } = this.#context;
+    const hasOthers = [...tasks.values()].some((other) => other.process === process && other.tid !== tid);
+    if (!hasOthers || !hasEnded(tid)) return;
+    tasks.delete(tid);
+    this.#hasLeftEnded = true;
   }
 
   #endWait(task: Task, at: number): void {
