@@ -5,7 +5,7 @@ import { compileFilter } from '../policy/filter/compile.ts';
 import { createFilter, type Condition, type RuleSpec } from '../policy/filter/ir.ts';
 import { listAlternatives, widen } from './alternatives.ts';
 import type { Exporter, Loss } from './exporter.ts';
-import { droppedArguments, newerCalls } from './losses.ts';
+import { droppedArguments, highHalves, newerCalls } from './losses.ts';
 import { OCI_ARCH } from './oci-profile.ts';
 import { describeSelection, type SelectedArch, type Selection, type Violation } from './selection.ts';
 
@@ -61,7 +61,7 @@ export const LIBSECCOMP_PROGRAM: Exporter = {
     ];
     return {
       content: `${text.join('\n')}\n`,
-      losses: [...losses, ...newerCalls(selection)],
+      losses: [...losses, ...highHalves(selection), ...newerCalls(selection)],
       usage: '',
     };
   },
