@@ -1,7 +1,9 @@
 import { parse } from 'yaml';
 import { describe, expect, it, test } from 'vitest';
+import { syscallNumber } from '../abi/syscalls.ts';
 import { EXPORTERS, findExporter } from './exporters.ts';
 import { selectSet } from './selection.ts';
+import { systemdGroup } from './systemd-groups.ts';
 import { samplePolicy } from './testing/sample-policy.ts';
 
 /** A bit of everything: two phases, a program, rules with values, masks and 64 bits, ENOSYS, a newer kernel. */
@@ -88,6 +90,11 @@ describe('the C program', () => {
   });
 });
 
+test('firejail gets a keep list even of a policy that allows nothing', () => {
+  const { content } = findExporter('firejail').write(selectSet(samplePolicy({ phases: { setup: [] } })));
+  expect(content).toContain('seccomp.keep execve,execveat,prctl\n');
+});
+
 test('names and file names are unique', () => {
   expect(new Set(EXPORTERS.map(({ name }) => name)).size).toBe(EXPORTERS.length);
 });
@@ -152,6 +159,63 @@ describe('what cannot be said is said', () => {
         'looser: one list holds for all arches, which opens on i386: read',
       ],
     },
+    ...['oci', 'k8s-spo', 'k8s-localhost'].map((name) => ({
+      name,
+      sample: {
+        arches: [{ arch: 'i386' as const, newest }],
+        onViolation: 'errno:EPERM',
+        phases: { setup: ['read', 'mmap2'] },
+      },
+      want: [
+        "looser: one list holds for all arches and the machine's own, which opens on x86_64: read",
+        "other: denied calls of x86_64 end like those of the policy's arches and do not kill the process",
+        NEWER.replace('x86_64', 'i386'),
+      ],
+    })),
+    {
+      name: 'oci',
+      sample: {
+        arches: [{ arch: 'x32' as const, newest: 547 }],
+        onViolation: 'kill',
+        phases: { setup: ['x32:512'] },
+      },
+      want: [
+        'stricter: calls without a name cannot be allowed: x32:512',
+        NEWER.replace('x86_64 above 471', 'x32 above 547'),
+      ],
+    },
+    {
+      name: 'oci',
+      sample: {
+        arches: [{ arch: 'aarch64' as const, newest }],
+        onViolation: 'errno:ENOSYS',
+        phases: { setup: ['read'] },
+      },
+      want: [],
+    },
+    ...['c', 'oci'].map((name) => ({
+      name,
+      sample: {
+        arches: [...arches, { arch: 'x32' as const, newest: 547 }],
+        onViolation: 'errno:ENOSYS',
+        phases: {
+          setup: ['lseek', 'kill', 'mmap'].flatMap((call) =>
+            ['x86_64', 'x32'].map((arch) => ({
+              name: `${arch}:${call}`,
+              args: [
+                {
+                  index: 1,
+                  width: call === 'kill' ? (32 as const) : (64 as const),
+                  values: [0n],
+                  free: call === 'mmap' ? 0xffffffff_00000000n : 0n,
+                },
+              ],
+            })),
+          ),
+        },
+      },
+      want: ['looser: the high 32 bits of arguments of x32 are not looked at: lseek'],
+    })),
     {
       name: 'oci',
       sample: { arches, onViolation: 'log', phases: { setup: ['read'] } },
@@ -186,10 +250,32 @@ describe('what cannot be said is said', () => {
         'stricter: personality is denied together with the calls of other arches',
       ],
     },
+    {
+      name: 'firejail',
+      sample: {
+        arches,
+        onViolation: 'errno:ENOSYS',
+        phases: { setup: ['execve', 'execveat', 'prctl'] },
+      },
+      want: ['other: calls of other arches fail with ENOSYS too, they do not kill the process'],
+    },
+    {
+      name: 'systemd',
+      sample: { arches, onViolation: 'log', phases: { setup: [] } },
+      want: ['other: SystemCallLog= has to name a call: restart_syscall is not logged'],
+    },
     { name: 'minijail', sample: { arches, onViolation: 'kill', phases: { setup: ['read'] } }, want: [] },
     { name: 'cbpf', sample: { arches, phases: { setup: ['x86_64:600'] } }, want: [] },
   ])('$name with $sample', ({ name, sample, want }) => {
     expect(lossesOf(name, sample)).toEqual(want);
+  });
+
+  it('names every call that is concerned', () => {
+    const always = systemdGroup('@default').filter((name) => syscallNumber('x86_64', name) !== null);
+    expect(always.length).toBeGreaterThan(30);
+    expect(lossesOf('systemd', { arches, onViolation: 'errno:ENOSYS', phases: { setup: [] } })).toContain(
+      `looser: systemd always allows the group @default, here also: ${always.join(', ')}`,
+    );
   });
 
   it('leaves out the argument with the most constants if there are too many combinations', () => {

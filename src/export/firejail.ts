@@ -1,4 +1,4 @@
-import { errnoName } from '../abi/errno.ts';
+import { errnoName, errnoText } from '../abi/errno.ts';
 import { UnsupportedError } from '../base/errors.ts';
 import type { Exporter, Loss } from './exporter.ts';
 import { argumentRules, enosysCalls, otherArches } from './losses.ts';
@@ -43,6 +43,12 @@ export const FIREJAIL: Exporter = {
         text: 'firejail cannot deny by a trap, denied calls kill the process',
       });
     }
+    if (violation.kind === 'errno') {
+      losses.push({
+        kind: 'other',
+        text: `calls of other arches fail with ${errnoText(violation.errno)} too, they do not kill the process`,
+      });
+    }
     if (words.includes('personality')) {
       losses.push({
         kind: 'stricter',
@@ -64,7 +70,7 @@ export const FIREJAIL: Exporter = {
           : 'kill';
     const lines = [
       ...describeSelection(selection).map((line) => `# ${line}`),
-      `seccomp.keep ${words.join(',')}`,
+      `seccomp.keep ${(words.length > 0 ? words : DEFAULT_KEEP).join(',')}`,
       ...(violation.kind === 'log' ? [] : ['seccomp.block-secondary']),
       `seccomp-error-action ${action}`,
     ];

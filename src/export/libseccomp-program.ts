@@ -5,7 +5,7 @@ import { compileFilter } from '../policy/filter/compile.ts';
 import { createFilter, type Condition, type RuleSpec } from '../policy/filter/ir.ts';
 import { listAlternatives, widen } from './alternatives.ts';
 import type { Exporter, Loss } from './exporter.ts';
-import { droppedArguments, newerCalls } from './losses.ts';
+import { droppedArguments, highHalves, newerCalls } from './losses.ts';
 import { OCI_ARCH } from './oci-profile.ts';
 import { describeSelection, type SelectedArch, type Selection, type Violation } from './selection.ts';
 
@@ -61,7 +61,7 @@ export const LIBSECCOMP_PROGRAM: Exporter = {
     ];
     return {
       content: `${text.join('\n')}\n`,
-      losses: [...losses, ...newerCalls(selection)],
+      losses: [...losses, ...highHalves(selection), ...newerCalls(selection)],
       usage: '',
     };
   },
@@ -180,8 +180,10 @@ static int add_rules(scmp_filter_ctx filter, const struct table *table)
         int number = rule->name == NULL ? __NR_SCMP_ERROR : seccomp_syscall_resolve_name(rule->name);
         if (number == __NR_SCMP_ERROR) {
             if (table->arch != seccomp_arch_native()) {
-                fprintf(stderr, "lock-down: %s (%d) is unknown here and stays denied\\n",
-                        rule->name == NULL ? "number" : rule->name, rule->number);
+                /* A call that is to fail with ENOSYS is denied like any other. */
+                if (rule->action == SCMP_ACT_ALLOW)
+                    fprintf(stderr, "lock-down: %s (%d) is unknown here and stays denied\\n",
+                            rule->name == NULL ? "number" : rule->name, rule->number);
                 continue;
             }
             number = rule->number;

@@ -1,17 +1,9 @@
+import { maskOf } from './alternatives.ts';
 import { formatLabel } from '../policy/call-label.ts';
 import { ENOSYS } from '../policy/filter/action.ts';
-import type { PolicyCall } from '../policy/model.ts';
+import type { PolicyArgument, PolicyCall } from '../policy/model.ts';
 import type { Loss } from './exporter.ts';
 import type { SelectedArch, Selection } from './selection.ts';
-
-/** Names that a message lists. */
-const NAME_CAP = 12;
-
-/** At most a dozen names for a message. */
-export function listed(names: readonly string[]): string {
-  const more = names.length > NAME_CAP ? ` and ${names.length - NAME_CAP} more` : '';
-  return `${names.slice(0, NAME_CAP).join(', ')}${more}`;
-}
 
 /** For formats that know calls by name only: those that callgate has no name for cannot be allowed. */
 export function unnamedCalls(selection: Selection): readonly Loss[] {
@@ -19,7 +11,7 @@ export function unnamedCalls(selection: Selection): readonly Loss[] {
   const calls = selection.arches.flatMap(({ allowed }) => allowed.filter(({ name }) => name === null));
   if (calls.length === 0) return [];
   const labels = calls.map((call) => formatLabel(call, native));
-  return [{ kind: 'stricter', text: `calls without a name cannot be allowed: ${listed(labels)}` }];
+  return [{ kind: 'stricter', text: `calls without a name cannot be allowed: ${labels.join(', ')}` }];
 }
 
 /** For formats without ranges of numbers: calls that nobody has a name for yet get the default action. */
@@ -47,7 +39,7 @@ export function enosysCalls(selection: Selection): readonly Loss[] {
       text:
         names.length === 0
           ? 'calls newer than the policy are treated as denied instead of failing with ENOSYS'
-          : `calls that should fail with ENOSYS (${listed([...new Set(names)])}, and newer ones) are treated as denied`,
+          : `calls that should fail with ENOSYS (${[...new Set(names)].join(', ')}, and newer ones) are treated as denied`,
     },
   ];
 }
@@ -61,7 +53,7 @@ export function argumentRules(selection: Selection): readonly Loss[] {
   return [
     {
       kind: 'looser',
-      text: `argument rules cannot be expressed, allowed with any arguments: ${listed([...new Set(names)])}`,
+      text: `argument rules cannot be expressed, allowed with any arguments: ${[...new Set(names)].join(', ')}`,
     },
   ];
 }
@@ -92,7 +84,26 @@ export function foreignCalls({ violation }: Selection): readonly Loss[] {
   return [{ kind: 'stricter', text: 'calls of other arches are denied although nothing is to be blocked' }];
 }
 
+/** For libseccomp, to which x32 is an arch of 32 bits: of arguments it compares the low half there. */
+export function highHalves({ arches }: Selection): readonly Loss[] {
+  const names = arches
+    .filter(({ arch }) => arch === 'x32')
+    .flatMap(({ allowed }) => allowed.filter(({ args }) => args.some(looksHigh)))
+    .map(({ name, nr }) => name ?? `${nr}`);
+  if (names.length === 0) return [];
+  return [
+    {
+      kind: 'looser',
+      text: `the high 32 bits of arguments of x32 are not looked at: ${names.join(', ')}`,
+    },
+  ];
+}
+
 /** Whether calls of which nobody knows anything are treated as the default action does anyway. */
 function isEnosys({ violation }: Selection): boolean {
   return violation.kind === 'log' || (violation.kind === 'errno' && violation.errno === ENOSYS);
+}
+
+function looksHigh(argument: PolicyArgument): boolean {
+  return maskOf(argument) >> 32n !== 0n;
 }

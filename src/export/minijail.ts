@@ -2,7 +2,7 @@ import { UnsupportedError } from '../base/errors.ts';
 import type { PolicyArgument, PolicyCall } from '../policy/model.ts';
 import { listAlternatives, maskOf } from './alternatives.ts';
 import type { Exporter, Loss } from './exporter.ts';
-import { droppedArguments, listed, otherArches, unnamedCalls } from './losses.ts';
+import { droppedArguments, otherArches, unnamedCalls } from './losses.ts';
 import { describeSelection, type Violation } from './selection.ts';
 
 /** Combinations of bits that do not matter, beyond which they are not spelled out. */
@@ -110,7 +110,7 @@ function dirtyHalves(calls: readonly PolicyCall[]): readonly Loss[] {
   return [
     {
       kind: 'stricter',
-      text: `int arguments are compared in all 64 bits, so sign-extended ones do not match: ${listed(names)}`,
+      text: `int arguments are compared in all 64 bits, so sign-extended ones do not match: ${names.join(', ')}`,
     },
   ];
 }

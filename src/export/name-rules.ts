@@ -1,8 +1,9 @@
+import type { Arch } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import type { Condition } from '../policy/filter/ir.ts';
 import { listAlternatives } from './alternatives.ts';
 import type { Loss } from './exporter.ts';
-import { droppedArguments, listed, unnamedCalls } from './losses.ts';
+import { droppedArguments, unnamedCalls } from './losses.ts';
 import { namesOf, type Selection } from './selection.ts';
 
 /** A selection for formats that have one list of names for all arches. */
@@ -38,19 +39,33 @@ export function joinArches(selection: Selection): NameRules {
   });
   const names = new Set(allowed.map(({ name }) => name));
   const enosys = namesOf(arches.flatMap((each) => [...each.enosys, ...each.newer]));
-  losses.push(...opened(selection));
+  losses.push(...opened(selection), ...machineDenials(selection));
   return { allowed, enosys: enosys.filter((name) => !names.has(name)), losses };
 }
 
+/**
+ * The arches that a list of names is about: those of the policy, and the machine's own if that is none of them.
+ *
+ * libseccomp begins every filter with the arch of the machine, of which runtimes never take it away, and systemd always
+ * permits its calls (systemd.exec(5), SystemCallArchitectures=). Programs of i386 and x32 run on x86_64.
+ */
+export function withMachine({ arches }: Selection): readonly Arch[] {
+  const own = arches.map(({ arch }) => arch);
+  const machine = own[0] === 'aarch64' ? 'aarch64' : 'x86_64';
+  return own.includes(machine) ? own : [...own, machine];
+}
+
 /** Calls that the list of one arch opens on another. */
-function opened({ arches }: Selection): readonly Loss[] {
-  return arches.flatMap((target): readonly Loss[] => {
-    const own = new Map(target.allowed.map((call) => [call.name, call]));
+function opened(selection: Selection): readonly Loss[] {
+  const { arches } = selection;
+  return withMachine(selection).flatMap((target): readonly Loss[] => {
+    const section = arches.find(({ arch }) => arch === target);
+    const own = new Map(section?.allowed.map((call) => [call.name, call]));
     const names = arches
-      .filter((each) => each !== target)
+      .filter((each) => each !== section)
       .flatMap(({ allowed }) => allowed)
       .filter((call) => {
-        if (call.name === null || syscallNumber(target.arch, call.name) === null) return false;
+        if (call.name === null || syscallNumber(target, call.name) === null) return false;
         const same = own.get(call.name);
         return same === undefined || (same.args.length > 0 && argsKey(same.args) !== argsKey(call.args));
       })
@@ -59,10 +74,22 @@ function opened({ arches }: Selection): readonly Loss[] {
     return [
       {
         kind: 'looser',
-        text: `one list holds for all arches, which opens on ${target.arch}: ${listed(namesOf(names.map((name) => ({ name }))))}`,
+        text: `one list holds for all arches${section === undefined ? " and the machine's own" : ''}, which opens on ${target}: ${namesOf(names.map((name) => ({ name }))).join(', ')}`,
       },
     ];
   });
+}
+
+/** What the policy denies of the machine's own arch, if that is none of its arches, it denies by a kill. */
+function machineDenials(selection: Selection): readonly Loss[] {
+  const { arches, violation } = selection;
+  if (violation.kind !== 'errno' && violation.kind !== 'trap') return [];
+  return withMachine(selection)
+    .slice(arches.length)
+    .map((arch) => ({
+      kind: 'other',
+      text: `denied calls of ${arch} end like those of the policy's arches and do not kill the process`,
+    }));
 }
 
 function argsKey(args: readonly object[]): string {

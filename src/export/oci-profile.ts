@@ -4,7 +4,7 @@ import { ENOSYS } from '../policy/filter/action.ts';
 import type { Condition } from '../policy/filter/ir.ts';
 import { widen } from './alternatives.ts';
 import type { Loss } from './exporter.ts';
-import { foreignCalls, newerCalls } from './losses.ts';
+import { foreignCalls, highHalves, newerCalls } from './losses.ts';
 import { joinArches } from './name-rules.ts';
 import type { Selection, Violation } from './selection.ts';
 
@@ -92,7 +92,7 @@ export function buildOciProfile(selection: Selection): {
       architectures: selection.arches.map(({ arch }) => OCI_ARCH[arch]),
       syscalls,
     },
-    losses: [...losses, ...foreignCalls(selection), ...newerCalls(selection)],
+    losses: [...losses, ...highHalves(selection), ...foreignCalls(selection), ...newerCalls(selection)],
   };
 }
 

@@ -4,8 +4,8 @@ import { syscallNumber } from '../abi/syscalls.ts';
 import { ENOSYS } from '../policy/filter/action.ts';
 import type { Exporter, Loss } from './exporter.ts';
 import { systemdGroup, SYSTEMD_VERSION } from './systemd-groups.ts';
-import { argumentRules, listed, newerCalls } from './losses.ts';
-import { joinArches } from './name-rules.ts';
+import { argumentRules, newerCalls } from './losses.ts';
+import { joinArches, withMachine } from './name-rules.ts';
 import { describeSelection, type Selection } from './selection.ts';
 import { wrapWords } from './word-wrap.ts';
 
@@ -18,6 +18,15 @@ export const SYSTEMD_ARCH: Readonly<Record<Arch, string>> = {
 };
 
 const LINE_WIDTH = 90;
+
+/**
+ * What a list says that is to have no name: of a list with nothing but `~` systemd would make one that denies. This group
+ * is in every list that allows.
+ */
+const ALWAYS = '@default';
+
+/** Of a SystemCallLog= without a name systemd makes none. No program makes this call: the kernel does, for one that goes on. */
+const NEVER_MADE = 'restart_syscall';
 
 /** Settings that a drop-in would otherwise only add to: what the unit itself says decides then what is denied. */
 const RESET = ['SystemCallFilter', 'SystemCallArchitectures', 'SystemCallErrorNumber'];
@@ -43,7 +52,7 @@ export const SYSTEMD: Exporter = {
         ? []
         : [`SystemCallArchitectures=${selection.arches.map(({ arch }) => SYSTEMD_ARCH[arch]).join(' ')}`]),
       // A log line for everything but the list; nothing is blocked.
-      ...wrapWords(names, LINE_WIDTH).map((line) =>
+      ...wrapWords(names.length > 0 ? names : [isLog ? NEVER_MADE : ALWAYS], LINE_WIDTH).map((line) =>
         isLog ? `SystemCallLog=~${line}` : `SystemCallFilter=${line}`,
       ),
       // In an allow list, an error for a single call is written as if it were taken away.
@@ -60,7 +69,7 @@ export const SYSTEMD: Exporter = {
       losses: [
         ...losses,
         ...argumentRules(selection),
-        ...(isLog ? [] : implicitCalls(selection, names)),
+        ...(isLog ? unloggedCall(names) : implicitCalls(selection, names)),
         ...unknownNames([...names, ...missing]),
         ...(violation.kind === 'trap'
           ? [
@@ -80,13 +89,21 @@ install -D -m 644 FILE /etc/systemd/system/UNIT.service.d/callgate.conf && syste
 };
 
 /** An allow list always holds the group @default. */
-function implicitCalls({ arches }: Selection, names: readonly string[]): readonly Loss[] {
+function implicitCalls(selection: Selection, names: readonly string[]): readonly Loss[] {
   const own = new Set(names);
-  const added = systemdGroup('@default').filter(
-    (name) => !own.has(name) && arches.some(({ arch }) => syscallNumber(arch, name) !== null),
+  const arches = withMachine(selection);
+  const added = systemdGroup(ALWAYS).filter(
+    (name) => !own.has(name) && arches.some((arch) => syscallNumber(arch, name) !== null),
   );
   if (added.length === 0) return [];
-  return [{ kind: 'looser', text: `systemd always allows the group @default, here also: ${listed(added)}` }];
+  return [
+    { kind: 'looser', text: `systemd always allows the group ${ALWAYS}, here also: ${added.join(', ')}` },
+  ];
+}
+
+function unloggedCall(names: readonly string[]): readonly Loss[] {
+  if (names.length > 0) return [];
+  return [{ kind: 'other', text: `SystemCallLog= has to name a call: ${NEVER_MADE} is not logged` }];
 }
 
 function unknownNames(names: readonly string[]): readonly Loss[] {
@@ -96,7 +113,7 @@ function unknownNames(names: readonly string[]): readonly Loss[] {
   return [
     {
       kind: 'other',
-      text: `systemd ${SYSTEMD_VERSION} and older ignore names that they do not know: ${listed(unknown)}`,
+      text: `systemd ${SYSTEMD_VERSION} and older ignore names that they do not know: ${unknown.join(', ')}`,
     },
   ];
 }

@@ -44,8 +44,78 @@ test('a filter that denies a few allows everything that has a name', () => {
   const names = policy.phases[0]!.calls.map(({ name }) => name);
   expect(names).toContain('read');
   expect(names).not.toContain('mkdir');
+  expect(policy.arches).toEqual([{ arch: 'x86_64', newest: 471 }]);
   expect(remarks).toEqual([
     'numbers that have no name yet are allowed too, the policy denies them: x86_64 above 471',
+  ]);
+});
+
+test.each([
+  { name: 'denied up to a number', rules: [83], default: EPERM, newer: 450, want: 450 },
+  {
+    name: 'allowed in a row behind the last denied',
+    rules: [448, 449, 450],
+    default: EPERM,
+    newer: 450,
+    want: 450,
+  },
+  { name: 'allowed far above', rules: [83, 600], default: EPERM, newer: 450, want: 450 },
+])('what is newer follows what is $name', ({ rules, default: denied, newer, want }) => {
+  const { policy } = read({
+    sections: [
+      {
+        arch: 'x86_64',
+        rules: rules.map((nr) => ({ nr, action: ALLOW })),
+        default: denied,
+        newestKnown: newer,
+        newer: ENOSYS,
+      },
+    ],
+  });
+  expect(policy.arches).toEqual([{ arch: 'x86_64', newest: want }]);
+});
+
+test('what a register of i386 cannot hold is not allowed', () => {
+  const when = (nr: number, value: bigint): FilterSpec['sections'][number]['rules'][number] => ({
+    nr,
+    action: ALLOW,
+    conditions: [{ arg: 1, width: 64, op: 'eq', value }],
+  });
+  const sections = (['x86_64', 'i386'] as const).map((arch) => ({
+    arch,
+    rules: [when(19, 1n), when(19, 1n << 32n), when(20, 1n << 32n)],
+    default: EPERM,
+  }));
+  const { policy, remarks } = read({ sections });
+  expect(describeCalls(policy.phases[0]!.calls)).toEqual([
+    'readv 1/64=0x1|0x100000000',
+    'writev 1/64=0x100000000',
+    'i386:lseek 1/64=0x1',
+  ]);
+  expect(remarks).toEqual([]);
+});
+
+test.each([
+  { action: { kind: 'errno', errno: 0 }, want: 'errno:EPERM', remark: '"0"' },
+  { action: { kind: 'errno', errno: 530 }, want: 'errno:EPERM', remark: '"530"' },
+  { action: { kind: 'errno', errno: 4095 }, want: 'errno:4095', remark: null },
+] as const)('denied calls with $action end as $want', ({ action, want, remark }) => {
+  const { policy, remarks } = read({
+    sections: [{ arch: 'x86_64', rules: [{ nr: 0, action: ALLOW }], default: action }],
+  });
+  expect(policy.onViolation).toBe(want);
+  expect(remarks).toEqual(
+    remark === null ? [] : [`error numbers that a policy cannot have become EPERM: ${remark}`],
+  );
+});
+
+test('a listener that is not there is missed', () => {
+  const { policy, remarks } = read({
+    sections: [{ arch: 'x86_64', rules: [{ nr: 0, action: ALLOW }], default: { kind: 'user_notif' } }],
+  });
+  expect(policy.onViolation).toBe('errno:ENOSYS');
+  expect(remarks).toEqual([
+    'calls about which a listener or tracer is asked, who may allow them, fail with ENOSYS',
   ]);
 });
 

@@ -1,5 +1,4 @@
 import { syscallName, syscalls } from '../abi/syscalls.ts';
-import { errnoName } from '../abi/errno.ts';
 import { ENOSYS, formatAction, type Action } from '../policy/filter/action.ts';
 import { decodeProgram } from '../policy/filter/cbpf.ts';
 import { MAX_NR, type Condition } from '../policy/filter/ir.ts';
@@ -12,6 +11,7 @@ import {
 } from '../policy/filter/summarize.ts';
 import { validateProgram } from '../policy/filter/validate.ts';
 import type { Importer } from './importer.ts';
+import { failUnasked, failWith } from './denial.ts';
 import { allowCall, draftArch, finishPolicy, importedFrom, type ArchDraft } from './policy-draft.ts';
 import { negate } from './negation.ts';
 import { Remarks } from './remarks.ts';
@@ -35,7 +35,11 @@ export const CBPF_IMPORTER: Importer = {
     const drafts = arches.map((arch) => draftOf(arch, denial, remarks));
     return finishPolicy(
       drafts,
-      { onViolation: violationOf(denial), why: importedFrom(input.source, 'cbpf'), source: input.source },
+      {
+        onViolation: violationOf(denial, remarks),
+        why: importedFrom(input.source, 'cbpf'),
+        source: input.source,
+      },
       remarks,
     );
   },
@@ -53,11 +57,7 @@ function draftOf(summary: ArchSummary, denial: Action, remarks: Remarks): ArchDr
   const { arch, ranges } = summary;
   const highest = syscalls(arch).at(-1)!.nr;
   const last = ranges.at(-1);
-  // Above the last number that is denied in the usual way, everything that is not listed fails with ENOSYS.
-  const denied = ranges.findLast(
-    ({ outcome }) => outcome.kind === 'action' && !isAllow(outcome.action) && !isEnosys(outcome.action),
-  );
-  const draft = draftArch(arch, Math.min(denied?.last ?? highest, MAX_NR));
+  const draft = draftArch(arch, newestOf(summary, highest));
   if (last !== undefined && mayAllow(last.outcome)) {
     remarks.add(
       `numbers that have no name yet are allowed too, the policy denies them`,
@@ -74,6 +74,23 @@ function draftOf(summary: ArchSummary, denial: Action, remarks: Remarks): ArchDr
   return draft;
 }
 
+/**
+ * The number above which everything that is not listed fails with ENOSYS: the last that is denied in the usual way, or
+ * the last in a row of allowed ones that follows it. A filter that lists what it denies has no such number: it is the
+ * highest that has a name.
+ */
+function newestOf({ ranges }: ArchSummary, highest: number): number {
+  const at = ranges.findLastIndex(
+    ({ outcome }) => outcome.kind === 'action' && !isAllow(outcome.action) && !isEnosys(outcome.action),
+  );
+  if (at < 0) return highest;
+  const denied = Math.min(ranges[at]!.last, MAX_NR);
+  const rest = ranges.slice(at + 1);
+  const end = rest.findIndex(({ outcome }) => !mayAllow(outcome));
+  const row = end < 0 ? rest : rest.slice(0, end);
+  return Math.max(denied, Math.min(row.at(-1)?.last ?? denied, highest));
+}
+
 function decide(draft: ArchDraft, nr: number, outcome: Outcome, denial: Action, remarks: Remarks): void {
   const name = syscallName(draft.arch, nr) ?? `${draft.arch}:${nr}`;
   if (outcome.kind === 'depends') {
@@ -87,7 +104,7 @@ function decide(draft: ArchDraft, nr: number, outcome: Outcome, denial: Action, 
       remarks.add('argument rules cannot be carried over, the policy allows any arguments', name);
       allowCall(draft, nr);
     } else {
-      for (const conditions of ways) allowCall(draft, nr, conditions);
+      for (const conditions of ways) if (isPossible(draft, conditions)) allowCall(draft, nr, conditions);
     }
     return;
   }
@@ -101,6 +118,14 @@ function decide(draft: ArchDraft, nr: number, outcome: Outcome, denial: Action, 
   } else if (formatAction(action) !== formatAction(denial)) {
     remarks.add(`calls end by ${formatAction(denial)} like all others that are denied`, name);
   }
+}
+
+/** False for what no register can hold: those of i386 have 32 bits. */
+function isPossible({ arch }: ArchDraft, conditions: readonly Condition[]): boolean {
+  return (
+    arch !== 'i386' ||
+    conditions.every(({ op, value }) => (op !== 'eq' && op !== 'masked_eq') || value >> 32n === 0n)
+  );
 }
 
 /** The ways in which rules allow a call; null if they mix allowing and denying, or have too many. */
@@ -130,17 +155,16 @@ function commonDenial(arches: readonly ArchSummary[]): Action {
   return most?.action ?? { kind: 'errno', errno: 1 };
 }
 
-function violationOf(action: Action): string {
+function violationOf(action: Action, remarks: Remarks): string {
   switch (action.kind) {
     case 'errno':
-      return `errno:${errnoName(action.errno) ?? action.errno}`;
+      return failWith(action.errno, remarks);
     case 'trap':
     case 'log':
       return action.kind;
-    // Who would be asked is not there.
     case 'trace':
     case 'user_notif':
-      return 'errno:ENOSYS';
+      return failUnasked(remarks);
     case 'kill_process':
     case 'kill_thread':
     case 'allow':

@@ -87,6 +87,21 @@ describe('files are recognised', () => {
     );
   });
 
+  it.each([
+    '[76544.713360] audit: type=1326 ',
+    '[76544] audit: type=1326 ',
+    '[    3.100000] audit: type=1326 ',
+  ])('a kernel log whose lines begin with %j', (start) => {
+    const line = `${start}audit(1796039089.720:10437): pid=27940 comm="f" exe="/f" sig=0 arch=c000003e syscall=110\n`;
+    const importer = detectImporter(encode(line.repeat(3)), 'file');
+    expect(importer.name).toBe('audit');
+    expect(importer.read(inputOf(line)).kind).toBe('profile');
+  });
+
+  it.each(['[0]', ' [ 1 ]\n', '[-1, 2]', '[\n  257,\n  3\n]\n'])('%j as a list of numbers', (text) => {
+    expect(detectImporter(encode(text), 'file').name).toBe('numbers');
+  });
+
   it('a list of numbers with comments', () => {
     expect(detectImporter(encode('0 # read\n1; write\n257 // openat\n'), 'file').name).toBe('names');
   });

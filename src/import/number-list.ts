@@ -12,7 +12,8 @@ export const NUMBER_LIST_IMPORTER: Importer = {
   name: 'numbers',
   description: 'JSON list of numbers, as sysfilter and Chestnut write it (profile)',
   recognises: (_, text) =>
-    /^\s*\[\s*-?[0-9]/.test(text) || /^\s*\{[^{]*"syscalls"\s*:\s*\[\s*-?[0-9]/.test(text),
+    // Lines of the kernel log begin with seconds in brackets.
+    /^\s*\[\s*-?[0-9]+\s*(?:,|\]\s*$)/.test(text) || /^\s*\{[^{]*"syscalls"\s*:\s*\[\s*-?[0-9]/.test(text),
   read: (input) => {
     const document = parseJson(decodeText(input.bytes), input.source);
     const list: unknown =

@@ -100,6 +100,56 @@ test('lists may be null, as Go writes those that are not there', () => {
   expect(namesOf({ defaultAction: 'SCMP_ACT_ERRNO', architectures: null, syscalls })).toEqual(['read']);
 });
 
+test.each([
+  [0, 'errno:EPERM', '"0"'],
+  [524, 'errno:EPERM', '"524"'],
+  [4096, 'errno:EPERM', '"4096"'],
+  [70000, 'errno:EPERM', '"70000"'],
+  ['x', 'errno:EPERM', '"x"'],
+  [4095, 'errno:4095', null],
+  [null, 'errno:EPERM', null],
+])('denied calls with the error %j end as %s', (errno, want, remark) => {
+  const remarksOf =
+    remark === null ? [] : [`error numbers that a policy cannot have become EPERM: ${remark}`];
+  const listing = setOf({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    defaultErrnoRet: errno,
+    syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }],
+  });
+  expect([listing.policy.onViolation, listing.remarks]).toEqual([want, remarksOf]);
+  const denying = setOf({
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', errnoRet: errno }],
+  });
+  expect(denying.policy.onViolation).toBe(want);
+  expect(denying.remarks.filter((each) => !each.startsWith('the profile'))).toEqual(remarksOf);
+});
+
+test.each(['SCMP_ACT_NOTIFY', 'SCMP_ACT_TRACE'])('calls with %s fail, and that is said', (action) => {
+  const { policy, remarks } = setOf({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [
+      { names: ['read'], action: 'SCMP_ACT_ALLOW' },
+      { names: ['chmod', 'chown'], action },
+    ],
+  });
+  expect(policy.enosys.map(({ name }) => name)).toEqual(['chmod', 'chown']);
+  const remark = 'calls about which a listener or tracer is asked, who may allow them, fail with ENOSYS';
+  expect(remarks).toEqual([`${remark}: chmod, chown`]);
+  expect(setOf({ defaultAction: action, syscalls: [] }).remarks).toEqual([remark]);
+});
+
+test('a remark has all names that it is about', () => {
+  const names = Array.from({ length: 90 }, (_, k) => `no_such_call_${k}`);
+  const { remarks } = setOf({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [{ names, action: 'SCMP_ACT_ALLOW' }],
+  });
+  expect(remarks).toEqual([
+    `names that callgate does not know are left out: ${names.map((name) => `"${name}"`).join(', ')}`,
+  ]);
+});
+
 describe('arguments', () => {
   const allow = (name: string, ...args: object[]): object => ({
     names: [name],
@@ -156,6 +206,19 @@ describe('arguments', () => {
     expect(remarks).toEqual([
       'argument rules cannot be carried over as they are, the policy is looser: socket',
     ]);
+  });
+
+  it('compares low halves for i386 and x32, as libseccomp does', () => {
+    const text = `{"defaultAction":"SCMP_ACT_KILL","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32"],
+      "syscalls":[{"names":["lseek"],"action":"SCMP_ACT_ALLOW",
+        "args":[{"index":1,"op":"SCMP_CMP_EQ","value":18446744073709551615}]}]}`;
+    const { policy, remarks } = readPolicy('oci', text);
+    expect(describeCalls(policy.phases[0]!.calls)).toEqual([
+      'lseek 1/64=0xffffffffffffffff',
+      'i386:lseek 1/32=0xffffffff',
+      'x32:lseek 1/32=0xffffffff',
+    ]);
+    expect(remarks).toEqual([]);
   });
 
   it('reads integers beyond 2^53 exactly', () => {

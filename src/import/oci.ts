@@ -5,6 +5,7 @@ import { FormatError } from '../base/errors.ts';
 import { OCI_ARCH } from '../export/oci-profile.ts';
 import { ENOSYS } from '../policy/filter/action.ts';
 import type { Condition } from '../policy/filter/ir.ts';
+import { failUnasked, failWith } from './denial.ts';
 import type { Importer, ImportInput } from './importer.ts';
 import { readOciConditions } from './oci-conditions.ts';
 import {
@@ -32,7 +33,8 @@ export const OCI_IMPORTER: Importer = {
     const document = readObject(parseJson(decodeText(input.bytes), input.source), input.source);
     const remarks = new Remarks();
     const why = importedFrom(input.source, 'oci');
-    const fallback = actionOf(document, 'defaultAction', 'defaultErrnoRet', input.source);
+    const fallback = actionOf(document, 'defaultAction', 'defaultErrnoRet', input.source, remarks);
+    if (fallback.isAsked === true) failUnasked(remarks);
     const drafts = listArches(document, input, remarks).map((arch) => draftArch(arch));
     if (fallback.kind === 'allow') {
       remarks.add('the profile lists what it denies: every call that has a name is allowed but for these');
@@ -60,6 +62,8 @@ export const OCI_IMPORTER: Importer = {
 /** An action in the words of a policy; `allow` and `enosys` beside what `onViolation` may be. */
 interface OciAction {
   readonly kind: string;
+  /** Somebody who is not there is asked, and may allow the call. */
+  readonly isAsked?: boolean;
 }
 
 function readEntry(
@@ -75,7 +79,7 @@ function readEntry(
     ...listOf(entry, 'names', source),
     ...(entry['name'] === undefined ? [] : [entry['name']]),
   ].map(String);
-  const action = actionOf(entry, 'action', 'errnoRet', source);
+  const action = actionOf(entry, 'action', 'errnoRet', source, remarks);
   const alternatives = readOciConditions(listOf(entry, 'args', source), source);
   for (const draft of drafts) {
     if (!applies(entry, draft.arch, names, remarks, source)) continue;
@@ -85,7 +89,8 @@ function readEntry(
         if (drafts.every(({ arch }) => syscallNumber(arch, name) === null))
           remarks.add('names that callgate does not know are left out', quoteText(name));
       } else {
-        decide(draft, nr, name, action, alternatives, fallback, denials, remarks);
+        const conditions = alternatives.map((each) => (hasLowHalves(draft.arch) ? each.map(lowHalf) : each));
+        decide(draft, nr, name, action, conditions, fallback, denials, remarks);
       }
     }
   }
@@ -112,11 +117,24 @@ function decide(
     remarks.add('rules that deny by arguments are left out, these calls are treated as without them', name);
     return;
   }
+  if (action.isAsked === true) failUnasked(remarks, name);
   if (fallback.kind === 'allow') draft.allowed.delete(nr);
   if (action.kind === `errno:${errnoName(ENOSYS)}`) draft.enosys.add(nr);
   else if (fallback.kind === 'allow') denials.add(action.kind);
   else if (action.kind !== fallback.kind)
     remarks.add(`calls end by ${fallback.kind} like all others that are denied`, name);
+}
+
+/** Arches that have 32 bits for libseccomp, which then compares the low half of an argument with that of the value. */
+function hasLowHalves(arch: Arch): boolean {
+  return arch === 'i386' || arch === 'x32';
+}
+
+function lowHalf({ arg, op, value, mask }: Condition): Condition {
+  const low = BigInt.asUintN(32, value);
+  return mask === undefined
+    ? { arg, width: 32, op, value: low }
+    : { arg, width: 32, op, value: low, mask: BigInt.asUintN(32, mask) };
 }
 
 /** Docker's `includes` and `excludes`. */
@@ -176,8 +194,8 @@ function actionOf(
   field: string,
   errnoField: string,
   source: string,
+  remarks: Remarks,
 ): OciAction {
-  const errno = object[errnoField];
   switch (object[field]) {
     case 'SCMP_ACT_ALLOW':
       return { kind: 'allow' };
@@ -189,14 +207,11 @@ function actionOf(
     case 'SCMP_ACT_KILL_THREAD':
     case 'SCMP_ACT_KILL_PROCESS':
       return { kind: 'kill' };
-    // Who would be asked is not there: the call fails as without anybody.
     case 'SCMP_ACT_TRACE':
     case 'SCMP_ACT_NOTIFY':
-      return { kind: 'errno:ENOSYS' };
-    case 'SCMP_ACT_ERRNO': {
-      const number = errno === undefined ? 1 : Number(errno);
-      return { kind: `errno:${errnoName(number) ?? number}` };
-    }
+      return { kind: 'errno:ENOSYS', isAsked: true };
+    case 'SCMP_ACT_ERRNO':
+      return { kind: failWith(object[errnoField] ?? 1, remarks) };
     default:
       throw new FormatError(`${source}: unknown action, ${quoteText(String(object[field]))} (SCMP_ACT_*)`, {
         value: object[field],

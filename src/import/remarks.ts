@@ -1,6 +1,3 @@
-/** Names that a remark lists. */
-const NAME_CAP = 12;
-
 /**
  * Remarks that are gathered while a file is read: each sentence once, with the names that it is about.
  *
@@ -16,12 +13,10 @@ export class Remarks {
     this.#names.set(sentence, names);
   }
 
-  /** The sentences in the order in which they came, at most a dozen names with each. */
+  /** The sentences in the order in which they came, with all their names: whoever trusts the policy has to know them. */
   list(): readonly string[] {
-    return [...this.#names].map(([sentence, names]) => {
-      if (names.size === 0) return sentence;
-      const more = names.size > NAME_CAP ? ` and ${names.size - NAME_CAP} more` : '';
-      return `${sentence}: ${[...names].slice(0, NAME_CAP).join(', ')}${more}`;
-    });
+    return [...this.#names].map(([sentence, names]) =>
+      names.size === 0 ? sentence : `${sentence}: ${[...names].join(', ')}`,
+    );
   }
 }

@@ -114,6 +114,31 @@ SystemCallLog=@raw-io
   ]);
 });
 
+test('only what stands where systemd looks counts', () => {
+  const { policy, remarks } = readPolicy(
+    'systemd',
+    `[Unit]
+RestrictNamespaces=yes
+[Service]
+SystemCallArchitectures=native
+SystemCallFilter=read
+[Install]
+SystemCallFilter=mount
+SystemCallErrorNumber=EPERM
+`,
+  );
+  expect(policy.phases[0]!.calls.map(({ name }) => name)).not.toContain('mount');
+  expect(policy.onViolation).toBe('kill');
+  expect(remarks).toEqual([
+    'settings in sections where systemd does not look for them are left out: "[Install] SystemCallFilter=", "[Install] SystemCallErrorNumber="',
+  ]);
+  expect(() => readPolicy('systemd', '[Install]\nSystemCallFilter=read\n')).toThrow(
+    'file: no SystemCallFilter= with anything in it ([Service], [Socket], [Mount] or [Swap])',
+  );
+  for (const section of ['Socket', 'Mount', 'Swap'])
+    expect(readPolicy('systemd', `[${section}]\nSystemCallFilter=read\n`).policy.onViolation).toBe('kill');
+});
+
 test('a unit without a filter is refused', () => {
   expect(() => readPolicy('systemd', '[Service]\nExecStart=/bin/true\n')).toThrow(
     'file: no SystemCallFilter= with anything in it',

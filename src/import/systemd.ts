@@ -34,10 +34,12 @@ export const SYSTEMD_IMPORTER: Importer = {
   recognises: (_, text) => /^[ \t]*SystemCallFilter[ \t]*=/m.test(text),
   read: (input) => {
     const remarks = new Remarks();
-    const settings = inForce(parseUnit(decodeText(input.bytes)));
+    const settings = inForce(settingsOf(parseUnit(decodeText(input.bytes)), remarks));
     const filter = readFilter(settings, remarks);
     if (filter === null) {
-      throw new FormatError(`${input.source}: no SystemCallFilter= with anything in it`);
+      throw new FormatError(
+        `${input.source}: no SystemCallFilter= with anything in it ([Service], [Socket], [Mount] or [Swap])`,
+      );
     }
     const drafts = readArches(settings, input.arch, remarks).map((arch) => {
       const draft = draftArch(arch);
@@ -75,6 +77,22 @@ export const SYSTEMD_IMPORTER: Importer = {
     );
   },
 };
+
+/** Sections of what systemd starts processes for, and what stands before the first, as in a part of a unit. */
+const SECTIONS = ['', 'Service', 'Socket', 'Mount', 'Swap'];
+
+/** The assignments that are not left out by systemd because they stand elsewhere; source: systemd.exec(5). */
+function settingsOf(settings: readonly UnitSetting[], remarks: Remarks): readonly UnitSetting[] {
+  return settings.filter(({ section, key }) => {
+    if (SECTIONS.includes(section)) return true;
+    if (key.startsWith('SystemCall'))
+      remarks.add(
+        'settings in sections where systemd does not look for them are left out',
+        quoteText(`[${section}] ${key}=`),
+      );
+    return false;
+  });
+}
 
 interface UnitFilter {
   readonly isAllowList: boolean;

@@ -251,7 +251,12 @@ class DocumentReader {
   ): PolicyArgument {
     const values = rule.values.map((value) => this.#constant(call, place, value, path));
     const free = rule.free === undefined ? 0n : this.#constant(call, place, rule.free, path);
-    return createArgument({ ...place, values, free });
+    const argument = createArgument({ ...place, values, free });
+    for (const value of call.arch === 'i386' && place.width === 64 ? argument.values : []) {
+      if (value >> 32n !== 0n)
+        this.#add(path, `value ${value} can never match, registers of i386 have 32 bits`);
+    }
+    return argument;
   }
 
   #constant(

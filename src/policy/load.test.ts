@@ -149,6 +149,16 @@ describe('what is wrong with a policy', () => {
       ],
     },
     {
+      name: 'a value that no register of the arch can hold',
+      text: withCalls('- i386:lseek: { arg1: [1, 0x100000002] }').replace(
+        'newest: 450 }',
+        'newest: 450 }, { arch: i386, newest: 450 }',
+      ),
+      want: [
+        '/phases/0/calls/0/i386:lseek/arg1 (line 7): value 4294967298 can never match, registers of i386 have 32 bits',
+      ],
+    },
+    {
       name: 'no values',
       text: withCalls('- fcntl: { cmd: [] }'),
       want: ['/phases/0/calls/0/fcntl/cmd (line 7): must not have fewer than 1 items, is list'],

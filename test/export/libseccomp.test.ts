@@ -65,6 +65,26 @@ test('a call that libseccomp has no name for is added by its number', () => {
   expect([status, readProbe(stdout)]).toEqual([0, { newer: 38 }]);
 });
 
+test('it says of allowed calls that it does not know that they stay denied, not of those that fail with ENOSYS', () => {
+  const policy = probePolicy({
+    arches: [
+      { arch: 'x86_64', newest: 450 },
+      { arch: 'i386', newest: 450 },
+    ],
+  });
+  const [setup, ...rest] = policy.phases;
+  const unnamed = { arch: 'i386', nr: 2000, name: null, args: [], why: [] } as const;
+  const source = LIBSECCOMP_PROGRAM.write(
+    selectSet({ ...policy, phases: [{ ...setup!, calls: [...setup!.calls, unnamed] }, ...rest] }),
+  ).content as string;
+  const { status, stderr } = runConsumer(
+    compile(source, ['-lseccomp']),
+    [probe, 'getppid'],
+    'libseccomp-dev',
+  );
+  expect([status, stderr]).toEqual([0, 'lock-down: number (2000) is unknown here and stays denied\n']);
+});
+
 test('it says what it could not run', () => {
   const source = LIBSECCOMP_PROGRAM.write(selectSet(probePolicy())).content as string;
   const { status, stderr } = runConsumer(

@@ -83,6 +83,30 @@ test('a rehearsal logs and blocks nothing', () => {
   expect(verify(text)).toEqual({ status: 0, stderr: '' });
 });
 
+test.each([
+  ['nothing', []],
+  ['a number only', [{ arch: 'x86_64', nr: 600, name: null, args: [], why: [] } as const]],
+])('a policy that allows %s is a list that allows, and not one that denies', (_, calls) => {
+  const policy = probePolicy();
+  const [setup] = policy.phases;
+  const dropIn = SYSTEMD.write(selectSet({ ...policy, phases: [{ ...setup!, calls }] })).content as string;
+  const rows = assess('[Service]\nExecStart=/bin/true\n', dropIn, 'description');
+  const described = [...rows.values()].join('\n');
+  expect(described).toContain('allow list defined');
+  expect(described).not.toContain('deny list defined');
+  const always = systemdGroup('@default').filter((name) => syscallNumber('x86_64', name) !== null);
+  const { calls: imported } = readPolicy('systemd', dropIn).policy.phases[0]!;
+  expect(new Set(imported.map(({ name }) => name))).toEqual(new Set(always));
+});
+
+test('a rehearsal of a policy that allows nothing logs', () => {
+  const policy = probePolicy({ onViolation: 'log' });
+  const [setup] = policy.phases;
+  const text = SYSTEMD.write(selectSet({ ...policy, phases: [{ ...setup!, calls: [] }] })).content as string;
+  expect(text).toMatch(/SystemCallLog=~./);
+  expect(verify(text)).toEqual({ status: 0, stderr: '' });
+});
+
 /** A service that restricts itself, such as Debian's redis-server.service. */
 const RESTRICTED = `[Service]
 ExecStart=/bin/true
@@ -93,8 +117,12 @@ SystemCallErrorNumber=EACCES
 SystemCallLog=@raw-io
 `;
 
-/** What systemd-analyze finds set in a service with the drop-in, by setting. */
-function assess(unitText: string, dropIn: string): ReadonlyMap<string, unknown> {
+/** What systemd-analyze finds in a service with the drop-in, by setting: whether it is set, or what is said of it. */
+function assess(
+  unitText: string,
+  dropIn: string,
+  field: 'set' | 'description' = 'set',
+): ReadonlyMap<string, unknown> {
   const directory = scratch();
   const unit = join(directory, 'callgate-probe.service');
   mkdirSync(`${unit}.d`);
@@ -105,9 +133,9 @@ function assess(unitText: string, dropIn: string): ReadonlyMap<string, unknown> 
     ['security', '--offline=true', '--threshold=100', '--json=short', unit],
     'systemd',
   );
-  const rows = JSON.parse(stdout) as { readonly name: string; readonly set: boolean }[];
+  const rows = JSON.parse(stdout) as Readonly<Record<'name' | 'set' | 'description', unknown>>[];
   return new Map(
-    rows.filter(({ name }) => name.startsWith('SystemCall')).map(({ name, set }) => [name, set]),
+    rows.filter(({ name }) => `${name}`.startsWith('SystemCall')).map((row) => [`${row.name}`, row[field]]),
   );
 }
 

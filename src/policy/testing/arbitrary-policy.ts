@@ -99,10 +99,13 @@ function arbitraryCall(call: CallIdentity): fc.Arbitrary<PolicyCall> {
     arch: fc.constant(call.arch),
     nr: fc.constant(call.nr),
     name: fc.constant(call.name),
-    args: fc.uniqueArray(fc.constantFrom(...places).chain(arbitraryArgument), {
-      maxLength: 3,
-      selector: ({ index }) => index,
-    }),
+    args: fc.uniqueArray(
+      fc.constantFrom(...places).chain((place) => arbitraryArgument(call, place)),
+      {
+        maxLength: 3,
+        selector: ({ index }) => index,
+      },
+    ),
     why: fc.uniqueArray(
       printableText()
         .map(plainWhy)
@@ -113,11 +116,13 @@ function arbitraryCall(call: CallIdentity): fc.Arbitrary<PolicyCall> {
 }
 
 function arbitraryArgument(
+  { arch }: CallIdentity,
   place: Pick<PolicyArgument, 'index' | 'name' | 'width'>,
 ): fc.Arbitrary<PolicyArgument> {
   const value = fc.oneof(
     fc.bigInt({ min: 0n, max: 0x1ffn }),
-    fc.bigInt({ min: 0n, max: (1n << BigInt(place.width)) - 1n }),
+    // Registers of i386 hold no more than 32 bits.
+    fc.bigInt({ min: 0n, max: (1n << BigInt(arch === 'i386' ? 32 : place.width)) - 1n }),
   );
   return fc
     .record({
