@@ -809,6 +809,8 @@ describe('a map that is full', () => {
     expect(result.missed?.join()).toMatch(/events were lost/);
     expect(callNames(processes)).toEqual(callNames(whole.processes));
     expect(countOf(processes, 'getppid')).toBe(500);
+    // Its end was lost with most of the others, but it is known to who has started it.
+    expect(processes[0]?.exit).toEqual({ kind: 'exited', code: 0 });
   });
 });
 

@@ -381,8 +381,8 @@ class EbpfTracer {
   #lookAround(): void {
     const losses = this.#attachment.losses();
     if (losses.events + losses.tasks + losses.runs === 0 || this.#drain() > 0) return;
-    this.#family.dropDead(this.#now());
     if (this.#root !== 0 && !this.#rootEnded && !this.#attachment.isLive(this.#root)) this.#rootIsEnding();
+    this.#family.dropDead(this.#now(), (pid) => (pid === this.#root ? this.#result.exit : null));
   }
 
   #finish(): void {
