@@ -10,6 +10,7 @@ import { number, type Attachment } from './attachment.ts';
 import type { Family } from './family.ts';
 import { TASK_UNSEEN } from './layout.ts';
 import type { Adoption } from './program.ts';
+import { streamsOf, type StreamFile } from './streams.ts';
 
 /** What runs already when a trace begins, and which tasks are found later on. */
 export class Scope {
@@ -115,12 +116,9 @@ export class Scope {
     return this.#programs.of(pid);
   }
 
-  /** Inodes of stdout and stderr of the program: a program that is started has those of callgate itself. */
-  streams(): bigint[] {
-    const owners = this.#target.kind === 'attach' ? this.#target.pids : ['self'];
-    return [
-      ...new Set(owners.flatMap((owner) => [1, 2].flatMap((fd) => inodeOf(`/proc/${owner}/fd/${fd}`)))),
-    ];
+  /** The files behind stdout and stderr of the program: a program that is started has those of callgate itself. */
+  streams(): StreamFile[] {
+    return streamsOf(this.#target.kind === 'attach' ? this.#target.pids : ['self']);
   }
 
   /** Whether what is traced cannot come back. */
@@ -131,11 +129,6 @@ export class Scope {
     this.vanished = `cgroup ${path} was removed while it was traced`;
     return true;
   }
-}
-
-function inodeOf(path: string): bigint[] {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? [] : [stat.ino];
 }
 
 function checkProcess(pid: number): void {
