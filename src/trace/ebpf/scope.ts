@@ -82,8 +82,9 @@ export class Scope {
     for (const pid of this.#target.pids) checkProcess(pid);
     for (const [index, pid] of this.#target.pids.entries()) {
       const at = now();
-      // Of a thread that has ended /proc tells no program: the first one may have, and others go on.
-      const { program, argv } = this.describe(listThreads(pid).find((tid) => !hasEnded(tid)) ?? pid);
+      const { program, argv } = this.describe(pid);
+      if (program === null)
+        this.#warn(`pid ${pid}: its program could not be read, so the profile names none`);
       const process = this.#recorder.startProcess({
         pid,
         birth: 'attach',
@@ -113,7 +114,14 @@ export class Scope {
       this.#warned = true;
       this.#warn(denialsUnseen(`pid ${pid} is under`));
     }
-    return this.#programs.of(pid);
+    // Of a thread that has ended /proc tells no program: the first one may have, and others go on.
+    const first = this.#programs.of(pid);
+    if (first.program !== null) return first;
+    for (const tid of listThreads(pid)) {
+      const found = this.#programs.of(tid);
+      if (found.program !== null) return found;
+    }
+    return first;
   }
 
   /** The files behind stdout and stderr of the program: a program that is started has those of callgate itself. */
