@@ -83,8 +83,8 @@ export interface ScopeTarget {
     | { readonly kind: 'all' }
     /** Path of a directory of the cgroup v2 hierarchy. */
     | { readonly kind: 'cgroup'; readonly path: string }
-    /** By its number, which `readlink /proc/PID/ns/mnt` shows. */
-    | { readonly kind: 'mount-namespace'; readonly number: number };
+    /** By its number, which `readlink /proc/PID/ns/mnt` shows, and a process in it. */
+    | { readonly kind: 'mount-namespace'; readonly number: number; readonly pid: number };
   /** For messages: `cgroup /system.slice/redis.service`. */
   readonly text: string;
 }

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import type { ScopeTarget } from './backend.ts';
+import { mountNamespace } from './mount-namespace.ts';
 
 /** A part of the machine to trace. Exactly one is given. */
 export interface ScopeOptions {
@@ -32,13 +33,14 @@ export function findScope({ cgroup, container }: ScopeOptions): ScopeTarget {
     return { kind: 'scope', scope: { kind: 'cgroup', path }, text: `cgroup ${cgroup}` };
   }
   if (container !== undefined) {
-    const number = mountNamespace(findContainer(container));
-    if (number === mountNamespace('self')) {
+    const pid = findContainer(container);
+    const number = namespaceOf(pid);
+    if (number === namespaceOf('self')) {
       throw new UsageError(
         `trace: container ${container} has no mount namespace of its own to tell its processes by (--cgroup PATH or --pid PID)`,
       );
     }
-    return { kind: 'scope', scope: { kind: 'mount-namespace', number }, text: `container ${container}` };
+    return { kind: 'scope', scope: { kind: 'mount-namespace', number, pid }, text: `container ${container}` };
   }
   return { kind: 'scope', scope: { kind: 'all' }, text: 'the whole machine' };
 }
@@ -93,9 +95,9 @@ function firstProcess(file: string): number | null {
   }
 }
 
-function mountNamespace(pid: number | 'self'): number {
+function namespaceOf(pid: number | 'self'): number {
   try {
-    return Number(/\[([0-9]+)\]/.exec(readlinkSync(`/proc/${pid}/ns/mnt`))?.[1]);
+    return mountNamespace(pid);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new UsageError(`trace: cannot look at process ${pid} of the container, ${reason}`, {

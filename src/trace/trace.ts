@@ -591,6 +591,12 @@ function buildRequest(
       : command === undefined
         ? attachTarget(pids ?? [])
         : launchTarget(who, command, options);
+  const output = [...triggers, ready].find((trigger) => trigger?.kind === 'output');
+  if (target.kind === 'scope' && output !== undefined) {
+    throw new UsageError(
+      `trace: ${output.text} cannot fire in ${target.text}, for where its processes write is not known (use syscall, symbol, listen, after or key, or --pid PID)`,
+    );
+  }
   const choice = chooseMethod({
     method: options.method ?? 'auto',
     target,

@@ -751,6 +751,35 @@ int main(void) {
   pthread_exit(NULL);
 }`;
 
+/** A child with a pid near the highest, whose threads get lower ones and last a moment each. Dies with its parent. */
+const WRAPPED = `
+#define _GNU_SOURCE
+#include <linux/sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void *worker(void *unused) { usleep(100); return NULL; }
+int main(void) {
+  int highest = 0;
+  FILE *file = fopen("/proc/sys/kernel/pid_max", "r");
+  if (file == NULL || fscanf(file, "%d", &highest) != 1) return 1;
+  for (pid_t pid = highest - 1; pid > highest - 100; pid--) {
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+    long child = syscall(SYS_clone3, &args, sizeof args);
+    if (child < 0) continue;
+    if (child > 0) { printf("up %d\\n", pid); fflush(stdout); pause(); }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (pthread_t thread;;) {
+      if (pthread_create(&thread, NULL, worker, NULL) == 0) pthread_join(thread, NULL);
+    }
+  }
+  return 2;
+}`;
+
 describe('several --pid', () => {
   it('attach to several processes, each of which goes on', async () => {
     const program = compile(SLEEPER);
@@ -807,6 +836,20 @@ describe('several --pid', () => {
     expect([code, stderr]).toEqual([2, 'callgate: trace: there is no process 4194303\n']);
     await until('the tracer to let go', () => status(pid, 'TracerPid') === '0');
     expect(['S', 'R']).toContain(status(pid, 'State'));
+  });
+});
+
+describe('a process whose threads have lower ids than the first, as after the highest pid', () => {
+  it('has its program and arguments by eBPF however shortly the threads live', async () => {
+    const program = compile(WRAPPED, ['-pthread']);
+    const { output } = await victim(program);
+    const pid = Number(/up ([0-9]+)/.exec(output())?.[1]);
+    for (let round = 0; round < 5; round++) {
+      const { programs, processes, runs } = await attach([pid], ['--method', 'ebpf', '--duration', '20ms']);
+      expect(runs[0]).toMatchObject({ command: [program], warnings: [] });
+      expect(processes[0]?.argv).toEqual([program]);
+      expect(programs[processes[0]?.program ?? -1]?.path).toBe(program);
+    }
   });
 });
 

@@ -413,8 +413,7 @@ describe('what runs already', () => {
 
   it('has the call in which it sits also as part of a cgroup or of the machine', async () => {
     using directory = temporaryDirectory();
-    const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1] as string;
-    const cgroup = join(mount, `callgate-sits-${process.pid}`);
+    const cgroup = join(cgroupMount(), `callgate-sits-${process.pid}`);
     mkdirSync(join(cgroup, 'inner'), { recursive: true });
     const [inside, outside] = [start([], pending), start([], pending)];
     writeFileSync(join(cgroup, 'inner/cgroup.procs'), `${inside.pid}`);
@@ -440,8 +439,7 @@ describe('what runs already', () => {
   it('in a cgroup is recorded until the cgroup vanishes', async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, 'profile');
-    const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1] as string;
-    const cgroup = join(mount, `callgate-test-${process.pid}`);
+    const cgroup = join(cgroupMount(), `callgate-test-${process.pid}`);
     mkdirSync(cgroup);
     const traced = start(['trace', '--no-progress', '--cgroup', cgroup, '-o', file]);
     // The programs run once callgate has a child of theirs to tell of, or the file for the result is there.
@@ -456,6 +454,77 @@ describe('what runs already', () => {
     expect(programs.map(({ path }) => path).some((path) => path.endsWith('/true'))).toBe(false);
     expect(processes[0]?.birth).toBe('attach');
     expect(runs[0]?.incomplete).toContain(`cgroup ${cgroup} was removed while it was traced`);
+  });
+
+  it('in a cgroup is recorded until the cgroup is removed, also if it is made again at once', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const cgroup = join(cgroupMount(), `callgate-again-${process.pid}`);
+    mkdirSync(cgroup);
+    const traced = start(['trace', '-q', '--cgroup', cgroup, '--duration', '10s', '-o', file]);
+    await traceBegan(traced.pid);
+    rmdirSync(cgroup);
+    mkdirSync(cgroup);
+    const { status } = await traced.end;
+    rmdirSync(cgroup);
+    expect(status).toBe(0);
+    expect(readProfile(file).runs[0]?.incomplete).toContain(
+      `cgroup ${cgroup} was removed and made again while it was traced: what ran in the new one was not seen`,
+    );
+  });
+
+  it('in a container is recorded until that ends, and nothing of those which begin after it', async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'profile');
+    const id = `callgate-ends-${process.pid}`;
+    const cgroup = join(cgroupMount(), id);
+    mkdirSync(cgroup);
+    const sleeper = start(
+      ['-c', `echo $$ >${cgroup}/cgroup.procs; exec unshare -m sh -c 'echo began; exec sleep 60'`],
+      'sh',
+    );
+    await sleeper.waitFor('began');
+    const traced = start(['trace', '-q', '--container', id, '--duration', '10s', '-o', file]);
+    await traceBegan(traced.pid);
+    sleeper.kill('SIGKILL');
+    await sleeper.end;
+    rmdirSync(cgroup);
+    // The kernel gives the lowest number that is free.
+    for (let round = 0; round < 20; round++) run('unshare', ['-m', rare, '100']);
+    expect(await traced.end).toMatchObject({ status: 0, stderr: '' });
+    const { programs, runs } = readProfile(file);
+    expect(programs.map(({ path }) => path)).not.toContain(rare);
+    expect(runs[0]?.incomplete).toContain(`container ${id} ended while it was traced`);
+  });
+
+  it.each([
+    {
+      trigger: 'output:/ready/',
+      reason:
+        'cannot fire in the whole machine, for where its processes write is not known (use syscall, symbol, listen, after or key, or --pid PID)',
+    },
+    {
+      trigger: 'symbol:serve',
+      reason:
+        'does not say in which file, and what runs in the whole machine is not known beforehand (give the path of the object: symbol:/PATH/TO/OBJECT:serve)',
+    },
+    {
+      trigger: 'symbol:/no/such/file:serve',
+      reason:
+        'names no file, and what runs in the whole machine is not known beforehand (give the path of the object: symbol:/PATH/TO/OBJECT:serve)',
+    },
+    {
+      trigger: 'symbol:/bin/sh:serve',
+      reason:
+        'names no function of that file, and what runs in the whole machine is not known beforehand (give the path of the object: symbol:/PATH/TO/OBJECT:serve)',
+    },
+  ])('anywhere is not traced for $trigger, which says why', ({ trigger, reason }) => {
+    using directory = temporaryDirectory();
+    const options = ['--all', '--duration', '1s', '-o', join(directory.path, 'p')];
+    expect(callgate(['trace', '-q', ...options, '--ready', trigger])).toMatchObject({
+      status: 2,
+      stderr: `callgate: trace: ${trigger} ${reason}\n`,
+    });
   });
 
   it('anywhere on the machine is recorded with --all', async () => {
@@ -809,6 +878,8 @@ describe('a map that is full', () => {
     expect(result.missed?.join()).toMatch(/events were lost/);
     expect(callNames(processes)).toEqual(callNames(whole.processes));
     expect(countOf(processes, 'getppid')).toBe(500);
+    // Its end was lost with most of the others, but it is known to who has started it.
+    expect(processes[0]?.exit).toEqual({ kind: 'exited', code: 0 });
   });
 });
 
@@ -850,6 +921,11 @@ it('the default method is eBPF where it works, which is told unless -q is given'
 function attachedPrograms(pid: number): readonly string[] {
   const { stdout } = spawnSync('sh', ['-c', `cat /proc/${pid}/fdinfo/* 2>/dev/null`], { encoding: 'utf8' });
   return stdout.split('\n').filter((line) => /link_type:\s*(tracing|raw_tracepoint)/.test(line));
+}
+
+/** Where the cgroup v2 hierarchy is. */
+function cgroupMount(): string {
+  return /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1] as string;
 }
 
 /** Waits until the tracing thread waits for events: it has an epoll descriptor on a ring buffer then. */

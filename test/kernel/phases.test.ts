@@ -674,6 +674,39 @@ describe('--phase main@output:/REGEX/', () => {
     expect(path(profile.processes[0])).toEqual([0]);
   });
 
+  it('does not look at a file of another file system that has the same inode', () => {
+    const [one, other, file] = [newPath('one'), newPath('other'), newPath('profile')];
+    for (const place of [one, other]) mkdirSync(place);
+    const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase main@output:/ready/ -- sh -c 'echo ready >${other}/file'`;
+    const { status, stdout } = run('unshare', [
+      '-m',
+      'sh',
+      '-ec',
+      `for place in ${one} ${other}; do mount -t tmpfs none $place; echo >$place/file; stat -c %i $place/file; done; ${command} >${one}/file`,
+    ]);
+    const [first, second] = stdout.split('\n');
+    expect([status, first]).toEqual([0, second]);
+    expect(path(readProfile(file).processes[0])).toEqual([0]);
+  });
+
+  it.each([
+    { name: 'of which stat tells another device', xino: 'off' },
+    { name: 'whose inodes have the highest bit', xino: 'on' },
+  ])('knows stdout on overlayfs, $name', ({ xino }) => {
+    const [base, file] = [newPath('base'), newPath('profile')];
+    mkdirSync(base);
+    const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase main@output:/ready/ -- echo ready`;
+    const { status } = run('unshare', [
+      '-m',
+      'sh',
+      '-ec',
+      `mount -t tmpfs none ${base}; cd ${base}; mkdir lower upper place; echo >lower/file; mount -t tmpfs none upper; mkdir upper/files upper/work;
+       mount -t overlay none -o lowerdir=lower,upperdir=upper/files,workdir=upper/work,xino=${xino} place; ${command} >>place/file`,
+    ]);
+    expect(status).toBe(0);
+    expect(path(readProfile(file).processes[0])).toEqual([0, 1]);
+  });
+
   it('sees the lines of children', () => {
     const { profile } = traceCommand(
       ['sh', '-c', '/bin/echo ready; ls / >/dev/null'],

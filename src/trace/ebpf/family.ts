@@ -261,13 +261,13 @@ export class Family {
     return this.#settled.length < CROWD ? [] : this.#settled.splice(0);
   }
 
-  /** Takes processes out that the programs do not know any more: their end was not told. */
-  dropDead(at: number): void {
+  /** Takes processes out that the programs do not know any more: their end was not told. `known` gives how one ended if that is known. */
+  dropDead(at: number, known: (pid: number) => ExitStatus | null): void {
     for (const entry of this.#entries.values()) {
       if (entry.isOver || this.#attachment.isLive(entry.process.pid)) continue;
       this.strays++;
       this.#endEntry(entry);
-      this.#recorder.endProcess(entry.process, { kind: 'detached' }, at);
+      this.#recorder.endProcess(entry.process, known(entry.process.pid) ?? { kind: 'detached' }, at);
       this.#live.delete(entry.process.pid);
     }
   }

@@ -48,8 +48,10 @@ export type FieldName =
   | 'fileInode'
   | 'filePrivate'
   | 'inodeNumber'
+  | 'inodeSuper'
   | 'inodeSize'
   | 'inodeMode'
+  | 'superDevice'
   | 'dentryParent'
   | 'dentryName'
   | 'mountVfs'
@@ -102,8 +104,10 @@ const FIELDS: Readonly<Record<FieldName, readonly [struct: string, path: string]
   fileInode: ['file', 'f_inode'],
   filePrivate: ['file', 'private_data'],
   inodeNumber: ['inode', 'i_ino'],
+  inodeSuper: ['inode', 'i_sb'],
   inodeSize: ['inode', 'i_size'],
   inodeMode: ['inode', 'i_mode'],
+  superDevice: ['super_block', 's_dev'],
   dentryParent: ['dentry', 'd_parent'],
   dentryName: ['dentry', 'd_name.name'],
   mountVfs: ['mount', 'mnt'],

@@ -30,7 +30,7 @@ export function assembleOutcome(options: ProgramOptions): EbpfCode {
     .alu('sub', 'r1', 'r2')
     .store('r10', AT.key + ERROR_KEY.errno, 'r1', 4);
   // After a signal's return it is -1, and the result is that of the call that the signal had interrupted.
-  code.load('r1', 'r6', 0, 8).load('r8', 'r1', ORIG_AX, 8).jumpIf32('slt', 'r8', 0, 'end');
+  code.load('r1', 'r6', 0, 8).load('r8', 'r1', ORIG_AX, 8).jumpIf32('eq', 'r8', -1, 'end');
   emitCurrentArch(code);
   code.load('r1', 'r7', TASK.entry, 4).store('r10', AT.key + ERROR_KEY.entry, 'r1', 4);
   code.store('r10', AT.key + ERROR_KEY.arch, 'r9', 4).store('r10', AT.key + ERROR_KEY.nr, 'r8', 4);

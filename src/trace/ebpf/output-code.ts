@@ -1,5 +1,6 @@
 import { EVENT, EVENT_TYPE, OUTPUT_CAP, OUTPUT_EVENT, ROW_OUTPUT, TASK } from './layout.ts';
 import { RB_FORCE_WAKEUP, type ProgramAssembler } from './program.ts';
+import type { StreamFile } from './streams.ts';
 
 /** Buffers of a writev that are looked at. */
 const VECTOR_CAP = 8;
@@ -15,10 +16,10 @@ interface Places {
 }
 
 /**
- * A call writes to a descriptor: if behind it is one of the program's streams, told apart by the numbers of their inodes, what
+ * A call writes to a descriptor: if behind it is one of the program's streams, told apart by their inodes and the devices of their file systems, what
  * it writes is sent, up to OUTPUT_CAP bytes of each buffer. Uses r6, keeps r7 to r9.
  */
-export function emitOutput(code: ProgramAssembler, streams: readonly bigint[], at: Places): void {
+export function emitOutput(code: ProgramAssembler, streams: readonly StreamFile[], at: Places): void {
   const { fields } = code;
   const { spareAt, workAt } = at;
   code.call('get_current_task_btf');
@@ -28,10 +29,14 @@ export function emitOutput(code: ProgramAssembler, streams: readonly bigint[], a
   code.jumpIf('ge', 'r2', 'r1', 'no output').fetch('r3', 'r6', fields.tableFiles, 8, spareAt);
   code.load('r2', 'r10', at.argumentsAt, 4).alu('lsh', 'r2', 3).alu('add', 'r3', 'r2');
   code.fetch('r3', 'r3', 0, 8, spareAt).jumpIf('eq', 'r3', 0, 'no output');
-  code.fetch('r3', 'r3', fields.fileInode, 8, spareAt).fetch('r6', 'r3', fields.inodeNumber, 8, spareAt);
-  for (const [index, inode] of streams.entries()) {
+  code.fetch('r6', 'r3', fields.fileInode, 8, spareAt).read(workAt, 'r6', fields.inodeNumber, 8);
+  code.fetch('r3', 'r6', fields.inodeSuper, 8, spareAt).fetch('r6', 'r3', fields.superDevice, 4, spareAt);
+  code.load('r2', 'r10', workAt, 8);
+  for (const [index, { inode, device }] of streams.entries()) {
     const other = code.fresh('other stream');
-    code.constant('r1', inode).jumpIf('ne', 'r6', 'r1', other).mov('r6', index).jump('stream').label(other);
+    code.constant('r1', inode).jumpIf('ne', 'r2', 'r1', other);
+    if (device !== null) code.constant('r1', device).jumpIf('ne', 'r6', 'r1', other);
+    code.mov('r6', index).jump('stream').label(other);
   }
   code.jump('no output').label('stream').store('r10', workAt, 'r6', 8);
   code

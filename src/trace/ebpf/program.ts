@@ -1,6 +1,7 @@
 import { Assembler, type EbpfCode } from './assembler.ts';
 import type { Register, Width } from './instruction-set.ts';
 import type { KernelFields } from './kernel-fields.ts';
+import type { StreamFile } from './streams.ts';
 import {
   CALL,
   CALL_KEY,
@@ -38,8 +39,8 @@ export interface ProgramOptions {
   /** Whether the tree may change its phase as a whole. */
   readonly hasTreePhases: boolean;
   readonly triggers: readonly CallTrigger[];
-  /** Inodes of the program's stdout and stderr, if what is written there is wanted. */
-  readonly streams: readonly bigint[];
+  /** The program's stdout and stderr, if what is written there is wanted. */
+  readonly streams: readonly StreamFile[];
   /** Whether each new call of a process, and value of its arguments, is told; else they are found in the maps. */
   readonly tellsCalls: boolean;
   /** Whether a process may enter a phase of its own at a function. */

@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
+import { HeldMountNamespace } from '../mount-namespace.ts';
 import { hasEnded, listThreads, readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
@@ -10,14 +11,18 @@ import { number, type Attachment } from './attachment.ts';
 import type { Family } from './family.ts';
 import { TASK_UNSEEN } from './layout.ts';
 import type { Adoption } from './program.ts';
+import { streamsOf, type StreamFile } from './streams.ts';
 
 /** What runs already when a trace begins, and which tasks are found later on. */
-export class Scope {
+export class Scope implements Disposable {
   readonly #target: TraceRequest['target'];
   readonly #recorder: Recorder;
   readonly #programs: Programs;
   readonly #warn: (text: string) => void;
   #warned = false;
+  #namespace: HeldMountNamespace | null = null;
+  /** Id of the cgroup to adopt from, which is the inode number of its directory; 0 if it is none. */
+  #cgroup = 0n;
   /** Why the trace ended before it was asked to, or null. */
   vanished: string | null = null;
 
@@ -32,16 +37,32 @@ export class Scope {
     return this.#target.kind === 'scope' ? this.#target.scope.kind : 'none';
   }
 
-  /** Id of the cgroup to adopt from, which is the inode number of its directory; 0 if it is none. */
-  get cgroup(): bigint {
-    const { scope } = this.#target.kind === 'scope' ? this.#target : { scope: null };
-    if (scope?.kind !== 'cgroup') return 0n;
-    return statSync(scope.path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
+  /** Finds what a scope is by now, and holds it until dispose. @throws UsageError if it is there no more */
+  open(): void {
+    if (this.#target.kind !== 'scope') return;
+    const { scope, text } = this.#target;
+    if (scope.kind === 'cgroup') this.#cgroup = cgroupId(scope.path) ?? 0n;
+    if (scope.kind !== 'mount-namespace') return;
+    try {
+      this.#namespace = new HeldMountNamespace(scope.pid);
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      throw new UsageError(`trace: cannot look at process ${scope.pid} of ${text}, ${reason}`, {
+        cause: error,
+      });
+    }
+    if (this.#namespace.number !== scope.number) {
+      throw new UsageError(`trace: process ${scope.pid} of ${text} has ended (give one that runs)`);
+    }
   }
 
+  get cgroup(): bigint {
+    return this.#cgroup;
+  }
+
+  /** Number of the mount namespace to adopt from; 0 if it is none. */
   get mountNamespace(): number {
-    const { kind } = this.#target;
-    return kind === 'scope' && this.#target.scope.kind === 'mount-namespace' ? this.#target.scope.number : 0;
+    return this.#namespace?.number ?? 0;
   }
 
   /** Whether the trace ends when all processes that it knows have ended: nothing else can come. */
@@ -81,8 +102,9 @@ export class Scope {
     for (const pid of this.#target.pids) checkProcess(pid);
     for (const [index, pid] of this.#target.pids.entries()) {
       const at = now();
-      // Of a thread that has ended /proc tells no program: the first one may have, and others go on.
-      const { program, argv } = this.describe(listThreads(pid).find((tid) => !hasEnded(tid)) ?? pid);
+      const { program, argv } = this.describe(pid);
+      if (program === null)
+        this.#warn(`pid ${pid}: its program could not be read, so the profile names none`);
       const process = this.#recorder.startProcess({
         pid,
         birth: 'attach',
@@ -112,30 +134,52 @@ export class Scope {
       this.#warned = true;
       this.#warn(denialsUnseen(`pid ${pid} is under`));
     }
-    return this.#programs.of(pid);
+    // Of a thread that has ended /proc tells no program: the first one may have, and others go on.
+    const first = this.#programs.of(pid);
+    if (first.program !== null) return first;
+    for (const tid of listThreads(pid)) {
+      const found = this.#programs.of(tid);
+      if (found.program !== null) return found;
+    }
+    return first;
   }
 
-  /** Inodes of stdout and stderr of the program: a program that is started has those of callgate itself. */
-  streams(): bigint[] {
-    const owners = this.#target.kind === 'attach' ? this.#target.pids : ['self'];
-    return [
-      ...new Set(owners.flatMap((owner) => [1, 2].flatMap((fd) => inodeOf(`/proc/${owner}/fd/${fd}`)))),
-    ];
+  /** The files behind stdout and stderr of the program: a program that is started has those of callgate itself. */
+  streams(): StreamFile[] {
+    return streamsOf(this.#target.kind === 'attach' ? this.#target.pids : ['self']);
   }
 
-  /** Whether what is traced cannot come back. */
-  isGone(): boolean {
-    if (this.#target.kind !== 'scope' || this.#target.scope.kind !== 'cgroup') return false;
-    const { path } = this.#target.scope;
-    if (existsSync(path)) return false;
-    this.vanished = `cgroup ${path} was removed while it was traced`;
-    return true;
+  /** Whether what is traced cannot come back. `isIdle`: no process of it is known to live. */
+  isGone(isIdle: boolean): boolean {
+    if (this.#target.kind !== 'scope') return false;
+    const { scope, text } = this.#target;
+    if (scope.kind === 'cgroup') this.vanished = describeRemoval(scope.path, this.#cgroup);
+    // A process that sits in a call may not be known yet.
+    else if (isIdle && this.#namespace?.isEmpty() === true)
+      this.vanished = `${text} ended while it was traced`;
+    return this.vanished !== null;
+  }
+
+  [Symbol.dispose](): void {
+    this.#namespace?.[Symbol.dispose]();
+    this.#namespace = null;
   }
 }
 
-function inodeOf(path: string): bigint[] {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? [] : [stat.ino];
+/** Null if a cgroup is still that which had this id. */
+function describeRemoval(path: string, id: bigint): string | null {
+  const current = cgroupId(path);
+  if (current === id) return null;
+  if (current === null) return `cgroup ${path} was removed while it was traced`;
+  return `cgroup ${path} was removed and made again while it was traced: what ran in the new one was not seen`;
+}
+
+function cgroupId(path: string): bigint | null {
+  try {
+    return statSync(path, { bigint: true }).ino;
+  } catch {
+    return null;
+  }
 }
 
 function checkProcess(pid: number): void {

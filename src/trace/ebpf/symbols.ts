@@ -80,6 +80,7 @@ export class Symbols {
     for (const [{ trigger }, found] of places) {
       if (found.length > 0) continue;
       const { object } = trigger;
+      if (target.kind === 'scope') throw unplaced(trigger, target.text);
       const files = sets.flat();
       const isNamed = object === null || files.some((file) => this.#names.has(file, object));
       const what = isNamed
@@ -191,6 +192,20 @@ export class Symbols {
     }
     return null;
   }
+}
+
+/** Of a function that is to be watched where no program is known from the start. */
+function unplaced({ text, object, name }: SymbolWatch['trigger'], scope: string): UnsupportedError {
+  const what =
+    object === null || !object.startsWith('/')
+      ? 'does not say in which file'
+      : existsSync(object)
+        ? 'names no function of that file'
+        : 'names no file';
+  return new UnsupportedError(
+    `trace: ${text} ${what}, and what runs in ${scope} is not known beforehand (give the path of the object: symbol:/PATH/TO/OBJECT:${name})`,
+    { feature: 'symbol triggers' },
+  );
 }
 
 function isSymbolWatch(watch: Watch): watch is SymbolWatch {

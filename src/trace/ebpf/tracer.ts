@@ -96,6 +96,7 @@ class EbpfTracer {
   }
 
   *run(): Generator<void, BackendResult> {
+    using _scope = this.#scope;
     this.#setUp();
     let isDone = false;
     try {
@@ -127,6 +128,7 @@ class EbpfTracer {
     }
     let options: ProgramOptions;
     try {
+      this.#scope.open();
       options = {
         fields: readKernelFields(asker),
         adoption: this.#scope.adoption,
@@ -247,8 +249,9 @@ class EbpfTracer {
   #isOver(): boolean {
     if (this.#detaching) return true;
     const isStarted = this.#request.target.kind === 'launch';
-    if (isStarted) return this.#rootEnded && this.#family.live.size === 0;
-    return this.#scope.isFixed ? this.#family.live.size === 0 : this.#scope.isGone();
+    const isIdle = this.#family.live.size === 0;
+    if (isStarted) return this.#rootEnded && isIdle;
+    return this.#scope.isFixed ? isIdle : this.#scope.isGone(isIdle);
   }
 
   #take(event: EbpfEvent): void {
@@ -381,8 +384,8 @@ class EbpfTracer {
   #lookAround(): void {
     const losses = this.#attachment.losses();
     if (losses.events + losses.tasks + losses.runs === 0 || this.#drain() > 0) return;
-    this.#family.dropDead(this.#now());
     if (this.#root !== 0 && !this.#rootEnded && !this.#attachment.isLive(this.#root)) this.#rootIsEnding();
+    this.#family.dropDead(this.#now(), (pid) => (pid === this.#root ? this.#result.exit : null));
   }
 
   #finish(): void {
