@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { makeDirectories } from '../base/directories.ts';
 import { cacheDirectory } from '../base/cache-directory.ts';
 import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
+import { RootFileSystem } from '../analyze/load/root.ts';
 import type { RunTimeLibrary } from '../analyze/load/run-time-library.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { parseDuration } from '../base/duration.ts';
@@ -24,6 +25,7 @@ import { writeForeignFile } from './foreign-file.ts';
 import { nameAfter } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { writeProfile } from './profile-output.ts';
+import { filesOfProgram } from './program-files.ts';
 import { say, writeToStderr } from './say.ts';
 import { printResult } from './standard-output.ts';
 
@@ -61,9 +63,9 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
       fail(error);
     }
   }
-  const programs = tasks.map(({ path }) => path);
-  for (const output of outputs) refuseOwnInput(output, programs);
-  if (args.graph !== undefined) refuseOwnInput(args.graph, programs, '--graph');
+  const inputs = inputsOf(tasks, args);
+  for (const output of outputs) refuseOwnInput(output, inputs);
+  if (args.graph !== undefined) refuseOwnInput(args.graph, inputs, '--graph');
   const start = new Date();
   const summaries: unknown[] = [];
   let unresolved = 0;
@@ -90,6 +92,17 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
   if (args.json)
     await printResult(`${JSON.stringify(files.length === 1 ? summaries[0] : summaries, null, 2)}\n`);
   if (args.failOnUnresolved && unresolved > 0) process.exitCode ??= 1;
+}
+
+/** The files on the machine that are named to be read: programs, interpreters of scripts, libraries and a trace. */
+function inputsOf(tasks: readonly AnalysisTask[], { root, phasesFrom }: AnalyzeArguments): readonly string[] {
+  const tree = new RootFileSystem(root);
+  const named = tasks[0]?.libraries.flatMap(({ name }) => (name.includes('/') ? [name] : [])) ?? [];
+  return [
+    ...tasks.flatMap(({ path, script }) => [...filesOfProgram(path, script?.workingDirectory ?? '/', tree)]),
+    ...named.flatMap((path) => tree.hostPath(path) ?? []),
+    ...(phasesFrom === undefined ? [] : [phasesFrom]),
+  ];
 }
 
 /** One task of the options. */
