@@ -147,7 +147,11 @@ function tell(event: HappeningEvent, phases: readonly string[], args: RunArgumen
       const { calls: whole = [], programs = [] } = policy.phases[phase] ?? {};
       const own = program === null ? undefined : findProgram(programs, program);
       const calls = (own?.calls ?? whole).length;
-      say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
+      const held =
+        args.audit === true || args.learn === true
+          ? `would be held to ${calls} calls from now on (nothing is denied)`
+          : `is held to ${calls} calls now`;
+      say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} ${held}`);
     }
     return;
   }
