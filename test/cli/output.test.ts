@@ -119,6 +119,23 @@ describe('a result that cannot be written after all', () => {
   });
 });
 
+describe('an option without its value', () => {
+  it.each([
+    { args: ['trace', '-o', '--', 'true'], want: 'trace: -o needs a file' },
+    { args: ['trace', '--phase', '--', 'true'], want: 'trace: --phase needs a name@trigger' },
+    { args: ['run', '--policy', 'a.yaml', '--report', '--', 'true'], want: 'run: --report needs a file' },
+    { args: ['run', '--policy', '--', 'true'], want: 'run: --policy needs a file' },
+    { args: ['analyze', '-o', '--', '/usr/bin/true'], want: 'analyze: -o needs a path' },
+    { args: ['policy', '-o', '--', 'p.json'], want: 'policy: -o needs a file' },
+  ])('does not take -- for it: $args', ({ args, want }) => {
+    const before = readdirSync(directory.path);
+    const { status, stderr } = callgate(args, options);
+    expect(stderr).toBe(`callgate: ${want}, and -- ends the options\n`);
+    expect(status).toBe(2);
+    expect(readdirSync(directory.path)).toEqual(before);
+  });
+});
+
 describe('a result that would take the place of an input', () => {
   it.each([
     { args: ['report', 'a.yaml', 'p.json', '-o', 'p.json'], output: 'p.json' },
