@@ -83,7 +83,7 @@ export async function runTrace(
       const { problem } = rescue;
       say(`warning: ${output.path} could not be written, ${problem}; the profile is in ${rescue.path}`);
     }
-    if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path));
+    if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path, error));
     await live?.finish({ profile, exit, error }, interrupts.areRecent());
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);

@@ -112,6 +112,17 @@ describe('a result that cannot be written after all', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   });
 
+  it('is told by the name that was asked for, not that of a file that was to take its place', () => {
+    chmodSync(directory.path, 0o555);
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', sharedCallgate()];
+    const command = ['trace', '-o', 'x.json', '--', 'echo', 'ran'];
+    const { status, stdout, stderr } = run('setpriv', [...nobody, ...command], options);
+    expect(stderr).toBe(
+      'callgate: output: cannot write x.json: EACCES: permission denied (choose another file with -o)\n',
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  });
+
   it('is told with its name on one line', () => {
     const { status, stderr } = callgate(['policy', 'p.json', '-o', 'a\nb/c'], options);
     expect(stderr).toMatch(/^callgate: output: cannot write a\\nb\/c: ENOENT: .* with -o\)\n$/);

@@ -1067,6 +1067,7 @@ describe('--ready', () => {
       'trace: the program was not ready within 300 ms, for listen:9 did not fire; it has been ended (a longer --ready-timeout, or another --ready)';
     expect(status).toBe(2);
     expect(stderr).toContain(`callgate: ${message}\n`);
+    expect(stderr.split(message)).toHaveLength(2);
     expect(profile.processes[0]?.exit).toEqual({ kind: 'signaled', signal: 'SIGTERM', core: false });
     expect(profile.runs[0]).toMatchObject({ complete: false, incomplete: [message] });
   });
