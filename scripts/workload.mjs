@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { CallgateError } from '../dist/base/errors.js';
 import { formatDuration } from '../dist/base/duration.js';
 import { callSet } from '../dist/profile/sets.js';
 import { createProfileParser } from '../dist/profile/load.js';
@@ -25,6 +26,12 @@ import {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const callgate = join(root, 'bin', 'callgate');
 const folder = join(root, 'workloads');
+// What somebody has mistyped is told in a line; with anything else the stack helps.
+process.on('uncaughtException', (error) => {
+  const isExpected = error instanceof CallgateError || String(error.code).startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(`${isExpected ? error.message : error.stack}\n`);
+  process.exit(isExpected ? 2 : 1);
+});
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

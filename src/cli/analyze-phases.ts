@@ -3,20 +3,28 @@ import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { waitCategory } from '../abi/waiting-calls.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
-import type { Profile } from '../profile/model.ts';
+import type { Profile, Program } from '../profile/model.ts';
 import { escapeText } from '../report/escape.ts';
 import { parseTriggers } from '../trace/trigger.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { readProfile } from './profile-input.ts';
 
+/** How phases are to be found. */
+export interface PhaseChoice {
+  /** Null for one phase. */
+  readonly phases: PhaseSplit | null;
+  /** The trace that says so; null if the options do. */
+  readonly trace: Profile | null;
+}
+
 /**
- * How the options want the phases to be found; null for one phase.
+ * How the options want the phases to be found.
  *
  * @throws UsageError if they contradict each other, or a trace does not say where its main phase begins
  */
 export async function phaseSplit(
   args: Pick<AnalyzeArguments, 'phases' | 'mainFunction' | 'phasesFrom' | 'fromMain'>,
-): Promise<PhaseSplit | null> {
+): Promise<PhaseChoice> {
   if (args.mainFunction !== undefined && args.phasesFrom !== undefined)
     throw new UsageError('analyze: --main-function and --phases-from both say where the main phase begins');
   const place =
@@ -31,13 +39,23 @@ export async function phaseSplit(
     throw new UsageError(`analyze: --phases ${args.phases} and ${place} contradict each other`);
   if (place !== null && args.fromMain)
     throw new UsageError(`analyze: --from-main has one phase, ${place} asks for two`);
-  if (args.mainFunction !== undefined) return { kind: 'function', name: args.mainFunction };
-  if (args.phasesFrom !== undefined) return splitOf(await readProfile(args.phasesFrom), args.phasesFrom);
-  return args.phases === 'none' || args.fromMain ? null : { kind: args.phases };
+  if (args.phasesFrom !== undefined) {
+    const trace = await readProfile(args.phasesFrom);
+    return { phases: splitOf(trace, args.phasesFrom), trace };
+  }
+  if (args.mainFunction !== undefined)
+    return { phases: { kind: 'function', name: args.mainFunction }, trace: null };
+  return { phases: args.phases === 'none' || args.fromMain ? null : { kind: args.phases }, trace: null };
+}
+
+/** The programs that were executed in a trace; null if that is not known of every process. */
+export function tracedPrograms({ processes, programs }: Profile): readonly Program[] | null {
+  const used = new Set(processes.map(({ program }) => program));
+  return used.has(null) ? null : programs.filter((_, index) => used.has(index));
 }
 
 /** Where a trace says that the last phase begins: its function, or else the call in which the steady state waits longest. */
-export function splitOf(profile: Profile, file: string): PhaseSplit {
+function splitOf(profile: Profile, file: string): PhaseSplit {
   const { phases } = profile;
   const last = phases.length - 1;
   const trigger = phases[last]?.trigger ?? null;

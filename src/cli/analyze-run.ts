@@ -1,21 +1,25 @@
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { makeDirectories } from '../base/directories.ts';
 import { cacheDirectory } from '../base/cache-directory.ts';
-import type { AnalysisTask, TaskResult } from '../analyze/pool/task.ts';
+import type { ProgramAnalysis } from '../analyze/analyze.ts';
+import type { AnalysisTask, ObjectProgress, TaskResult } from '../analyze/pool/task.ts';
+import { RootFileSystem } from '../analyze/load/root.ts';
 import type { RunTimeLibrary } from '../analyze/load/run-time-library.ts';
 import type { PhaseSplit } from '../analyze/phases/find-phases.ts';
 import { parseDuration } from '../base/duration.ts';
 import { CallgateError, UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { PROFILE_FORMAT, PROFILE_VERSION, type Profile } from '../profile/model.ts';
-import { formatAnalyzeSummary, summarizeAnalysis } from '../report/analyze-summary.ts';
+import { type AnalyzeSummary, formatAnalyzeSummary, summarizeAnalysis } from '../report/analyze-summary.ts';
 import { escapeText } from '../report/escape.ts';
+import { findProgram } from '../policy/policy-sets.ts';
+import { readBuildId } from '../trace/build-id.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
-import { phaseSplit } from './analyze-phases.ts';
+import { phaseSplit, tracedPrograms } from './analyze-phases.ts';
 import { openedLibraries } from './analyze-libraries.ts';
 import { AnalyzeProgress } from './analyze-progress.ts';
 import { findTarget, scriptPlaces } from './analyze-target.ts';
@@ -24,6 +28,7 @@ import { writeForeignFile } from './foreign-file.ts';
 import { nameAfter } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { writeProfile } from './profile-output.ts';
+import { filesOfProgram } from './program-files.ts';
 import { say, writeToStderr } from './say.ts';
 import { printResult } from './standard-output.ts';
 
@@ -47,25 +52,33 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
       'analyze: --json and the profile both go to stdout (write the profile to a file with -o)',
     );
   }
-  const phases = await phaseSplit(args);
+  const { phases, trace } = await phaseSplit(args);
+  const tree = new RootFileSystem(args.root);
   const libraries = openedLibraries(args.dlopen, args.root);
+  /** By the place of the program on the command line. */
+  const summaries: (AnalyzeSummary | AnalyzeFailure)[] = [];
+  const failed = (place: number, error: Error): void => {
+    summaries[place] = { program: files[place] as string, error: error.message };
+    fail(error);
+  };
   const tasks: AnalysisTask[] = [];
   const places: number[] = [];
   for (const [index, file] of files.entries()) {
     try {
       const target = findTarget(file, args.root);
-      tasks.push(analysisTask(target, args, phases, libraries));
+      const task = analysisTask(target, args, phases, libraries);
+      if (trace !== null) requireTraced(trace, task, file, tree);
+      tasks.push(task);
       places.push(index);
     } catch (error) {
       if (!(error instanceof CallgateError)) throw error;
-      fail(error);
+      failed(index, error);
     }
   }
-  const programs = tasks.map(({ path }) => path);
-  for (const output of outputs) refuseOwnInput(output, programs);
-  if (args.graph !== undefined) refuseOwnInput(args.graph, programs, '--graph');
+  const inputs = inputsOf(tasks, args, tree);
+  for (const output of outputs) refuseOwnInput(output, inputs);
+  if (args.graph !== undefined) refuseOwnInput(args.graph, inputs, '--graph');
   const start = new Date();
-  const summaries: unknown[] = [];
   let unresolved = 0;
   const finish = async (place: number, result: TaskResult, elapsed: number): Promise<void> => {
     const file = files[place] as string;
@@ -73,7 +86,7 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
     const profile = profileOf(file, result, start, elapsed);
     await writeProfile(profile, output);
     const summary = summarizeAnalysis(profile, output);
-    summaries.push(summary);
+    summaries[place] = summary;
     unresolved += Object.values(summary.unresolved).reduce((sum, count) => sum + count, 0);
     if (args.quiet) return;
     if (result.script !== null) {
@@ -84,12 +97,63 @@ export async function runAnalyze(files: readonly string[], args: AnalyzeArgument
     writeToStderr(`callgate: ${formatAnalyzeSummary(summary)}\n`);
     if (output !== '-') say(`profile: ${output}`);
   };
-  await analyzeAll(tasks, args, async (index, result, elapsed) =>
-    finish(places[index] as number, result, elapsed),
-  );
+  await analyzeAll(tasks, args, {
+    finish: async (index, result, elapsed) => finish(places[index] as number, result, elapsed),
+    failed: (index, error) => failed(places[index] as number, error),
+  });
   if (args.json)
     await printResult(`${JSON.stringify(files.length === 1 ? summaries[0] : summaries, null, 2)}\n`);
   if (args.failOnUnresolved && unresolved > 0) process.exitCode ??= 1;
+}
+
+/** The files on the machine that are named to be read: programs, interpreters of scripts, libraries and a trace. */
+function inputsOf(
+  tasks: readonly AnalysisTask[],
+  { phasesFrom }: AnalyzeArguments,
+  tree: RootFileSystem,
+): readonly string[] {
+  const named = tasks[0]?.libraries.flatMap(({ name }) => (name.includes('/') ? [name] : [])) ?? [];
+  return [
+    ...tasks.flatMap((task) => [...filesOfTask(task, tree)]),
+    ...named.flatMap((path) => tree.hostPath(path) ?? []),
+    ...(phasesFrom === undefined ? [] : [phasesFrom]),
+  ];
+}
+
+/** A program on the machine, and if it is a script what runs it. */
+function filesOfTask({ path, script }: AnalysisTask, tree: RootFileSystem): Iterable<string> {
+  return filesOfProgram(path, script?.workingDirectory ?? '/', tree);
+}
+
+/** @throws UsageError if the trace that says where the phases begin is of other programs */
+function requireTraced(trace: Profile, task: AnalysisTask, file: string, tree: RootFileSystem): void {
+  const traced = tracedPrograms(trace);
+  if (traced === null) return;
+  for (const host of filesOfTask(task, tree)) {
+    const path = tree.directory === '/' ? host : host.slice(tree.directory.length);
+    if (findProgram(traced, { path, buildId: buildIdOf(host) }) !== undefined) return;
+  }
+  const names = traced.map(({ path }) => path).slice(0, NAMED_PROGRAMS);
+  throw new UsageError(
+    `analyze: the trace of --phases-from has no process of this build of ${escapeText(file)}, but of ${escapeText(names.join(', ')) || 'none'} (trace it, or leave the option out)`,
+  );
+}
+
+/** Programs of a trace that an error names. */
+const NAMED_PROGRAMS = 5;
+
+/** Null for what is no ELF file, or has none. */
+function buildIdOf(file: string): string | null {
+  try {
+    const descriptor = openSync(file, 'r');
+    try {
+      return readBuildId(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return null;
+  }
 }
 
 /** One task of the options. */
@@ -143,11 +207,24 @@ export function profileOf(file: string, result: TaskResult, start: Date, elapsed
   };
 }
 
+/** An entry of `--json` for a program that could not be analysed. */
+interface AnalyzeFailure {
+  /** As it was given. */
+  readonly program: string;
+  readonly error: string;
+}
+
+/** What becomes of the analysis of each task, by its index. */
+interface AnalysisEnds {
+  readonly finish: (index: number, result: TaskResult, elapsed: number) => Promise<void>;
+  readonly failed: (index: number, error: Error) => void;
+}
+
 /** In this thread if there is only one program that may take as long as it likes, else in threads of their own. */
 async function analyzeAll(
   tasks: readonly AnalysisTask[],
   args: AnalyzeArguments,
-  finish: (index: number, result: TaskResult, elapsed: number) => Promise<void>,
+  { finish, failed }: AnalysisEnds,
 ): Promise<void> {
   const progress = new AnalyzeProgress({
     total: tasks.length,
@@ -165,24 +242,18 @@ async function analyzeAll(
       import('../analyze/pool/short-run.ts'),
     ]);
     compileForShortRun();
-    if (args.graph === undefined) {
-      const result = runTask(first, (object) => progress.show(first.path, object));
+    const show = (object: ObjectProgress): void => progress.show(first.path, object);
+    let analysed: { readonly result: TaskResult; readonly analysis?: ProgramAnalysis };
+    try {
+      analysed = args.graph === undefined ? { result: runTask(first, show) } : analyzeTask(first, show);
+    } catch (error) {
       progress.clear();
-      await finish(0, result, performance.now() - began);
+      failed(0, error as Error);
       return;
     }
-    const { analysis, result } = analyzeTask(first, (object) => progress.show(first.path, object));
     progress.clear();
-    const [{ callGraph }, { formatGraphDot }, { formatGraphJson }] = await Promise.all([
-      import('../analyze/explain/call-graph.ts'),
-      import('../report/graph-dot.ts'),
-      import('../report/graph-json.ts'),
-    ]);
-    const graph = callGraph(analysis);
-    await writeForeignFile(
-      args.graph.endsWith('.dot') ? formatGraphDot(graph) : formatGraphJson(graph),
-      args.graph,
-    );
+    const { analysis, result } = analysed;
+    if (args.graph !== undefined && analysis !== undefined) await writeGraph(analysis, args.graph);
     await finish(0, result, performance.now() - began);
     return;
   }
@@ -199,9 +270,19 @@ async function analyzeAll(
   );
   progress.clear();
   for (const [index, outcome] of outcomes.entries()) {
-    if ('error' in outcome) fail(outcome.error);
+    if ('error' in outcome) failed(index, outcome.error);
     else await finish(index, outcome.result, outcome.elapsed);
   }
+}
+
+async function writeGraph(analysis: ProgramAnalysis, file: string): Promise<void> {
+  const [{ callGraph }, { formatGraphDot }, { formatGraphJson }] = await Promise.all([
+    import('../analyze/explain/call-graph.ts'),
+    import('../report/graph-dot.ts'),
+    import('../report/graph-json.ts'),
+  ]);
+  const graph = callGraph(analysis);
+  await writeForeignFile(file.endsWith('.dot') ? formatGraphDot(graph) : formatGraphJson(graph), file);
 }
 
 function outputsOf(files: readonly string[], { output }: AnalyzeArguments): readonly string[] {

@@ -33,8 +33,28 @@ export function newCommandLine(): Command {
       outputError: (text, write) => write(`callgate: ${text.replace(/^error: /, '')}`),
     })
     .exitOverride()
-    .hook('preAction', (_, command) => refuseSpoilt(command));
+    .hook('preAction', (_, command) => {
+      refuseDashes(command);
+      refuseSpoilt(command);
+    });
   return program;
+}
+
+/**
+ * Refuses `--` as the value of an option: its value was left out before the `--` that ends the options.
+ *
+ * @throws UsageError
+ */
+function refuseDashes(command: Command): void {
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (value !== '--' && !(Array.isArray(value) && value.includes('--'))) continue;
+    const what = /<([^>]+)>/.exec(option.flags)?.[1] ?? 'value';
+    const article = /^[aeio]/.test(what) ? 'an' : 'a';
+    throw new UsageError(
+      `${command.name()}: ${option.short ?? option.long} needs ${article} ${what}, and -- ends the options`,
+    );
+  }
 }
 
 /** Commands of which all arguments but the first are those of a program, whose bytes are its own affair. */

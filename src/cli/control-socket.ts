@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeDirectories } from '../base/directories.ts';
 import { UsageError } from '../base/errors.ts';
+import { escapeText } from '../report/escape.ts';
 import type { RunningTrace } from '../trace/trace.ts';
 import { say } from './say.ts';
 
@@ -13,22 +14,30 @@ const REQUEST_CAP = 4096;
 /**
  * Directory of the control sockets: in XDG_RUNTIME_DIR, else in the directory for temporary files; mode 0700 and ours.
  *
- * @throws UsageError if somebody else has made it
+ * @throws UsageError if somebody else has made it, or it cannot be made
  */
 export function controlDirectory(): string {
   const runtime = process.env['XDG_RUNTIME_DIR'];
   const uid = process.getuid?.() ?? 0;
   const directory =
     runtime === undefined || runtime === '' ? join(tmpdir(), `callgate-${uid}`) : join(runtime, 'callgate');
+  let problem = 'ENOENT';
   try {
     makeDirectories(directory, 0o700);
-  } catch {
-    // What is wrong with it is said below.
+  } catch (error) {
+    // Of what is there in its place it is said below what is wrong.
+    problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
   }
   const stat = lstatSync(directory, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
+  if (stat === undefined) {
+    const variable = runtime === undefined || runtime === '' ? 'TMPDIR' : 'XDG_RUNTIME_DIR';
     throw new UsageError(
-      `control socket: ${directory} is not a directory of ours alone (mode 0700); remove it`,
+      `control socket: cannot make ${escapeText(directory)}, ${problem} (${variable} is to name a directory to write to)`,
+    );
+  }
+  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
+    throw new UsageError(
+      `control socket: ${escapeText(directory)} is not a directory of ours alone (mode 0700); remove it`,
     );
   }
   return directory;
@@ -72,12 +81,42 @@ export interface ControlReply {
   readonly message: string;
 }
 
-/** Pids of the callgate processes that take control requests, ascending. */
-export function listSessions(): number[] {
-  return readdirSync(controlDirectory())
+/**
+ * Pids of the callgate processes that take control requests, ascending. Not by whether there is such a process: a pid is used again, and
+ * is another one in another container. Sockets of traces that were killed are removed.
+ */
+export async function findSessions(): Promise<number[]> {
+  const directory = controlDirectory();
+  const pids = readdirSync(directory)
     .flatMap((name) => /^([0-9]+)\.sock$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
+  const found: number[] = [];
+  for (const pid of pids) if (await isListening(join(directory, `${pid}.sock`))) found.push(pid);
+  return found;
+}
+
+async function isListening(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') sweep(path);
+      // So many ask that there is no room to wait.
+      resolve(code === 'EAGAIN');
+    });
+  });
+}
+
+/** Milliseconds after which a socket that refuses has been left behind: one that is being made has a name before it listens. */
+const LEFT_BEHIND = 1000;
+
+function sweep(path: string): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat !== undefined && Date.now() - stat.mtimeMs > LEFT_BEHIND) rmSync(path, { force: true });
 }
 
 /** Asks the trace of callgate process `pid` to enter a phase. @throws UsageError if it cannot be reached */
@@ -90,7 +129,7 @@ export async function requestPhase(pid: number, phase: string): Promise<ControlR
     socket.on('connect', () => socket.end(`${JSON.stringify({ phase })}\n`));
     socket.on('data', (chunk: string) => (text += chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') rmSync(path, { force: true });
+      if (error.code === 'ECONNREFUSED') sweep(path);
       reject(new UsageError(`phase: no trace of callgate process ${pid} can be reached`, { cause: error }));
     });
     socket.on('close', () =>

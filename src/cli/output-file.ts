@@ -86,10 +86,9 @@ export class OutputFile {
           cause: error,
         });
       }
-      throw new UsageError(
-        `output: cannot write ${escapeText(path)}: ${escapeText((error as Error).message)} (${remedy})`,
-        { cause: error },
-      );
+      throw new UsageError(`output: cannot write ${escapeText(path)}: ${failureText(error)} (${remedy})`, {
+        cause: error,
+      });
     }
   }
 
@@ -102,10 +101,9 @@ export class OutputFile {
     try {
       this.#write(content);
     } catch (error) {
-      throw new UsageError(
-        `output: cannot write ${escapeText(this.path)}: ${escapeText((error as Error).message)}`,
-        { cause: error },
-      );
+      throw new UsageError(`output: cannot write ${escapeText(this.path)}: ${failureText(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -126,7 +124,7 @@ export class OutputFile {
         writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
       } catch {
         throw new UsageError(
-          `output: cannot write ${escapeText(this.path)}: ${escapeText((error as Error).message)}, nor ${escapeText(path)} instead`,
+          `output: cannot write ${escapeText(this.path)}: ${failureText(error)}, nor ${escapeText(path)} instead`,
           { cause: error },
         );
       }
@@ -203,6 +201,11 @@ function openReplacement(target: string): number {
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** Why a file cannot be written, without the name of the one that was to take its place. */
+function failureText(error: unknown): string {
+  return escapeText((error as Error).message.replace(/, \w+ '.*\.[0-9]+\.tmp'.*$/s, ''));
 }
 
 function temporaryOf(target: string): string {

@@ -4,11 +4,12 @@ import { escapeText } from '../report/escape.ts';
 
 /**
  * Refuses a result that would take the place of a file which the command reads: by device and inode, so that another
- * path to it is found out too. `-` is stdin, or stdout. What is no regular file is not replaced and may be both.
+ * path to it is found out too. `-` is stdin, or stdout. What is no regular file is not replaced and may be both. The inputs are
+ * gone through only if there is something to lose.
  *
  * @throws UsageError
  */
-export function refuseOwnInput(output: string, inputs: readonly string[], option = '-o'): void {
+export function refuseOwnInput(output: string, inputs: Iterable<string>, option = '-o'): void {
   const target = output === '-' ? undefined : statusOf(output);
   if (target?.isFile() !== true) return;
   for (const input of inputs) {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../base/errors.ts';
 import { writeToStderr } from './say.ts';
 
@@ -16,33 +16,28 @@ export function definePhase(program: Command): void {
     .command('phase')
     .description('enter a phase in a trace that is running')
     .argument('<name>', 'phase to enter')
-    .option('--trace <pid>', 'pid of the callgate process, if several are tracing')
+    .option('--trace <pid>', 'pid of the callgate process, if several are tracing', parsePid)
     .addHelpText('after', HELP)
-    .action(async (name: string, options: { readonly trace?: string }) => {
-      const { listSessions, requestPhase } = await import('./control-socket.ts');
-      const reply = await requestPhase(chooseSession(listSessions(), options.trace), name);
+    .action(async (name: string, options: { readonly trace?: number }) => {
+      const { findSessions, requestPhase } = await import('./control-socket.ts');
+      const pid = options.trace ?? onlySession(await findSessions());
+      const reply = await requestPhase(pid, name);
       if (!reply.ok) throw new UsageError(reply.message);
       writeToStderr(`callgate: ${reply.message}\n`);
     });
 }
 
-function chooseSession(sessions: readonly number[], wanted: string | undefined): number {
-  if (wanted !== undefined) return Number(wanted);
-  const alive = sessions.filter(isAlive);
-  if (alive.length === 1) return alive[0] as number;
-  if (alive.length === 0) {
+function onlySession(running: readonly number[]): number {
+  if (running.length === 1) return running[0] as number;
+  if (running.length === 0) {
     throw new UsageError(
       'phase: no trace with phases is running (start one with callgate trace --phase NAME@key)',
     );
   }
-  throw new UsageError(`phase: several traces are running: ${alive.join(', ')} (choose with --trace PID)`);
+  throw new UsageError(`phase: several traces are running: ${running.join(', ')} (choose with --trace PID)`);
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+function parsePid(value: string): number {
+  if (!/^[1-9][0-9]{0,9}$/.test(value)) throw new InvalidArgumentError(`${value} is not a process id.`);
+  return Number(value);
 }

@@ -22,6 +22,7 @@ import { onInterrupt } from './interrupts.ts';
 import { OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
 import { readProfile } from './profile-input.ts';
+import { filesOfCommand } from './program-files.ts';
 import { describeReadFailure } from '../base/read-failure.ts';
 import type { RunArguments } from './run-command.ts';
 import { say, waitForStderr } from './say.ts';
@@ -43,7 +44,7 @@ export async function runEnforced(
     becomeProgram(policy, program, rawEnvironment());
   }
   // Checked before anything runs: a policy that could not be extended, or a report that could not be written, is found out now.
-  const files = openFiles(args);
+  const files = openFiles(args, program[0]);
   const phases = policy.phases.map(({ name }) => name);
   if (files.report !== null && !audit && args.quiet !== true) say(`report: ${describeSight(policy)}`);
   const tally = new ViolationTally(policy);
@@ -146,7 +147,11 @@ function tell(event: HappeningEvent, phases: readonly string[], args: RunArgumen
       const { calls: whole = [], programs = [] } = policy.phases[phase] ?? {};
       const own = program === null ? undefined : findProgram(programs, program);
       const calls = (own?.calls ?? whole).length;
-      say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} is held to ${calls} calls now`);
+      const held =
+        args.audit === true || args.learn === true
+          ? `would be held to ${calls} calls from now on (nothing is denied)`
+          : `is held to ${calls} calls now`;
+      say(`phase ${phases[phase] ?? phase}${whose}: pid ${pid} ${held}`);
     }
     return;
   }
@@ -178,9 +183,15 @@ function learn(output: OutputFile, policy: Policy, tally: ViolationTally, comman
 }
 
 /** The files that are written: of violations as they come, the policy at the end. */
-function openFiles(args: RunArguments): { report: ViolationReport | null; learned: OutputFile | null } {
+function openFiles(
+  args: RunArguments,
+  program: string,
+): { report: ViolationReport | null; learned: OutputFile | null } {
   const input = args.policy ?? args.profile;
-  if (args.report !== undefined && input !== undefined) refuseOwnInput(args.report, [input], '--report');
+  if (args.report !== undefined) {
+    if (input !== undefined) refuseOwnInput(args.report, [input], '--report');
+    refuseOwnInput(args.report, filesOfCommand('run', program), '--report');
+  }
   const learned =
     args.learn === true
       ? OutputFile.prepare(args.policy as string, '--learn extends it; give a copy with --policy')

@@ -8,9 +8,13 @@ import { VERSION } from '../base/version.ts';
 import { formatStudyPage } from '../report/study-page.ts';
 import type { drawStudyFigures } from '../report/study-figures.ts';
 import { conductStudy, type StudyProgress } from '../study/conduct.ts';
+import type { Experiment } from '../study/experiment.ts';
 import { loadExperiment } from '../study/experiment-load.ts';
 import { summarizeStudy } from '../study/results.ts';
+import { loadWorkload } from '../study/workload/load.ts';
 import { describeHost } from '../trace/host.ts';
+import { refuseOwnInput } from './own-input.ts';
+import { filesOfProgram } from './program-files.ts';
 import { say } from './say.ts';
 import { printResult } from './standard-output.ts';
 
@@ -35,10 +39,9 @@ export async function runStudy(
   if (options.output === '-') {
     throw new UsageError('study: -o has to be a file, for the figures of the page go beside it');
   }
-  const loaded = loadExperiment(
-    config ?? join(ROOT, 'experiments', 'published.yaml'),
-    options.workloads ?? join(ROOT, 'workloads'),
-  );
+  const document = config ?? join(ROOT, 'experiments', 'published.yaml');
+  const loaded = loadExperiment(document, options.workloads ?? join(ROOT, 'workloads'));
+  refuseOwnInput(options.output, inputsOf(document, loaded, options.data));
   const experiment =
     options.repetitions === undefined ? loaded : { ...loaded, repetitions: repetitions(options.repetitions) };
   const stop = new AbortController();
@@ -78,6 +81,16 @@ export async function runStudy(
   if (!data.isComplete) {
     say('stopped before the end; the same command goes on from here');
     process.exitCode = 130;
+  }
+}
+
+/** The files that a study reads: documents, programs, and what it knows from earlier runs. */
+function* inputsOf(document: string, { programs }: Experiment, data: string): Generator<string> {
+  yield document;
+  yield join(data, 'runs.jsonl');
+  for (const { workload } of programs) {
+    yield workload;
+    yield* filesOfProgram(loadWorkload(workload).program, '/');
   }
 }
 

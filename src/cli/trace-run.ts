@@ -19,6 +19,7 @@ import { onInterrupt } from './interrupts.ts';
 import { watchKey } from './key.ts';
 import { nameAfter, OutputFile } from './output-file.ts';
 import { refuseOwnInput } from './own-input.ts';
+import { filesOfCommand } from './program-files.ts';
 import { showProgress } from './progress.ts';
 import type { LiveTrace } from './live-trace.ts';
 import type { TraceArguments } from './trace-command.ts';
@@ -41,7 +42,7 @@ export async function runTrace(
       'trace: no profile to stdout, where the program writes (-o FILE, or -o /dev/fd/3 with 3>&1 >&2 before the pipe)',
     );
   }
-  if (command[0]?.includes('/') === true) refuseOwnInput(path, [command[0]]);
+  refuseOwnInput(path, programsOf(command, args));
   const output = OutputFile.prepare(path);
   const withKey = [...(args.phase ?? []), args.ready ?? ''].some((text) => /(^|@)key$/.test(text));
   let live: LiveTrace | null = null;
@@ -82,7 +83,7 @@ export async function runTrace(
       const { problem } = rescue;
       say(`warning: ${output.path} could not be written, ${problem}; the profile is in ${rescue.path}`);
     }
-    if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path));
+    if (!isQuiet) writeToStderr(formatSummary(profile, rescue?.path ?? output.path, error));
     await live?.finish({ profile, exit, error }, interrupts.areRecent());
     if (error !== null) fail(error);
     else if (exit !== null) await endAs(exit);
@@ -135,6 +136,12 @@ function describeChoice({ method, reason }: MethodChoice): string | null {
   return reason === null
     ? null
     : `callgate: ${escapeText(`tracing by ${method}, for ${reason} (--method chooses another)`)}\n`;
+}
+
+/** The files of what is traced: of the program that is started, or of the processes that are attached to. */
+function programsOf(command: readonly string[], { pid = [] }: TraceArguments): Iterable<string> {
+  const [name] = command;
+  return name === undefined ? pid.map((one) => `/proc/${one}/exe`) : filesOfCommand('trace', name);
 }
 
 function toOptions(command: readonly string[], args: TraceArguments, keyReadsStdin: boolean): TraceOptions {

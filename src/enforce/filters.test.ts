@@ -8,7 +8,7 @@ import { PolicyError } from '../policy/filter/policy-error.ts';
 import { POLICY_FORMAT, POLICY_VERSION, type Policy, type PolicyCall } from '../policy/model.ts';
 import type { PhaseFilter } from '../trace/backend.ts';
 import { compilePolicy } from './filters.ts';
-import { checkStartable } from './startable.ts';
+import { checkRehearsable, checkStartable } from './startable.ts';
 
 function calls(...names: readonly string[]): PolicyCall[] {
   return names.map((name) => ({
@@ -212,5 +212,24 @@ describe('checkStartable', () => {
   it('lets pass what blocks nothing', () => {
     const phases = [{ name: 'setup', trigger: null, calls: calls('read'), programs: [] }];
     expect(() => checkStartable(policy({ phases, onViolation: 'log' }))).not.toThrow();
+  });
+});
+
+describe('checkRehearsable', () => {
+  it('refuses a policy for other machines alone, by their names', () => {
+    const arches: Policy['arches'] = [{ arch: 'aarch64', newest: 400 }];
+    expect(() => checkRehearsable(policy({ arches }))).toThrow(
+      'policy: the policy is for aarch64, this machine is x86_64',
+    );
+  });
+
+  it('lets one pass that has calls of this machine as well, and one that only lacks execve', () => {
+    const arches: Policy['arches'] = [
+      { arch: 'aarch64', newest: 400 },
+      { arch: 'i386', newest: 400 },
+    ];
+    expect(() => checkRehearsable(policy({ arches }))).not.toThrow();
+    const phases = [{ name: 'setup', trigger: null, calls: calls('read'), programs: [] }];
+    expect(() => checkRehearsable(policy({ phases }))).not.toThrow();
   });
 });

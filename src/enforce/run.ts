@@ -6,7 +6,7 @@ import type { TracingPlace } from '../trace/place.ts';
 import { beginTrace, type RunningTrace, type TraceOptions } from '../trace/trace.ts';
 import { parseTriggers, triggersOf, type PhaseRequest } from '../trace/trigger.ts';
 import { compilePolicy } from './filters.ts';
-import { checkStartable } from './startable.ts';
+import { checkRehearsable, checkStartable } from './startable.ts';
 
 /** What to run, under which policy, and what to do when something goes wrong. */
 export interface RunOptions {
@@ -44,7 +44,8 @@ export function startRun(options: RunOptions): RunningTrace {
 /** As `startRun`, with options and a policy that have been checked; `place` is where it is traced, by default a thread of its own. */
 export function beginRun(options: RunOptions, place?: TracingPlace): RunningTrace {
   const { policy, audit = false } = options;
-  if (!audit) checkStartable(policy);
+  if (audit) checkRehearsable(policy);
+  else checkStartable(policy);
   const phases = policy.phases.slice(1).map(toRequest);
   const stops = phases.flatMap(triggersOf).some(({ kind }) => !QUIET.has(kind));
   return beginTrace(

@@ -1,3 +1,4 @@
+import type { Arch } from '../abi/arch.ts';
 import { PolicyError } from '../policy/filter/policy-error.ts';
 import type { Policy } from '../policy/model.ts';
 
@@ -14,4 +15,18 @@ export function checkStartable({ phases, onViolation }: Policy): void {
     `policy: phase ${first.name} does not allow execve, so the program could not be started (add it to the phase)`,
     '/phases/0/calls',
   );
+}
+
+/** Arches whose programs this machine can run. */
+const OWN: ReadonlySet<Arch> = new Set(['x86_64', 'i386', 'x32']);
+
+/**
+ * Refuses to rehearse a policy that has no calls of this machine: everything would be outside of it.
+ *
+ * @throws PolicyError
+ */
+export function checkRehearsable({ arches }: Policy): void {
+  if (arches.some(({ arch }) => OWN.has(arch))) return;
+  const others = arches.map(({ arch }) => arch).join(' and ');
+  throw new PolicyError(`policy: the policy is for ${others}, this machine is x86_64`, '/arches');
 }

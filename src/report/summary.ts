@@ -4,8 +4,12 @@ import { formatDuration } from '../base/duration.ts';
 import { callTotals } from '../profile/sets.ts';
 import type { Profile } from '../profile/model.ts';
 
-/** What `callgate trace` prints at its end: sizes, phases, whether anything is missing, and where the profile is. */
-export function formatSummary(profile: Profile, path: string): string {
+/**
+ * What `callgate trace` prints at its end: sizes, phases, whether anything is missing, and where the profile is.
+ *
+ * @param error what is told as an error besides, and not as a reason again
+ */
+export function formatSummary(profile: Profile, path: string, error: Error | null = null): string {
   const run = profile.runs[0];
   const threads = profile.processes.reduce((sum, { threads: own }) => sum + own.length, 0);
   const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
@@ -22,7 +26,9 @@ export function formatSummary(profile: Profile, path: string): string {
     const source = main?.source === 'auto' ? ` (proposed: ${main.trigger ?? ''})` : '';
     lines.push(`phases: ${sizes.join(', ')}${source}`);
   }
-  for (const reason of run?.incomplete ?? []) lines.push(`incomplete: ${escapeText(reason)}`);
+  const isTold = (reason: string): boolean => error !== null && reason.endsWith(error.message);
+  const reasons = run?.incomplete ?? [];
+  for (const reason of reasons.filter((one) => !isTold(one))) lines.push(`incomplete: ${escapeText(reason)}`);
   lines.push(`profile: ${escapeText(path)}`);
   return lines.map((line) => `callgate: ${line}\n`).join('');
 }

@@ -57,6 +57,26 @@ describe('callgate analyze', () => {
     ]);
   }, 60_000);
 
+  it('prints of a program that failed the error as JSON, among several in their order', () => {
+    using directory = temporaryDirectory();
+    const broken = join(directory.path, 'broken');
+    writeFileSync(broken, readFileSync(bare).subarray(0, 80));
+    const json = (...files: readonly string[]): unknown => {
+      const { status, stdout } = analyze(directory.path, ['-q', '--json', ...files]);
+      expect(status).toBe(2);
+      return JSON.parse(stdout);
+    };
+    const missing = { program: '/nosuch', error: 'analyze: cannot read /nosuch, no such file' };
+    const malformed = { program: broken, error: expect.stringMatching(/elf: /) as string };
+    expect(json('/nosuch')).toEqual(missing);
+    expect(json(broken)).toEqual(malformed);
+    expect(json('/nosuch', bare, broken)).toEqual([
+      missing,
+      expect.objectContaining({ command: bare, possible: 4 }),
+      malformed,
+    ]);
+  });
+
   it.each(['/', 'another root'])(
     'writes the path without links, and says what was given: below %s',
     (where) => {

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -111,10 +112,38 @@ describe('a result that cannot be written after all', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   });
 
+  it('is told by the name that was asked for, not that of a file that was to take its place', () => {
+    chmodSync(directory.path, 0o555);
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', sharedCallgate()];
+    const command = ['trace', '-o', 'x.json', '--', 'echo', 'ran'];
+    const { status, stdout, stderr } = run('setpriv', [...nobody, ...command], options);
+    expect(stderr).toBe(
+      'callgate: output: cannot write x.json: EACCES: permission denied (choose another file with -o)\n',
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  });
+
   it('is told with its name on one line', () => {
     const { status, stderr } = callgate(['policy', 'p.json', '-o', 'a\nb/c'], options);
     expect(stderr).toMatch(/^callgate: output: cannot write a\\nb\/c: ENOENT: .* with -o\)\n$/);
     expect({ status, lines: stderr.split('\n').length }).toEqual({ status: 2, lines: 2 });
+  });
+});
+
+describe('an option without its value', () => {
+  it.each([
+    { args: ['trace', '-o', '--', 'true'], want: 'trace: -o needs a file' },
+    { args: ['trace', '--phase', '--', 'true'], want: 'trace: --phase needs a name@trigger' },
+    { args: ['run', '--policy', 'a.yaml', '--report', '--', 'true'], want: 'run: --report needs a file' },
+    { args: ['run', '--policy', '--', 'true'], want: 'run: --policy needs a file' },
+    { args: ['analyze', '-o', '--', '/usr/bin/true'], want: 'analyze: -o needs a path' },
+    { args: ['policy', '-o', '--', 'p.json'], want: 'policy: -o needs a file' },
+  ])('does not take -- for it: $args', ({ args, want }) => {
+    const before = readdirSync(directory.path);
+    const { status, stderr } = callgate(args, options);
+    expect(stderr).toBe(`callgate: ${want}, and -- ends the options\n`);
+    expect(status).toBe(2);
+    expect(readdirSync(directory.path)).toEqual(before);
   });
 });
 
@@ -152,6 +181,69 @@ describe('a result that would take the place of an input', () => {
     expect(callgate(['analyze', program, '-o', program], options).status).toBe(2);
     expect(callgate(['trace', '-o', program, '--', program], options).status).toBe(2);
     expect(readFileSync(program)).toEqual(before);
+  });
+
+  describe('that is a program', () => {
+    const script = '#!/usr/bin/env -S -i inner\n';
+    let bin: string;
+    let environment: NodeJS.ProcessEnv;
+
+    beforeEach(() => {
+      bin = join(directory.path, 'bin');
+      mkdirSync(bin);
+      copyFileSync('/usr/bin/true', join(bin, 'inner'));
+      symlinkSync('inner', join(bin, 'linked'));
+      writeFileSync(join(bin, 'outer'), script, { mode: 0o755 });
+      environment = { ...options.env, PATH: `${bin}:${process.env['PATH']}` };
+    });
+
+    const expectRefused = (args: readonly string[], option: string): void => {
+      const finished = callgate(args, { ...options, env: environment });
+      expect(finished.stderr).toMatch(
+        new RegExp(
+          `^callgate: output: \\S+ is an input, and would be lost \\(choose another file with ${option}\\)\n$`,
+        ),
+      );
+      expect(finished.status).toBe(2);
+      expect(readFileSync(join(bin, 'inner'))).toEqual(readFileSync('/usr/bin/true'));
+      expect(readFileSync(join(bin, 'outer'), 'utf8')).toBe(script);
+    };
+
+    it.each([
+      { name: 'inner', output: 'bin/inner' },
+      { name: 'linked', output: 'bin/inner' },
+      { name: 'bin/linked', output: 'bin/inner' },
+      { name: 'outer', output: 'bin/outer' },
+      { name: 'outer', output: 'bin/inner' },
+    ])('is refused where the command is $name and the result $output', ({ name, output }) => {
+      expectRefused(['trace', '-o', output, '--', name], '-o');
+      const rehearsal = ['run', '--policy', 'a.yaml', '--audit'];
+      expectRefused([...rehearsal, '--report', output, '--', name], '--report');
+    });
+
+    it('is refused where a process is attached to', async () => {
+      copyFileSync('/usr/bin/sleep', join(bin, 'napper'));
+      const before = readFileSync(join(bin, 'napper'));
+      const child = spawn(join(bin, 'napper'), ['60'], { stdio: 'ignore' });
+      try {
+        await new Promise((resolve) => child.once('spawn', resolve));
+        const finished = callgate(['trace', '-o', 'bin/napper', '--pid', `${child.pid}`], options);
+        expect(finished.stderr).toContain('bin/napper is an input');
+      } finally {
+        child.kill('SIGKILL');
+      }
+      expect(readFileSync(join(bin, 'napper'))).toEqual(before);
+    });
+
+    it('is refused by an analysis: below another root, an interpreter, a library, the graph', () => {
+      const root = ['--no-cache', '--root', directory.path];
+      expectRefused(['analyze', ...root, '/bin/inner', '-o', 'bin/inner'], '-o');
+      expectRefused(['analyze', '--no-cache', 'bin/outer', '-o', 'bin/inner'], '-o');
+      const library = ['--dlopen', './bin/inner'];
+      expectRefused(['analyze', '--no-cache', ...library, '/usr/bin/true', '-o', 'bin/inner'], '-o');
+      symlinkSync('inner', join(bin, 'graph.dot'));
+      expectRefused(['analyze', '--no-cache', 'bin/inner', '--graph', 'bin/graph.dot'], '--graph');
+    });
   });
 
   it('is meant where the command gives the same document with more in it', () => {

@@ -50,6 +50,21 @@ describe('callgate policy', () => {
     expect(status).toBe(0);
   });
 
+  it('says what its profiles lack', () => {
+    const profile = JSON.parse(profileText()) as { runs: object[] };
+    profile.runs = profile.runs.map((one) => ({
+      ...one,
+      attached: [1],
+      complete: false,
+      incomplete: ['attached late'],
+    }));
+    const { status, stdout, stderr } = callgate(['policy', '-'], { input: JSON.stringify(profile) });
+    expect(stderr).toContain('callgate: note: not complete: attached late\n');
+    expect(stderr).toMatch(/^callgate: note: start-up of sample was not seen: .*$/m);
+    expect(stdout).toContain('    complete: false\n');
+    expect(status).toBe(0);
+  });
+
   it('does its work if nobody reads what it says, as before head(1)', () => {
     using directory = temporaryDirectory();
     writeFileSync(join(directory.path, 'p.json'), profileText());

@@ -1,3 +1,4 @@
+import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { callgate, readProfile, temporaryDirectory } from '../support/callgate.ts';
@@ -45,6 +46,40 @@ it('without what was running it begins at the loop around the call', () => {
   expect(callgate(['trace', '-q', '--method', 'ebpf', '-o', trace, '--', program]).status).toBe(0);
   expect(callgate(['analyze', '-q', '--phases-from', trace, '-o', output, program]).status).toBe(0);
   expect(readProfile(output).phases[1]?.reason).toBe('a loop of turn waits by poll');
+});
+
+it('is refused of a trace of another program, or another build', () => {
+  const trace = join(directory.path, 'other.json');
+  const output = join(directory.path, 'other.static.json');
+  expect(callgate(['trace', '-q', '--method', 'seccomp', '-o', trace, '--', program]).status).toBe(0);
+  const rebuilt = compile(SOURCE.replace('i < 200', 'i < 201'), ['-O1', '-fno-inline', '-Wl,--build-id']);
+  for (const other of ['/usr/bin/true', rebuilt]) {
+    const { status, stderr } = callgate(['analyze', '--phases-from', trace, '-o', output, other]);
+    expect(stderr).toBe(
+      `callgate: analyze: the trace of --phases-from has no process of this build of ${other}, but of ${program} (trace it, or leave the option out)\n`,
+    );
+    expect(status).toBe(2);
+  }
+});
+
+it('is taken for a copy, a link and a script of the program', () => {
+  const trace = join(directory.path, 'script.json');
+  const output = join(directory.path, 'script.static.json');
+  expect(callgate(['trace', '-q', '--method', 'seccomp', '-o', trace, '--', program]).status).toBe(0);
+  const [copy, link, script] = ['copy', 'link', 'script'].map((name) => join(directory.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  copyFileSync(program, copy);
+  symlinkSync(program, link);
+  writeFileSync(script, `#!${program}\n`, { mode: 0o755 });
+  for (const file of [copy, link, script]) {
+    expect(callgate(['analyze', '-q', '--phases-from', trace, '-o', output, file])).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+  }
 });
 
 function namesOf(file: string, phase: number): (string | null)[] {

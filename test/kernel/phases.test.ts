@@ -4,8 +4,10 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -874,8 +876,42 @@ describe('--phase main@key', () => {
     const { trace } = await waitingTrace(['--phase', 'main@key']);
     trace.kill('SIGKILL');
     await trace.end;
-    expect(existsSync(join(directory.path, 'callgate', `${trace.pid}.sock`))).toBe(true);
+    const socket = join(directory.path, 'callgate', `${trace.pid}.sock`);
+    expect(existsSync(socket)).toBe(true);
     expect(callgate(['phase', 'main']).stderr).toContain('no trace with phases is running');
+    // One that refuses may be about to listen, as long as it is new.
+    lutimesSync(socket, 1, 1);
+    expect(callgate(['phase', 'main']).stderr).toContain('no trace with phases is running');
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('is not misled by a pid that is another process by now', async () => {
+    const { trace: killed } = await waitingTrace(['--phase', 'main@key']);
+    killed.kill('SIGKILL');
+    await killed.end;
+    const sockets = join(directory.path, 'callgate');
+    renameSync(join(sockets, `${killed.pid}.sock`), join(sockets, `${process.pid}.sock`));
+    expect(callgate(['phase', 'main']).stderr).toContain('no trace with phases is running');
+    const { trace, go } = await waitingTrace(['--phase', 'main@key']);
+    expect(callgate(['phase', 'main'])).toMatchObject({ status: 0, stderr: 'callgate: phase main begins\n' });
+    writeFileSync(go, '');
+    await trace.end;
+    rmSync(join(sockets, `${process.pid}.sock`), { force: true });
+  });
+
+  it('refuses a --trace that is no pid', () => {
+    for (const word of ['abc', '0', '1.5']) {
+      const { status, stderr } = callgate(['phase', '--trace', word, 'main']);
+      expect(stderr).toContain(`argument '${word}' is invalid. ${word} is not a process id.`);
+      expect(status).toBe(2);
+    }
+  });
+
+  it('says of a directory that cannot be made why, and which variable names it', () => {
+    const env = { ...process.env, XDG_RUNTIME_DIR: '', TMPDIR: '/proc/nosuch' };
+    expect(callgate(['phase', 'main'], { env }).stderr).toMatch(
+      /^callgate: control socket: cannot make \/proc\/nosuch\/callgate-[0-9]+, ENOENT \(TMPDIR is to name a directory to write to\)\n$/,
+    );
   });
 
   it('refuses a directory that others may enter', () => {
@@ -1064,6 +1100,7 @@ describe('--ready', () => {
       'trace: the program was not ready within 300 ms, for listen:9 did not fire; it has been ended (a longer --ready-timeout, or another --ready)';
     expect(status).toBe(2);
     expect(stderr).toContain(`callgate: ${message}\n`);
+    expect(stderr.split(message)).toHaveLength(2);
     expect(profile.processes[0]?.exit).toEqual({ kind: 'signaled', signal: 'SIGTERM', core: false });
     expect(profile.runs[0]).toMatchObject({ complete: false, incomplete: [message] });
   });

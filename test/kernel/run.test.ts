@@ -711,6 +711,34 @@ describe('callgate run --audit', () => {
     expect(stderr).toMatch(/^callgate: +1 x .* would be denied getpgrp in phase all, from /m);
   });
 
+  it('counts the execve by which the program is started', () => {
+    const { report, status, stderr } = audit(denying(['execve']), ['exit=0']);
+    expect(report).toMatchObject([{ phase: 0, arch: 'x86_64', nr: nr('execve'), outcome: 'allowed' }]);
+    expect(stderr).toMatch(
+      /^callgate: audit: 1 call outside of the policy, once in all\n.* would be denied execve/,
+    );
+    expect(status).toBe(1);
+  });
+
+  it('refuses a policy for another machine alone', () => {
+    const calls = allBut([], 'aarch64');
+    const document = policy([{ ...phase('all', null), calls }], {
+      arches: [{ arch: 'aarch64', newest: 400 }],
+    });
+    for (const option of ['--audit', '--learn']) {
+      const { status, stdout, stderr } = runProbe(document, ['status'], [option]);
+      expect(stderr).toBe('callgate: policy: the policy is for aarch64, this machine is x86_64\n');
+      expect([status, stdout]).toEqual([2, '']);
+    }
+  });
+
+  it('says of no process that it is held to anything', () => {
+    const { stderr } = audit(twoPhases('syscall:getppid'), [`${nr('getppid')}`]);
+    expect(stderr).toMatch(
+      /phase main: pid [0-9]+ would be held to [0-9]+ calls from now on \(nothing is denied\)\n/,
+    );
+  });
+
   it('ends as the program does if there was nothing', () => {
     const { status, stderr, report } = audit(denying(NO_MKDIR), ['exit=7']);
     expect([status, stderr, report]).toEqual([7, 'callgate: audit: no call outside of the policy\n', []]);
@@ -757,6 +785,13 @@ describe('callgate run --audit', () => {
 });
 
 describe('callgate run --learn', () => {
+  it('adds the execve by which the program is started, so that it can be started', () => {
+    const file = writePolicy(directory.path, denying(['execve']));
+    const words = ['--', probe, 'exit=3'];
+    expect(callgate(['run', '--policy', file, '--learn', ...words]).status).toBe(1);
+    expect(callgate(['run', '--policy', file, ...words])).toMatchObject({ status: 3, stderr: '' });
+  });
+
   it.each(['yaml', 'json'] as const)(
     'adds what was missing to a %s policy, and then there is nothing left',
     (format) => {

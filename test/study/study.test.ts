@@ -60,6 +60,17 @@ const runsOf = (): { method: string; failures: string[] }[] =>
     .map((line) => JSON.parse(line) as { method: string; failures: string[] });
 
 describe('callgate study', () => {
+  it.each(['study.yaml', 'small.yaml'])(
+    'refuses to put its page in the place of what it reads: %s',
+    (name) => {
+      const before = readFileSync(at(name), 'utf8');
+      const { status, stderr } = callgate(['study', at('study.yaml'), '--data', at('data'), '-o', at(name)]);
+      expect(stderr).toContain(`${name} is an input, and would be lost (choose another file with -o)`);
+      expect(status).toBe(2);
+      expect(readFileSync(at(name), 'utf8')).toBe(before);
+    },
+  );
+
   it('runs every method in turns, and writes a page with tables and figures', () => {
     const { status, stderr, stdout } = callgate([...words(), '--json']);
     expect(stderr).toContain('callgate: 1 of 10: small, plain, repetition 1\n');

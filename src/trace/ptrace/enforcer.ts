@@ -10,6 +10,9 @@ import type { Context } from './context.ts';
 import { injectFilter, type Injection } from './inject.ts';
 import type { Task } from './task.ts';
 
+/** Number of execve on x86-64, from whose code every program is started. */
+const EXECVE = 59;
+
 const SIGKILL = 9;
 const SIGSYS = 31;
 
@@ -152,7 +155,13 @@ export class Enforcer {
     const arch = archIndex(ptrace.auditArch, ptrace.nr);
     if (arch === -1) return;
     const args = [0, 1, 2, 3, 4, 5].map((index) => ptrace.argument(index));
-    this.#report(task, ARCHES[arch] as Arch, ptrace.nr, args, at, 'allowed');
+    const { nr } = ptrace;
+    this.#report(task, { arch: ARCHES[arch] as Arch, nr, args, at, outcome: 'allowed' });
+  }
+
+  /** The execve that started the program is outside of the policy: what made it is gone, so that there is no backtrace. */
+  auditLaunch(task: Task, args: readonly bigint[]): void {
+    this.#report(task, { arch: 'x86_64', nr: EXECVE, args, at: 0, outcome: 'allowed', backtrace: [] });
   }
 
   /** A task is about to end, with this wait status: if the filter kills it, its registers still show the call. */
@@ -168,26 +177,21 @@ export class Enforcer {
     const wide = ptrace.auditArch !== AUDIT_ARCH.i386;
     const order = wide ? [REG.rdi, REG.rsi, REG.rdx, REG.r10, 9, 8] : [5, 11, REG.rdx, REG.rsi, REG.rdi, 4];
     const arch = wide ? ((nr & X32_SYSCALL_BIT) === 0 ? 'x86_64' : 'x32') : 'i386';
-    this.#report(
-      task,
-      arch,
-      nr,
-      order.map((index) => BigInt.asUintN(wide ? 64 : 32, registers[index] as bigint)),
-      at,
-      'killed',
-    );
+    const args = order.map((index) => BigInt.asUintN(wide ? 64 : 32, registers[index] as bigint));
+    this.#report(task, { arch, nr, args, at, outcome: 'killed' });
   }
 
+  /** `nr` as the kernel has it, for x32 with its bit. */
   #report(
     task: Task,
-    arch: Arch,
-    rawNr: number,
-    args: readonly bigint[],
-    at: number,
-    outcome: Violation['outcome'],
+    {
+      backtrace,
+      ...call
+    }: Pick<Violation, 'arch' | 'nr' | 'args' | 'at' | 'outcome'> & Partial<Pick<Violation, 'backtrace'>>,
   ): void {
     const { host, tracebacks } = this.#context;
     const { process, tid } = task;
+    const { arch, nr } = call;
     host.send({
       kind: 'violation',
       violation: {
@@ -196,12 +200,9 @@ export class Enforcer {
         program: this.#programOf(process)?.path ?? null,
         sets: this.#setsOf(process),
         phase: process.phase,
-        arch,
-        nr: arch === 'x32' ? rawNr & ~X32_SYSCALL_BIT : rawNr,
-        args,
-        at,
-        outcome,
-        backtrace: tracebacks.of(task),
+        ...call,
+        nr: arch === 'x32' ? nr & ~X32_SYSCALL_BIT : nr,
+        backtrace: backtrace ?? tracebacks.of(task),
       },
     });
   }

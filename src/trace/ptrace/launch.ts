@@ -27,15 +27,23 @@ const SIGKILL = 9;
 const SYS_execve = 59;
 const X86_64 = ARCHES.indexOf('x86_64');
 
+/** A program that has been started. */
+export interface Launched {
+  /** Stopped before its first instruction. */
+  readonly task: Task;
+  /** Arguments of the execve that started it, if that is outside of the policy of an audit; else null. */
+  readonly outside: readonly bigint[] | null;
+}
+
 /**
- * Starts the program under the tracer and returns its task, stopped before its first instruction.
+ * Starts the program under the tracer.
  *
  * The clock of the run starts with the execve, which is recorded as the launcher's; nothing else of the launcher is.
  *
  * @throws LaunchError if execve fails; the launcher is gone then
  * @throws UnsupportedError if no_new_privs or the filter is refused
  */
-export function launch(context: Context, family: Family, target: LaunchTarget): Task {
+export function launch(context: Context, family: Family, target: LaunchTarget): Launched {
   const { libc, ptrace, waiter, host, request, recorder } = context;
   const filtered = request.method === 'seccomp' && !context.inheritsFilter;
   const enforced = request.enforcement?.filters.find(({ phase, program }) => phase === 0 && program === null);
@@ -59,12 +67,17 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
   libc.kill(pid, SIGCONT);
   const resume = filtered || enforced !== undefined ? PTRACE_CONT : PTRACE_SYSCALL;
+  let outside: readonly bigint[] | null = null;
   for (;;) {
     waiter.tracee(pid);
     const status = decodeStatus(waiter.status);
     if (status.kind !== 'stopped') throw explainEnd(target, status, enforced !== undefined);
     if (status.event === PTRACE_EVENT_EXEC) break;
-    if (ptrace.fetchSyscallInfo(pid) && isExecve(ptrace.op, ptrace.nr)) host.startClock();
+    if (ptrace.fetchSyscallInfo(pid) && isExecve(ptrace.op, ptrace.nr)) {
+      host.startClock();
+      // The filter of an audit stops nothing that the policy allows.
+      if (enforced !== undefined) outside = [0, 1, 2, 3, 4, 5].map((index) => ptrace.argument(index));
+    }
     ptrace.resume(resume, pid, 0);
   }
   if (enforced !== undefined) host.startClock();
@@ -74,7 +87,7 @@ export function launch(context: Context, family: Family, target: LaunchTarget): 
   task.syscallStops = !filtered;
   context.tasks.set(pid, task);
   host.send({ kind: 'started', pid });
-  return task;
+  return { task, outside };
 }
 
 function isExecve(op: number, nr: number): boolean {

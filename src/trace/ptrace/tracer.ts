@@ -127,8 +127,9 @@ class PtraceTracer {
         host.send({ kind: 'warning', text });
       }
       if (request.target.kind === 'launch') {
-        const task = launch(this.#context, this.#family, request.target);
+        const { task, outside } = launch(this.#context, this.#family, request.target);
         this.#begin(task);
+        if (outside !== null) this.#enforcer?.auditLaunch(task, outside);
         this.#missing.began(task);
         task.execing = true;
         this.#resume(task, 0);
