@@ -12,7 +12,8 @@ export interface ExplainArguments {
 
 const HELP = `
 Of a profile from a trace: who made the call first, when, how often, with which arguments. Of one from analyze, or of a
-program, which is then analysed: the shortest way through the code from where the program begins to the system call. Of a policy: its comments.
+program, which is then analysed: the shortest way through the code from where the program begins to the system call. Of a policy: where it is
+allowed, with which arguments, or fails with ENOSYS, and its comments.
 
 Steps of a way: "calls" is a call in the code, through the loader or not; "may call" is assumed because the
 address of the function is known to code or data that can be reached; then it says where.

@@ -2,6 +2,7 @@ import { ARCHES, type Arch } from '../abi/arch.ts';
 import { nearestSyscallNames, syscallName, syscallNumber } from '../abi/syscalls.ts';
 import { UsageError } from '../base/errors.ts';
 import { createPolicyParser } from '../policy/load.ts';
+import { argumentData } from '../policy/save.ts';
 import { createProfileParser } from '../profile/load.ts';
 import type { Profile } from '../profile/model.ts';
 import { findPrograms, isNamed } from '../profile/program-names.ts';
@@ -46,10 +47,14 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
   }
   const found = await withSources(find(filter), buildIds, args);
   if (args.json) {
-    const text = JSON.stringify({ call: { ...call, name }, explanations: found }, null, 2);
+    const text = JSON.stringify(
+      { call: { ...call, name }, explanations: found.map(explanationData) },
+      null,
+      2,
+    );
     await printResult(`${escapeJson(text)}\n`);
   } else if (found.length > 0) {
-    await printResult(formatExplanations(label, { arch: call.arch, name }, found, all));
+    await printResult(formatExplanations(label, { ...call, name }, found, all));
   } else {
     const but =
       unresolved === 0
@@ -59,6 +64,11 @@ export async function runExplain(file: string, syscall: string, args: ExplainArg
     await printResult(escapeText(`${label}: not in ${file}${where}${but}`) + '\n');
   }
   if (found.length === 0) process.exitCode = 1;
+}
+
+/** Rules of a policy stand where a profile has the values that it knows of. */
+function explanationData({ rules, ...explanation }: Explanation): object {
+  return rules.length === 0 ? explanation : { ...explanation, args: rules.map(argumentData) };
 }
 
 interface Source {

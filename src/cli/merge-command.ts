@@ -3,7 +3,8 @@ import { writeToStderr } from './say.ts';
 
 const HELP = `
 Runs and processes stay as they are, one beside the other; programs and phases of the same name become one. A
-run that is there twice is taken once.
+run that is there twice is taken once. Phases get an order that is that of every run; if there is none, nothing is
+merged. A run that lacks some of the phases keeps saying so, and policy refuses to mix such runs, but for those without any.
 How many calls were seen in every run, and how many in just one, tells whether the runs had enough
 variety; from three runs on, how many calls they may have missed is estimated as well (docs/completeness.md).
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { becomeProgram } from '../enforce/become.ts';
-import { learnViolations } from '../enforce/learn.ts';
+import { learnViolations, openedCalls } from '../enforce/learn.ts';
 import { beginRun } from '../enforce/run.ts';
 import { buildPolicy } from '../policy/build.ts';
+import { formatLabel } from '../policy/call-label.ts';
 import { parsePolicy } from '../policy/load.ts';
 import type { Policy } from '../policy/model.ts';
 import { findProgram } from '../policy/policy-sets.ts';
@@ -175,6 +176,8 @@ function learn(output: OutputFile, policy: Policy, tally: ViolationTally, comman
       ? `learned: ${output.path} has been extended; read it before you rely on it`
       : `warning: ${output.path} could not be extended, ${rescue.problem}; the extended policy is in ${rescue.path}`,
   );
+  const native = policy.arches[0]?.arch ?? 'x86_64';
+  for (const { call, detail } of openedCalls(policy, learned)) say(`${formatLabel(call, native)}: ${detail}`);
   if (tally.unlearned > 0) {
     say(
       `not learned: ${tally.unlearned} times a call beyond ${tally.learnable.length} others; --learn again adds more`,

@@ -206,7 +206,13 @@ describe('checkStartable', () => {
     const arches: Policy['arches'] = [{ arch: 'i386', newest: 400 }];
     const execve: PolicyCall = { arch: 'i386', nr: 11, name: 'execve', args: [], why: [] };
     const phases = [{ name: 'setup', trigger: null, calls: [execve], programs: [] }];
-    expect(() => checkStartable(policy({ arches, phases }))).toThrow(/does not allow execve/);
+    expect(() => checkStartable(policy({ arches, phases }))).toThrow(
+      'policy: it has no calls of x86_64, only of i386, so the program could not be started (make one on this machine, or add x86_64 to arches and its calls to the phases)',
+    );
+    const both = policy({ arches: [{ arch: 'x86_64', newest: 400 }, ...arches], phases });
+    expect(() => checkStartable(both)).toThrow(/phase setup does not allow execve,/);
+    const turned = policy({ arches: both.arches.toReversed(), phases });
+    expect(() => checkStartable(turned)).toThrow(/phase setup does not allow x86_64:execve,/);
   });
 
   it('lets pass what blocks nothing', () => {

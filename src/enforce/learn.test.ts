@@ -13,7 +13,7 @@ import {
 } from '../policy/model.ts';
 import { formatPolicyJson, formatPolicyYaml } from '../policy/save.ts';
 import type { Violation } from '../trace/backend.ts';
-import { learnViolations } from './learn.ts';
+import { learnViolations, openedCalls } from './learn.ts';
 
 function call(name: string, args: readonly PolicyArgument[] = [], why: readonly string[] = []): PolicyCall {
   return { arch: 'x86_64', nr: syscallNumber('x86_64', name) as number, name, args, why };
@@ -133,8 +133,20 @@ describe('learnViolations', () => {
     );
     const fitting = learnViolations(policy([phase('setup', [ioctl([1n])])]), seen.slice(1), 'w');
     expect(fitting.phases[0]?.calls[0]?.args[0]?.values).toHaveLength(ARGUMENT_VALUE_CAP);
-    const learned = learnViolations(policy([phase('setup', [ioctl([1n])])]), seen, 'w');
-    expect(learned.phases[0]?.calls[0]?.args).toEqual([]);
+    const before = policy([phase('setup', [ioctl([1n])]), phase('main', [ioctl([1n])])]);
+    const learned = learnViolations(
+      before,
+      seen.map((each) => ({ ...each, phase: 1 })),
+      'w',
+    );
+    const opened = `more than ${ARGUMENT_VALUE_CAP} values, now with any request`;
+    for (const { calls } of learned.phases) {
+      expect(calls).toEqual([{ ...ioctl([]), args: [], why: ['seen', 'w', opened] }]);
+    }
+    expect(openedCalls(before, learned).map(({ call: { name }, detail }) => [name, detail])).toEqual([
+      ['ioctl', opened],
+    ]);
+    expect(openedCalls(before, learnViolations(before, seen.slice(1), 'w'))).toEqual([]);
   });
 
   it('adds a call to the set of the build that made it', () => {

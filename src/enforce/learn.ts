@@ -8,7 +8,8 @@ import {
   type PolicyCall,
   type PolicyPhase,
 } from '../policy/model.ts';
-import type { ProgramKey } from '../policy/policy-sets.ts';
+import { callKey } from '../policy/call-label.ts';
+import { callsByKey, findProgram, policySets, type ProgramKey } from '../policy/policy-sets.ts';
 import type { Violation } from '../trace/backend.ts';
 
 /**
@@ -60,9 +61,47 @@ function addCall(calls: readonly PolicyCall[], violation: Violation, why: string
   const widened = present.args.map((argument) => addValue(argument, violation.args[argument.index] ?? 0n));
   const changed = widened.some((argument, index) => argument !== present.args[index]);
   if (!changed) return calls;
-  const args = widened.filter(({ values }) => values.length <= ARGUMENT_VALUE_CAP);
-  const replaced = { ...present, args, why: [...present.why.filter((text) => text !== why), why] };
+  const args = widened.filter(isListable);
+  const opened = widened.filter((argument) => !isListable(argument)).map(describeOpened);
+  const reasons = [why, ...opened];
+  const replaced = {
+    ...present,
+    args,
+    why: [...present.why.filter((text) => !reasons.includes(text)), ...reasons],
+  };
   return calls.map((call) => (call === present ? replaced : call));
+}
+
+function isListable({ values }: PolicyArgument): boolean {
+  return values.length <= ARGUMENT_VALUE_CAP;
+}
+
+/** An argument by its name, or by its place as documents have it. */
+function describeOpened(argument: Pick<PolicyArgument, 'index' | 'name'>): string {
+  return `more than ${ARGUMENT_VALUE_CAP} values, now with any ${argument.name ?? `arg${argument.index}`}`;
+}
+
+/** A call that was restricted to some values of an argument before an audit, and no longer is. */
+export interface OpenedCall {
+  readonly call: PolicyCall;
+  /** `more than 256 values, now with any request`. */
+  readonly detail: string;
+}
+
+/** What was opened because a policy cannot list as many values as an audit has seen; each once, however many sets have it. */
+export function openedCalls(before: Policy, after: Policy): readonly OpenedCall[] {
+  const found = policySets(after).flatMap((set) => {
+    const phase = before.phases.find(({ name }) => name === set.phase.name);
+    const own =
+      set.program === null || phase === undefined ? phase : findProgram(phase.programs, set.program);
+    const old = callsByKey(own?.calls ?? []);
+    return set.calls.flatMap((call) =>
+      (old.get(callKey(call))?.args ?? [])
+        .filter(({ index }) => !call.args.some((argument) => argument.index === index))
+        .map((argument) => ({ call, detail: describeOpened(argument) })),
+    );
+  });
+  return [...new Map(found.map((each) => [`${callKey(each.call)} ${each.detail}`, each])).values()];
 }
 
 function addValue(argument: PolicyArgument, raw: bigint): PolicyArgument {

@@ -45,6 +45,33 @@ describe('golden files', () => {
   });
 });
 
+test('what runc needs is missing if it is denied, and in doubt if only some arguments are allowed', () => {
+  const advice = (prot: bigint): string =>
+    findExporter('oci').write(
+      selectSet(
+        samplePolicy({
+          phases: {
+            setup: [
+              'arch_prctl',
+              'close',
+              'execve',
+              'fstatfs',
+              'openat',
+              'write',
+              { name: 'mprotect', args: [{ index: 2, name: 'prot', width: 64, values: [1n], free: prot }] },
+            ],
+          },
+        }),
+      ),
+    ).usage;
+  const missing =
+    '# runc 1.1 does not start a container without getdents64; the group runtime:runc has them\n';
+  expect(advice(0n)).toBe(
+    `${missing}# runc 1.1 may need other arguments of mprotect to start a container; the group runtime:runc allows any\n`,
+  );
+  expect(advice(0xffff_ffff_ffff_ffffn)).toBe(missing);
+});
+
 test('raw cBPF is a whole number of instructions', () => {
   const { content, losses } = findExporter('cbpf').write(selectSet(policy));
   expect(content).toBeInstanceOf(Uint8Array);

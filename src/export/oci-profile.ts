@@ -1,5 +1,6 @@
 import type { Arch } from '../abi/arch.ts';
 import { syscallNumber } from '../abi/syscalls.ts';
+import { coversRules } from '../policy/argument-rules.ts';
 import { ENOSYS } from '../policy/filter/action.ts';
 import type { Condition } from '../policy/filter/ir.ts';
 import { widen } from './alternatives.ts';
@@ -34,17 +35,27 @@ export interface OciArgument {
 
 /**
  * What runc calls between loading the filter and starting the program, where the selection denies it: such a container
- * does not start. One line, or empty.
+ * does not start; and what it allows with some arguments only, which may not be those of runc. Lines, or empty.
  */
 export function runtimeAdvice({ arches }: Selection): string {
   const [native] = arches;
-  const allowed = new Set(native?.allowed.map(({ name }) => name));
+  const allowed = new Map(native?.allowed.map(({ name, args }) => [name, args]));
   const missing = RUNC_FLOOR.filter(
     (name) => !allowed.has(name) && syscallNumber(native!.arch, name) !== null,
   );
-  return missing.length === 0
-    ? ''
-    : `# runc 1.1 does not start a container without ${missing.join(', ')}; the group runtime:runc has them\n`;
+  const restricted = RUNC_FLOOR.filter((name) => !coversRules(allowed.get(name) ?? [], []));
+  return [
+    ...(missing.length === 0
+      ? []
+      : [
+          `# runc 1.1 does not start a container without ${missing.join(', ')}; the group runtime:runc has them\n`,
+        ]),
+    ...(restricted.length === 0
+      ? []
+      : [
+          `# runc 1.1 may need other arguments of ${restricted.join(', ')} to start a container; the group runtime:runc allows any\n`,
+        ]),
+  ].join('');
 }
 
 /** The calls without which runc 1.1 fails, found by denying one at a time. */

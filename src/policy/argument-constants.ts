@@ -2,7 +2,7 @@ import type { Arch } from '../abi/arch.ts';
 import { argumentValueName } from '../abi/argument-values.ts';
 import { AARCH64_VALUE_SETS, I386_VALUE_SETS, VALUE_SETS } from '../abi/generated/argument-values.ts';
 import { selectingArguments, type SelectingArgument } from '../abi/selecting-arguments.ts';
-import { signalNumber } from '../abi/signals.ts';
+import { signalName, signalNumber } from '../abi/signals.ts';
 import type { CallIdentity } from './call-label.ts';
 import type { PolicyArgument } from './model.ts';
 
@@ -46,7 +46,15 @@ export function parseConstant(
 /** The words that the values of an argument may have, for messages. */
 export function constantNames(call: CallIdentity, argument: Pick<PolicyArgument, 'name'>): readonly string[] {
   const set = findArgument(call, argument)?.values;
-  return set === undefined ? [] : [...readSet(call.arch, set).keys()];
+  if (set === undefined) return [];
+  return [...readSet(call.arch, set).keys(), ...(takesSignals(set) ? SIGNAL_NAMES : [])];
+}
+
+/** Signals are no table of the generated ones. */
+const SIGNAL_NAMES: readonly string[] = [...Array(64).keys()].flatMap((index) => signalName(index + 1) ?? []);
+
+function takesSignals(set: string): boolean {
+  return set === 'signal' || set === 'clone-flags';
 }
 
 function wordsOf(
@@ -63,7 +71,7 @@ function parseWord(call: CallIdentity, argument: Pick<PolicyArgument, 'name'>, w
   if (/^(0x[0-9a-f]+|[0-9]+)$/i.test(word)) return BigInt(word);
   const set = findArgument(call, argument)?.values;
   if (set === undefined) return null;
-  if (set === 'signal' || set === 'clone-flags') {
+  if (takesSignals(set)) {
     const signal = signalNumber(word);
     if (signal !== null) return BigInt(signal);
   }

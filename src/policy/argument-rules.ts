@@ -85,10 +85,42 @@ export function uniteRules(
 export function coversRules(a: readonly PolicyArgument[], b: readonly PolicyArgument[]): boolean {
   return a.every((wide) => {
     if (isOpen(wide)) return true;
-    const narrow = b.find(({ index, width }) => index === wide.index && width === wide.width);
-    if (narrow === undefined || (narrow.free & ~wide.free) !== 0n) return false;
-    return narrow.values.every((value) => wide.values.includes(value & ~wide.free));
+    return b.some((narrow) => narrow.index === wide.index && coversRule(wide, narrow));
   });
+}
+
+/** Whether every value that the second rule lets through is one that the first does. */
+function coversRule(wide: PolicyArgument, narrow: PolicyArgument): boolean {
+  const free = freeBits(wide);
+  const combined = bitsOf(freeBits(narrow) & ~free, wide.values.length);
+  // Each value comes with all combinations of these bits, and the other rule would have to list as many.
+  if (combined === null) return false;
+  const combinations = combined.reduce<readonly bigint[]>(
+    (found, bit) => [...found, ...found.map((value) => value | bit)],
+    [0n],
+  );
+  const values = new Set(wide.values);
+  return narrow.values.every((value) =>
+    combinations.every((combination) => values.has((value & ~free) | combination)),
+  );
+}
+
+/** The bits of a register that do not matter to a rule: one of 32 bits does not look at the upper half. */
+export function freeBits({ width, free }: Pick<PolicyArgument, 'width' | 'free'>): bigint {
+  return width === 64 ? free : free | UPPER_HALF;
+}
+
+/** Bits above those that a rule of 32 bits looks at. */
+export const UPPER_HALF = 0xffff_ffff_0000_0000n;
+
+/** The single bits of a mask; null if they have more than this many combinations. */
+function bitsOf(mask: bigint, most: number): readonly bigint[] | null {
+  const bits: bigint[] = [];
+  for (let left = mask; left !== 0n; left &= left - 1n) {
+    if (2 ** (bits.length + 1) > most) return null;
+    bits.push(left & -left);
+  }
+  return bits;
 }
 
 /** Whether a rule lets every value through. */

@@ -201,6 +201,33 @@ describe('the sets of phases', () => {
     expect(notes).toEqual(['1 of 2 runs have no phases: what they show is allowed in all phases']);
   });
 
+  it('are the same of runs that were merged before, with phases or without', () => {
+    const bare = sampleProfile([{ pid: 9, program: '/usr/bin/redis-server', calls: { getcwd: [1, 1] } }]);
+    const code = {
+      ...sampleProfile([]),
+      runs: [sampleRun({ method: 'analyze' })],
+      programs: [{ path: '/usr/bin/redis-server', buildId: null, calls: [sampleCall(41, 'socket')] }],
+    } satisfies Profile;
+    const profiles = [cut(sampleProfile(REDIS), [[0, 10]]), cut(bare, []), bare, code];
+    for (const strict of ['observed', 'sound'] as const) {
+      const built = buildPolicy([mergeProfiles(profiles)], { strict });
+      expect(built).toEqual(buildPolicy(profiles, { strict }));
+      expect(built.notes).toContain('2 of 4 runs have no phases: what they show is allowed in all phases');
+    }
+  });
+
+  it('refuse runs with different phases, merged or not', () => {
+    const short = cut(sampleProfile(REDIS), [[0, 10]]);
+    const [setup, main] = short.phases as [Profile['phases'][number], Profile['phases'][number]];
+    const long = { ...short, phases: [setup, { ...main, name: 'warm' }, main] };
+    expect(() => buildPolicy([mergeProfiles([short, long])])).toThrow(
+      "policy: the phases of the profile's runs differ, setup, main and setup, warm, main (cut them alike, or take --one-phase)",
+    );
+    expect(
+      buildPolicy([mergeProfiles([short, long])], { onePhase: true }).policy.phases.map(({ name }) => name),
+    ).toEqual(['setup']);
+  });
+
   it('refuse profiles with different phases', () => {
     const two = cut(sampleProfile(REDIS), [[0, 10]]);
     const three: Profile = {

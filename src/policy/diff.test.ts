@@ -54,6 +54,24 @@ describe('the difference of two policies', () => {
       ],
     },
     {
+      name: 'the same values written in another way',
+      before: withCalls(openat([0n, 1n], 0n)),
+      after: withCalls(openat([0n], 1n)),
+      want: [],
+    },
+    {
+      name: 'an argument of which only the lower half is looked at',
+      before: withCalls(sampleCall('ioctl', [{ index: 1, width: 64, values: [1n] }])),
+      after: withCalls(sampleCall('ioctl', [{ index: 1, width: 32, values: [1n] }])),
+      want: ['opened | setup | - | ioctl | arg1 may be anything in its upper 32 bits'],
+    },
+    {
+      name: 'an argument that is looked at as a whole',
+      before: withCalls(sampleCall('ioctl', [{ index: 1, width: 32, values: [1n] }])),
+      after: withCalls(sampleCall('ioctl', [{ index: 1, width: 64, values: [1n] }])),
+      want: ['closed | setup | - | ioctl | arg1 may no longer be anything in its upper 32 bits'],
+    },
+    {
       name: 'an action',
       before: withCalls(),
       after: { ...withCalls(), onViolation: 'log' },

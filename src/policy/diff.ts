@@ -1,4 +1,4 @@
-import { coversRules, isOpen } from './argument-rules.ts';
+import { coversRules, freeBits, isOpen, UPPER_HALF } from './argument-rules.ts';
 import { formatConstant } from './argument-constants.ts';
 import { callKey, formatLabel } from './call-label.ts';
 import type { Policy, PolicyArgument, PolicyCall, PolicyPhase } from './model.ts';
@@ -298,10 +298,14 @@ function ruleAt(call: PolicyCall, position: number): PolicyArgument | undefined 
 /** What the second rule lets through beyond the first, in words. */
 function gainsOf(call: PolicyCall, first: PolicyArgument, second: PolicyArgument): string {
   if (coversRules([first], [second])) return '';
-  const bits = second.free & ~first.free;
-  const values = second.values.filter((value) => !first.values.includes(value & ~first.free));
+  const free = freeBits(first);
+  const bits = freeBits(second) & ~free;
+  const values = second.values.filter((value) => !first.values.includes(value & ~free));
   const words = values.map((value) => formatConstant(call, second, value));
-  if (bits !== 0n) words.push(`anything with ${formatConstant(call, second, bits)}`);
+  const isHalf = (bits & UPPER_HALF) === UPPER_HALF;
+  const named = isHalf ? bits & ~UPPER_HALF : bits;
+  if (named !== 0n) words.push(`anything with ${formatConstant(call, second, named)}`);
+  if (isHalf) words.push('anything in its upper 32 bits');
   return words.length > 0 ? words.join(', ') : valuesOf(call, second);
 }
 

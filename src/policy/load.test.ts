@@ -135,6 +135,13 @@ describe('what is wrong with a policy', () => {
       ],
     },
     {
+      name: 'a signal by another name',
+      text: withCalls('- kill: { sig: [KILL] }'),
+      want: [
+        '/phases/0/calls/0/kill/sig (line 7): unknown value, "KILL" (a number or SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP ...)',
+      ],
+    },
+    {
       name: 'an unknown value',
       text: withCalls('- fcntl: { cmd: [F_NOSUCH] }'),
       want: [

@@ -1,6 +1,6 @@
 import { canonicalPolicy } from './canonical.ts';
 import { formatConstant, parseConstant } from './argument-constants.ts';
-import { formatLabel } from './call-label.ts';
+import { formatLabel, type CallIdentity } from './call-label.ts';
 import { formatRange } from './kernel-release.ts';
 import type { Policy, PolicyArgument, PolicyCall, ProgramSet } from './model.ts';
 import { plainNumber } from './plain-number.ts';
@@ -102,7 +102,8 @@ function callData({ arch, nr, name, args, why }: PolicyCall): object {
   };
 }
 
-function argumentData({ index, name, width, values, free }: PolicyArgument): object {
+/** A rule as the JSON form has it. */
+export function argumentData({ index, name, width, values, free }: PolicyArgument): object {
   return {
     index,
     name,
@@ -142,22 +143,27 @@ function formatInline(value: unknown): string {
 function callText(call: PolicyCall, native: PolicyCall['arch']): string {
   const label = formatLabel(call, native);
   if (call.args.length === 0) return label;
-  const args = call.args.map((argument) => `${argumentKey(argument)}: ${argumentText(call, argument)}`);
+  const args = call.args.map((argument) => formatArgument(call, argument));
   // A colon inside a key is fine for YAML as long as no space follows it.
   return `${label}: { ${args.join(', ')} }`;
+}
+
+/** A rule as the YAML form has it: `sig: [0]`, `flags: { values: [O_RDONLY], free: O_CLOEXEC }`. */
+export function formatArgument(call: CallIdentity, argument: PolicyArgument): string {
+  return `${argumentKey(argument)}: ${argumentText(call, argument)}`;
 }
 
 function argumentKey({ index, name, width }: PolicyArgument): string {
   return name ?? `arg${index}${width === 32 ? '.low' : ''}`;
 }
 
-function argumentText(call: PolicyCall, argument: PolicyArgument): string {
+function argumentText(call: CallIdentity, argument: PolicyArgument): string {
   const values = `[${argument.values.map((value) => constantText(call, argument, value)).join(', ')}]`;
   if (argument.free === 0n) return values;
   return `{ values: ${values}, free: ${constantText(call, argument, argument.free, true)} }`;
 }
 
-function constantText(call: PolicyCall, argument: PolicyArgument, value: bigint, isBits = false): string {
+function constantText(call: CallIdentity, argument: PolicyArgument, value: bigint, isBits = false): string {
   const words = formatConstant(call, argument, value);
   // Names of no bits at all, such as O_RDONLY and FUTEX_WAIT, say nothing among bits.
   const text = isBits

@@ -48,7 +48,7 @@ export function canonicalProfile(profile: Profile): Profile {
     format: profile.format,
     version: profile.version,
     generator: { name: profile.generator.name, version: profile.generator.version },
-    runs: profile.runs.map(canonicalRun),
+    runs: profile.runs.map((run) => canonicalRun(run, profile.phases.length)),
     phases: profile.phases.map(({ name, trigger, source, reason, entered }) => ({
       name,
       trigger,
@@ -80,10 +80,10 @@ function orderPrograms(profile: Profile): {
   return { places, programs };
 }
 
-function canonicalRun(run: Run): Run {
+function canonicalRun(run: Run, phaseCount: number): Run {
   const { method, command, attached, workload, start, duration, complete, incomplete, lost, warnings } = run;
   const { kernel, arch, libc, distribution } = run.host;
-  const { identity } = run;
+  const { identity, phases } = run;
   return {
     method,
     command: [...command],
@@ -99,6 +99,7 @@ function canonicalRun(run: Run): Run {
     warnings: [...warnings],
     host: { kernel, arch, libc, distribution },
     ...(identity === undefined ? {} : { identity: canonicalIdentity(identity) }),
+    ...(phases === undefined || phases.length === phaseCount ? {} : { phases: ascending(phases) }),
   };
 }
 

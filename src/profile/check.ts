@@ -10,7 +10,7 @@ import type { Analysis, ArgumentValues, Call, Process, Profile, Run } from './mo
  */
 export function checkProfile(profile: Profile): readonly Problem[] {
   return [
-    ...profile.runs.flatMap((run, index) => checkRun(run, `/runs/${index}`)),
+    ...profile.runs.flatMap((run, index) => checkRun(run, profile.phases.length, `/runs/${index}`)),
     ...checkPhases(profile),
     ...profile.programs.flatMap(({ calls, analysis }, index) => [
       ...checkCalls(calls, profile, `/programs/${index}/calls`),
@@ -27,7 +27,7 @@ export function checkProfile(profile: Profile): readonly Problem[] {
   ];
 }
 
-function checkRun(run: Run, path: string): readonly Problem[] {
+function checkRun(run: Run, phaseCount: number, path: string): readonly Problem[] {
   return [
     ...found(Number.isNaN(Date.parse(run.start)), `${path}/start`, `no such time, ${run.start}`),
     ...found(
@@ -44,6 +44,13 @@ function checkRun(run: Run, path: string): readonly Problem[] {
       run.complete && run.lost > 0,
       `${path}/complete`,
       `must be false, as events were lost, ${run.lost}`,
+    ),
+    ...(run.phases ?? []).flatMap((phase, k) => inRange(phase, phaseCount, `${path}/phases/${k}`, 'phase')),
+    ...notAscending(run.phases ?? [], compareValues, true, `${path}/phases`),
+    ...found(
+      run.phases !== undefined && run.phases[0] !== 0,
+      `${path}/phases`,
+      `must begin with 0, as every run has setup, begins with ${run.phases?.[0]}`,
     ),
   ];
 }

@@ -224,6 +224,16 @@ describe('parseProfile', () => {
       ],
     },
     {
+      name: 'phases of a run that are not there, or without setup',
+      change: (d) => (d.runs[0].phases = [7, 1]),
+      want: [
+        '/runs/0/phases/0 no such phase, 7 (there are 1)',
+        '/runs/0/phases/1 no such phase, 1 (there are 1)',
+        '/runs/0/phases/1 not ascending, 1',
+        '/runs/0/phases must begin with 0, as every run has setup, begins with 7',
+      ],
+    },
+    {
       name: 'a start that is no time',
       change: (d) => (d.runs[0].start = '2026-13-01T00:00:00.000Z'),
       want: ['/runs/0/start no such time, 2026-13-01T00:00:00.000Z'],

@@ -4,6 +4,7 @@ import { UsageError } from '../base/errors.ts';
 import { createProfileParser } from './load.ts';
 import { mergeProfiles } from './merge.ts';
 import type { Phase, Profile } from './model.ts';
+import { cutOf } from './phase-order.ts';
 import { formatProfile } from './save.ts';
 import { arbitraryProfile } from './testing/arbitrary-profile.ts';
 import { sampleCall, sampleProfile, sampleRun } from './testing/sample-profile.ts';
@@ -15,6 +16,18 @@ describe('mergeProfiles', () => {
         const all = mergeProfiles([a, b, c]);
         expect(mergeProfiles([mergeProfiles([a, b]), c])).toEqual(all);
         expect(mergeProfiles([a, mergeProfiles([b, c])])).toEqual(all);
+      }),
+    );
+  });
+
+  it('gives phases the same order whatever the order of the profiles, and each run its own', () => {
+    fc.assert(
+      fc.property(arbitraryProfile(), arbitraryProfile(), (a, b) => {
+        const merged = mergeProfiles([a, b]);
+        const turned = mergeProfiles([b, a]);
+        expect(namesOf(turned)).toEqual(namesOf(merged));
+        const cuts = [a, b].flatMap((profile) => profile.runs.map((run) => cutOf(profile, run)));
+        expect(merged.runs.map((run) => cutOf(merged, run))).toEqual(cuts);
       }),
     );
   });
@@ -125,31 +138,57 @@ describe('mergeProfiles', () => {
     });
   });
 
-  it('gives phases one order and moves their indices', () => {
-    const drain: Phase = { name: 'drain', trigger: 'key', source: 'given', reason: null, entered: true };
+  it('gives phases an order that is that of every run, and moves their indices', () => {
+    const warm: Phase = { name: 'warm', trigger: 'key', source: 'given', reason: null, entered: true };
     const base = sampleProfile([{ pid: 1, calls: { read: [1, 2] } }]);
     const [setup] = base.phases as [Phase];
-    const main = { ...drain, name: 'main' };
+    const main = { ...warm, name: 'main' };
+    const inMain = base.processes.map((process) => ({
+      ...process,
+      transitions: [{ phase: 1, at: 0 }],
+      calls: process.calls.map((call) => ({ ...call, phases: [1] })),
+    }));
     const processes = base.processes.map((process) => ({
       ...process,
       transitions: [{ phase: 1, at: 0 }],
       calls: process.calls.map((call) => ({ ...call, phases: [1, 2] })),
     }));
-    const merged = mergeProfiles([
-      { ...base, phases: [setup, main] },
-      { ...base, phases: [setup, drain, main], processes },
+    const short = { ...base, phases: [setup, main], processes: inMain };
+    const long = { ...base, phases: [setup, warm, main], processes };
+    const merged = mergeProfiles([short, long]);
+    expect(namesOf(merged)).toEqual(['setup', 'warm', 'main']);
+    expect(namesOf(mergeProfiles([long, short]))).toEqual(['setup', 'warm', 'main']);
+    expect(merged.runs.map(({ phases }) => phases)).toEqual([[0, 2], undefined]);
+    expect(merged.processes.map(({ transitions, calls }) => [transitions, calls[0]?.phases])).toEqual([
+      [[{ phase: 2, at: 0 }], [2]],
+      [[{ phase: 1, at: 0 }], [1, 2]],
     ]);
-    expect(merged.phases.map(({ name }) => name)).toEqual(['setup', 'main', 'drain']);
-    expect(merged.processes[1]).toMatchObject({
-      transitions: [{ phase: 2, at: 0 }],
-      calls: [{ phases: [1, 2] }],
-    });
+  });
+
+  it('takes the order of what was merged before from its runs, not from where a merge put them', () => {
+    const cutBy = (...names: readonly string[]): Profile => {
+      const base = withMain({});
+      const [setup, main] = base.phases as [Phase, Phase];
+      return { ...base, phases: [setup, ...names.map((name) => ({ ...main, name }))] };
+    };
+    const merged = mergeProfiles([cutBy('a'), cutBy('b')]);
+    expect(namesOf(merged)).toEqual(['setup', 'a', 'b']);
+    expect(namesOf(mergeProfiles([merged, cutBy('b', 'a')]))).toEqual(['setup', 'b', 'a']);
+    expect(() => mergeProfiles([cutBy('a', 'b'), cutBy('b', 'a')])).toThrow(
+      new UsageError(
+        'merge: the orders of the phases contradict each other, setup, a, b and setup, b, a (cut the profiles alike: callgate phases FILE --at TRIGGER)',
+      ),
+    );
   });
 
   it('refuses to merge nothing', () => {
     expect(() => mergeProfiles([])).toThrow(new UsageError('merge: needs a profile, got none'));
   });
 });
+
+function namesOf({ phases }: Profile): readonly string[] {
+  return phases.map(({ name }) => name);
+}
 
 function withPrograms(programs: Profile['programs']): Profile {
   return { ...sampleProfile([]), runs: [sampleRun({ method: 'analyze' })], programs };

@@ -11,6 +11,7 @@ import {
   uniteTimes,
 } from './call-union.ts';
 import { canonicalProfile } from './canonical.ts';
+import { orderPhases } from './phase-order.ts';
 import { programKey } from './program-names.ts';
 import {
   PROFILE_FORMAT,
@@ -21,6 +22,7 @@ import {
   type Process,
   type Profile,
   type Program,
+  type Run,
 } from './model.ts';
 
 /**
@@ -28,20 +30,22 @@ import {
  *
  * Runs and processes are kept one by one, in the order of the profiles; programs with the same build-id, or with the same path
  * and none, become one, phases with the same name become one. Where triggers of a phase differ, both stay, joined by ` | `.
+ * Phases stand in an order that is that of every run; a run that lacks some of them says which it has.
  * Of several paths a program has the first by which a process ran it, for an analysis may have been told another.
  * It does not matter how profiles are grouped: a merge of merges is the merge of all. The generator is that of the first.
  *
- * @throws UsageError if there is no profile
+ * @throws UsageError if there is no profile, or if the orders of the phases contradict each other
  */
 export function mergeProfiles(profiles: readonly Profile[]): Profile {
   const [head] = profiles;
   if (head === undefined) throw new UsageError('merge: needs a profile, got none');
-  const phases = new Slots<Phase>(({ name }) => name);
+  const order = orderPhases(profiles);
+  const phases = profiles.flatMap((profile) => profile.phases);
   const programs = new Slots<SourceProgram>(programKey);
   const processes: Process[] = [];
-  let runCount = 0;
+  const runs: Run[] = [];
   for (const profile of profiles) {
-    const phaseMap = profile.phases.map((phase) => phases.add(phase));
+    const phaseMap = profile.phases.map(({ name }) => order.indexOf(name));
     const movePhases = (call: Call): Call => ({
       ...call,
       phases: uniteIndices([moveAll(call.phases, phaseMap)]),
@@ -59,6 +63,7 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
       }),
     );
     const offset = processes.length;
+    const runCount = runs.length;
     for (const process of profile.processes) {
       processes.push({
         ...process,
@@ -69,14 +74,16 @@ export function mergeProfiles(profiles: readonly Profile[]): Profile {
         calls: process.calls.map(movePhases),
       });
     }
-    runCount += profile.runs.length;
+    const all = [...phaseMap.keys()];
+    // One that has all phases of the merge will have the field dropped again.
+    runs.push(...profile.runs.map((run) => ({ ...run, phases: moveAll(run.phases ?? all, phaseMap) })));
   }
   return canonicalProfile({
     format: PROFILE_FORMAT,
     version: PROFILE_VERSION,
     generator: head.generator,
-    runs: profiles.flatMap(({ runs }) => runs),
-    phases: phases.values().map(unitePhases),
+    runs,
+    phases: order.map((name) => unitePhases(name, phases)),
     programs: programs.values().map(unitePrograms),
     processes,
   });
@@ -133,12 +140,14 @@ function moveAnalysis(analysis: Analysis, map: readonly number[]): Analysis {
   };
 }
 
-function unitePhases(phases: readonly [Phase, ...Phase[]]): Phase {
+/** One phase of those with this name, of which there is one at least. */
+function unitePhases(name: string, all: readonly Phase[]): Phase {
+  const phases = all.filter((phase) => phase.name === name);
   const sources = phases.map(({ source }) => source);
   // A phase that somebody asked for somewhere is not callgate's own idea any more.
   const source = sources.includes('start') ? 'start' : sources.includes('given') ? 'given' : 'auto';
   return {
-    name: phases[0].name,
+    name,
     trigger: joinDistinct(
       phases.map(({ trigger }) => trigger),
       ' | ',

@@ -51,6 +51,11 @@ export interface Run {
   readonly host: Host;
   /** By what a later recording knows that the same start goes on; absent where none can follow. */
   readonly identity?: RunIdentity;
+  /**
+   * Indices into `phases` by which the run was cut, ascending, from 0 on; absent if by all of them. After a merge of profiles
+   * that were not cut alike, for what such a run does in a phase that it does not have is in another one.
+   */
+  readonly phases?: readonly number[];
 }
 
 /** What a run is of, on the machine and from one boot of it to the next. */

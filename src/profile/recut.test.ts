@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createProfileParser } from './load.ts';
+import { mergeProfiles } from './merge.ts';
 import type { Profile } from './model.ts';
 import { recut, uncut, type Split } from './recut.ts';
 import { formatProfile } from './save.ts';
@@ -98,6 +99,15 @@ describe('recut', () => {
     const cut = recut(sampleProfile([PARENT]), split({ 0: 5 }));
     expect(createProfileParser()(formatProfile(cut))).toEqual(cut);
     expect(recut(cut, split({ 0: 5 }))).toEqual(cut);
+  });
+
+  it('forgets by which phases a run was cut before', () => {
+    const profile = sampleProfile([PARENT]);
+    const cut = recut(profile, split({ 0: 5 }));
+    const merged = mergeProfiles([cut, profile]);
+    expect(merged.runs.map(({ phases }) => phases)).toEqual([undefined, [0]]);
+    expect(recut(merged, split({ 0: 5, 1: 5 }))).toEqual(mergeProfiles([cut, cut]));
+    expect(uncut(merged)).toEqual(mergeProfiles([profile, profile]));
   });
 
   it('can be undone', () => {

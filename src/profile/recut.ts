@@ -1,5 +1,5 @@
 import { completePartial } from './unmeasured.ts';
-import type { Call, Phase, Process, Profile, Program, Transition } from './model.ts';
+import type { Call, Phase, Process, Profile, Program, Run, Transition } from './model.ts';
 
 /** Where processes go over from setup to main. */
 export interface Split {
@@ -35,6 +35,7 @@ export function recut(given: Profile, split: Split): Profile {
   };
   return {
     ...profile,
+    runs: profile.runs.map(withAllPhases),
     phases: [setupPhase(profile), main],
     programs: profile.programs.map((program) => recutProgram(program, [0, 1])),
     processes,
@@ -46,6 +47,7 @@ export function uncut(profile: Profile): Profile {
   if (profile.phases.length === 1) return profile;
   return {
     ...profile,
+    runs: profile.runs.map(withAllPhases),
     phases: [setupPhase(profile)],
     programs: profile.programs.map((program) => recutProgram(program, [0])),
     processes: profile.processes.map((process) => recutProcess(process, Infinity)),
@@ -92,6 +94,11 @@ function recutProgram(program: Program, phases: readonly number[]): Program {
           },
         }),
   };
+}
+
+/** What says by which of the old phases it was cut is gone with them. */
+function withAllPhases({ phases: _phases, ...run }: Run): Run {
+  return run;
 }
 
 function setupPhase(profile: Profile): Phase {

@@ -105,8 +105,14 @@ export function profileSchema(): JsonSchema {
                 description: 'By what a later recording knows that the same start goes on.',
               },
             ),
+            phases: {
+              type: 'array',
+              items: INTEGER,
+              minItems: 1,
+              description: 'Phases by which the run was cut, from 0 on; absent if by all of them.',
+            },
           },
-          { optional: ['attached', 'workload', 'identity'] },
+          { optional: ['attached', 'workload', 'identity', 'phases'] },
         ),
       },
       phase: {

@@ -3,7 +3,9 @@ import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { ArgumentValues, Call, ChainStep, Profile } from '../profile/model.ts';
 import { findPrograms, isNamed } from '../profile/program-names.ts';
-import type { Policy } from '../policy/model.ts';
+import type { CallIdentity } from '../policy/call-label.ts';
+import type { Policy, PolicyArgument, PolicyCall } from '../policy/model.ts';
+import { formatArgument } from '../policy/save.ts';
 import { argumentWords } from './argument-text.ts';
 import { escapeText } from './escape.ts';
 
@@ -35,7 +37,8 @@ export interface ExplainedChain {
 
 /** How one call is known to a document: one entry for each program, process or set. */
 export interface Explanation {
-  readonly kind: 'possible' | 'observed' | 'imported' | 'allowed';
+  /** `failing`: a policy gives it ENOSYS where it does not allow it. */
+  readonly kind: 'possible' | 'observed' | 'imported' | 'allowed' | 'failing';
   /** Path of the program; null for the set of a tree, or where it is not known. */
   readonly program: string | null;
   readonly phases: readonly string[];
@@ -46,6 +49,8 @@ export interface Explanation {
   readonly pid: number | null;
   readonly args: readonly ArgumentValues[];
   readonly chains: readonly ExplainedChain[];
+  /** Rules of a policy; an argument without one may be anything. */
+  readonly rules: readonly PolicyArgument[];
   /** Comments of a policy. */
   readonly why: readonly string[];
 }
@@ -74,30 +79,45 @@ export function explainInProfile(profile: Profile, filter: ExplainFilter): Expla
   return [...observed, ...possible];
 }
 
-/** Where a policy allows a call, and why. */
+/** Where a policy allows a call, with which arguments and why, and where it makes it fail with ENOSYS. */
 export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanation[] {
-  return policy.phases
+  const isMeant = ({ arch, nr }: PolicyCall): boolean => arch === filter.arch && nr === filter.nr;
+  const sets = policy.phases
     .filter(({ name }) => filter.phase === undefined || name === filter.phase)
     .flatMap(({ name, calls, programs }) =>
-      [{ path: null, calls }, ...programs].flatMap((set) =>
-        (filter.program === undefined || (set.path !== null && isNamed(set.path, filter.program))
-          ? set.calls.filter(({ arch, nr }) => arch === filter.arch && nr === filter.nr)
-          : []
-        ).map(({ why }): Explanation => ({
-          ...NOTHING,
-          kind: 'allowed',
-          program: set.path,
-          phases: [name],
-          why,
-        })),
-      ),
+      [{ path: null, calls }, ...programs]
+        .filter(
+          ({ path }) => filter.program === undefined || (path !== null && isNamed(path, filter.program)),
+        )
+        .map((set) => ({ phase: name, program: set.path, call: set.calls.find(isMeant) })),
     );
+  const allowed = sets.flatMap(({ phase, program, call }) =>
+    call === undefined ? [] : [allowedEntry(call, phase, program)],
+  );
+  // Nothing fails in a rehearsal.
+  const failing = policy.onViolation === 'log' ? undefined : policy.enosys.find(isMeant);
+  const denied = failing === undefined ? [] : sets.filter(({ call }) => call === undefined);
+  const programs = [...new Set(denied.map(({ program }) => program))];
+  return [
+    ...allowed,
+    ...programs.map((program): Explanation => ({
+      ...NOTHING,
+      kind: 'failing',
+      program,
+      phases: denied.filter((set) => set.program === program).map(({ phase }) => phase),
+      why: failing?.why ?? [],
+    })),
+  ];
+}
+
+function allowedEntry(call: PolicyCall, phase: string, program: string | null): Explanation {
+  return { ...NOTHING, kind: 'allowed', program, phases: [phase], rules: call.args, why: call.why };
 }
 
 /** For people; `label` is the call as they write it. */
 export function formatExplanations(
   label: string,
-  call: Pick<Call, 'arch' | 'name'>,
+  call: CallIdentity,
   found: readonly Explanation[],
   all: boolean,
 ): string {
@@ -113,6 +133,7 @@ export function formatExplanations(
     lines.push(`${label}: ${headOf(each)}`);
     for (const argument of each.args)
       lines.push(`  ${argument.name}: ${argumentWords(call, argument).join(', ')}`);
+    for (const rule of each.rules) lines.push(`  ${formatArgument(call, rule)}`);
     for (const why of each.why) lines.push(`  ${why}`);
     for (const chain of all ? each.chains : each.chains.slice(0, 1)) lines.push(...chain.steps.map(stepText));
     if (each.kind === 'possible' && each.chains.length === 0)
@@ -122,7 +143,16 @@ export function formatExplanations(
   return lines.map((line) => `${escapeText(line)}\n`).join('');
 }
 
-const NOTHING = { first: null, last: null, count: null, pid: null, args: [], chains: [], why: [] } as const;
+const NOTHING = {
+  first: null,
+  last: null,
+  count: null,
+  pid: null,
+  args: [],
+  rules: [],
+  chains: [],
+  why: [],
+} as const;
 
 function entryOf(
   { origin, first, last, count, args, chains }: Call,
@@ -150,6 +180,7 @@ function headOf({ kind, program, phases, first, count, pid }: Explanation): stri
   const where = program === null ? 'the whole tree' : program;
   const when = `in phase ${phases.join(', ')}`;
   if (kind === 'allowed') return `allowed to ${where} ${when}`;
+  if (kind === 'failing') return `fails with ENOSYS for ${where} ${when}`;
   if (kind === 'possible') return `possible in ${where}, ${when}`;
   const who = `${where}${pid === null ? '' : ` (pid ${pid})`}`;
   const often = count === null ? '' : `, ${count === 1 ? 'once' : `${formatCount(count)} times`}`;

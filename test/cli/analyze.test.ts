@@ -452,6 +452,28 @@ describe('callgate explain', () => {
     expect(callgate(['show', file]).stdout).toContain('flags: O_RDONLY, O_RDONLY|O_CLOEXEC');
   });
 
+  it('prints rules of arguments and what fails with ENOSYS, of a policy', () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, 'p.yaml');
+    const phases = [{ name: 'setup', calls: [{ kill: { sig: [0] } }] }];
+    const arches = [{ arch: 'x86_64', newest: 450 }];
+    writeFileSync(
+      file,
+      JSON.stringify({ format: 'callgate-policy', version: 1, arches, enosys: ['clone3'], phases }),
+    );
+    expect(callgate(['explain', file, 'kill'])).toMatchObject({
+      status: 0,
+      stdout: 'kill: allowed to the whole tree in phase setup\n  sig: [0]\n',
+    });
+    expect(JSON.parse(callgate(['explain', '--json', file, 'kill']).stdout)).toMatchObject({
+      explanations: [{ kind: 'allowed', args: [{ index: 1, name: 'sig', width: 32, values: [0] }] }],
+    });
+    expect(callgate(['explain', file, 'clone3'])).toMatchObject({
+      status: 0,
+      stdout: 'clone3: fails with ENOSYS for the whole tree in phase setup\n',
+    });
+  });
+
   it('reads a profile behind a byte order mark', () => {
     using directory = temporaryDirectory();
     const [file, marked] = [join(directory.path, 'p.json'), join(directory.path, 'marked.json')];

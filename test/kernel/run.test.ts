@@ -823,6 +823,27 @@ describe('callgate run --learn', () => {
     },
   );
 
+  it('says so if an argument has more values than a policy may list', () => {
+    const document = denying([]);
+    const values = Array.from({ length: 256 }, (_, value) => BigInt(value + 1));
+    const file = writePolicy(directory.path, {
+      ...document,
+      phases: document.phases.map((each) => ({
+        ...each,
+        calls: each.calls.map((call) =>
+          call.name === 'getpgid'
+            ? { ...call, args: [{ index: 0, name: null, width: 64 as const, values, free: 0n }] }
+            : call,
+        ),
+      })),
+    });
+    const { stderr } = callgate(['run', '--policy', file, '--learn', '--', probe, `${nr('getpgid')}`]);
+    expect(stderr).toContain('callgate: getpgid: more than 256 values, now with any arg0\n');
+    expect(readFileSync(file, 'utf8')).toMatch(
+      /- getpgid +# learned from .*; more than 256 values, now with any arg0$/m,
+    );
+  });
+
   it('finds a call after thousands of another one', () => {
     const file = writePolicy(directory.path, denying(['getppid', 'getpgrp']));
     const report = newPath('report');

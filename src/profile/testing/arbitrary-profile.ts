@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { ARCHES } from '../../abi/arch.ts';
 import { syscallName } from '../../abi/syscalls.ts';
+import { compareText } from '../call-union.ts';
 import type {
   Analysis,
   ArgumentValues,
@@ -24,7 +25,10 @@ export function arbitraryProfile(): fc.Arbitrary<Profile> {
   return fc
     .record({
       runs: fc.array(arbitraryRun(), { minLength: 1, maxLength: 3 }),
-      laterPhases: fc.uniqueArray(arbitraryPhase(), { selector: ({ name }) => name, maxLength: 3 }),
+      // In one order, not that of names, so that any two can be merged.
+      laterPhases: fc
+        .uniqueArray(arbitraryPhase(), { selector: ({ name }) => name, maxLength: 3 })
+        .map((phases) => phases.sort((a, b) => compareText(b.name, a.name))),
     })
     .chain(({ runs, laterPhases }) => {
       const phases: Phase[] = [
@@ -39,16 +43,25 @@ export function arbitraryProfile(): fc.Arbitrary<Profile> {
           }),
           seeds: fc.array(arbitrarySeed(runs.length, phases.length), { maxLength: 5 }),
           generator: fc.record({ name: hostileText(), version: hostileText() }),
+          cuts: fc.array(fc.subarray([...laterPhases.keys()]), {
+            minLength: runs.length,
+            maxLength: runs.length,
+          }),
         })
-        .map(({ programs, seeds, generator }) => ({
+        .map(({ programs, seeds, generator, cuts }) => ({
           format: 'callgate-profile' as const,
           version: 1,
           generator,
-          runs,
+          runs: runs.map((run, index) => cutBy(run, cuts[index] ?? [], laterPhases.length)),
           phases,
           ...place(programs, seeds),
         }));
     });
+}
+
+/** The run with the field only where it lacks some of the phases. */
+function cutBy(run: Run, later: readonly number[], laterCount: number): Run {
+  return later.length === laterCount ? run : { ...run, phases: [0, ...later.map((phase) => phase + 1)] };
 }
 
 /** Any string, with what documents and terminals stumble over. */
