@@ -146,6 +146,7 @@ export class Crowd {
         return;
       case 'trigger':
       case 'output':
+      case 'hiddenOutput':
       case 'signal':
         return;
     }

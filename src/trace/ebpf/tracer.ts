@@ -3,6 +3,7 @@ import { ARCHES } from '../../abi/arch.ts';
 import { syscallNumber } from '../../abi/syscalls.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { Libc } from '../../sys/libc.ts';
+import { TraceeMemory } from '../../sys/memory.ts';
 import { Waiter } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
 import { isInInitialPidNamespace } from '../method.ts';
@@ -16,6 +17,7 @@ import { decodeEvent, type EbpfEvent } from './events.ts';
 import { Executables } from './executables.ts';
 import { Family } from './family.ts';
 import { Guard } from './guard.ts';
+import { readHiddenOutput } from './hidden-output.ts';
 import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
@@ -73,6 +75,8 @@ class EbpfTracer {
   #pending: Pending | null = null;
   #detaching = false;
   #killing = false;
+  /** Writes for which a trigger waits, and which nobody could read. */
+  #hiddenOutputs = 0;
 
   constructor(request: TraceRequest, host: BackendHost, libc: Libc, limits: Limits) {
     this.#request = request;
@@ -284,6 +288,9 @@ class EbpfTracer {
       case 'output':
         this.#watches.onOutput(`${event.stream}`, event.bytes, family.since(event.time));
         return;
+      case 'hiddenOutput':
+        this.#readHidden(event);
+        return;
       case 'adopt':
         family.adopted(event, (pid) => this.#scope.describe(pid));
         return;
@@ -318,6 +325,14 @@ class EbpfTracer {
     const exit = reapRoot(this.#waiter, this.#root, target, this.#host.recorder.processCount > 0);
     this.#result.exit = exit;
     this.#host.send({ kind: 'root-ended', exit });
+  }
+
+  #readHidden(event: Extract<EbpfEvent, { kind: 'hiddenOutput' }>): void {
+    if (this.#watches.pending('output').length === 0) return;
+    const texts = readHiddenOutput(new TraceeMemory(this.#libc), event);
+    if (texts === null) this.#hiddenOutputs++;
+    const at = this.#family.since(event.time);
+    for (const text of texts ?? []) this.#watches.onOutput(`${event.stream}`, text, at);
   }
 
   #trigger(index: number, process: ProcessRecord | null, at: number): void {
@@ -409,6 +424,12 @@ class EbpfTracer {
       );
     }
     if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
+    if (this.#hiddenOutputs > 0) {
+      const what = this.#hiddenOutputs === 1 ? '1 write' : `${this.#hiddenOutputs} writes`;
+      missed.push(
+        `${what} could not be looked at for a trigger output:, for the process was gone before its memory was read`,
+      );
+    }
     missed.push(...this.#symbols.missed);
     if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
     this.#result.missed = missed;
