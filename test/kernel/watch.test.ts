@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -9,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
@@ -124,6 +127,19 @@ describe('watching executables', () => {
     expect((fcntl?.last ?? 0) - (fcntl?.first ?? 0)).toBeGreaterThan(99_000_000);
     expect(fcntl?.last).toBeLessThanOrEqual(process?.end ?? 0);
     expect(process?.calls.filter(({ waits }) => waits !== undefined)).toEqual([]);
+  });
+
+  it('tells a file that is called as if it were deleted from one that is', async () => {
+    using directory = temporaryDirectory();
+    using programs = temporaryDirectory();
+    const [real, plain] = [join(programs.path, 'x (deleted)'), join(programs.path, 'x')];
+    for (const path of [real, plain]) copyFileSync(rare, path);
+    const background = await watch(directory.path, ...only(`${programs.path}/*`));
+    for (const path of [real, plain]) expect(run(path, ['10']).status).toBe(0);
+    const { stderr } = await end(background);
+    expect(stderr).toContain(`${plain}: `);
+    expect(stderr).toContain(`${real}: `);
+    expect(stderr.match(/1 start, 0 live/g)).toHaveLength(2);
   });
 
   it('counts calls that are made often exactly, over threads, forks, execs and arches', async () => {
@@ -967,6 +983,21 @@ describe('a fault', () => {
       stderr:
         'callgate: watch: cannot write to directory /proc/callgate/x, ENOENT (choose another with -d)\n',
     });
+  });
+
+  it('an address that is taken is refused at once, and nothing is left behind', async () => {
+    using directory = temporaryDirectory();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const path = join(directory.path, 'a/b');
+    const { status, stderr } = callgate(['watch', '-d', path, '--metrics', `127.0.0.1:${port}`]);
+    taken.close();
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: `callgate: --metrics: cannot listen on 127.0.0.1:${port}, EADDRINUSE\n`,
+    });
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it('without privilege one line says what is missing, and nothing is left behind', () => {
