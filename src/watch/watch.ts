@@ -270,10 +270,9 @@ export class Watch {
     }
     if (time > this.#lossesAt) this.#lossesAt = time;
     if (!sweeps || !this.#hasGaps) return;
-    // What is on the way is not missing.
-    this.#drain(null);
     this.#hasGaps = false;
-    this.#crowd.sweep(process.hrtime.bigint());
+    // What is on the way is not missing.
+    this.#crowd.sweep(() => this.#drain(null));
   }
 
   #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -798,6 +799,32 @@ describe('what a watch has no room for', () => {
     const [lossy] = profileOf(directory.path, fileOf(program)).runs;
     expect(lossy?.lost).toBeGreaterThan(0);
     expect(lossy?.incomplete).toContain('events or calls were lost on this machine while it ran');
+  });
+
+  it('does not take what a process did before an exec for the work of the program that it is now', async () => {
+    using directory = temporaryDirectory();
+    const waiter = compile(`
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int main(void) { for (;;) { syscall(SYS_getppid); usleep(20000); } }`);
+    const background = await watch(directory.path, ...only(waiter));
+    background.kill('SIGSTOP');
+    expect(run(flood(), []).status).toBe(0);
+    const script = `umask 22; cd /; exec ${waiter}`;
+    const shell = spawn('sh', ['-c', `/bin/true; ${script}`], { stdio: 'ignore' });
+    await until('the exec', () => readlinkSync(`/proc/${shell.pid}/exe`) === waiter);
+    background.kill('SIGCONT');
+    await background.waitFor('were lost');
+    // A search for what was lost comes every ten looks.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    shell.kill('SIGKILL');
+    const { stderr } = await end(background);
+    const profile = profileOf(directory.path, fileOf(waiter));
+    const names = new Set(profile.processes.flatMap(({ calls }) => calls.map(({ name }) => name)));
+    expect([...names].filter((name) => ['umask', 'chdir', 'wait4', 'vfork'].includes(name))).toEqual([]);
+    expect(names.has('getppid')).toBe(true);
+    expect(profile.processes.map(({ pid }) => pid)).toEqual([shell.pid]);
+    expect(stderr).toContain(`${waiter}: ${names.size} calls, ${names.size} new, 1 start, 0 live`);
   });
 });
 

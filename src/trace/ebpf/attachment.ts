@@ -247,7 +247,14 @@ export class Attachment implements Disposable {
 
   /** Whether the programs know of a process. */
   isLive(pid: number): boolean {
-    return this.look('processes', number(pid), new Uint8Array(PROCESS.size));
+    return this.entryOf(pid) !== null;
+  }
+
+  /** Number of the process entry that a pid is now; null if the programs do not know of it. */
+  entryOf(pid: number): number | null {
+    const value = new Uint8Array(PROCESS.size);
+    if (!this.look('processes', number(pid), value)) return null;
+    return new DataView(value.buffer).getUint32(PROCESS.entry, true);
   }
 
   /** How many process entries have been numbered here, from 1 on, each of a process that lives. Before the programs run. */
