@@ -138,7 +138,12 @@ export class Watch {
       cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
-    this.#pending = new Pending(this.#attachment);
+    try {
+      this.#pending = new Pending(this.#attachment);
+    } catch (error) {
+      this.#attachment[Symbol.dispose]();
+      throw error instanceof SystemCallError ? explainRefusal(error, ASKER) : error;
+    }
     if (options.by !== 'exe') this.#cgroups.containers();
     this.#wait(BUSY);
     this.#writeTimer = setInterval(() => this.#afterTurn((moment) => this.#write(moment)), options.interval);

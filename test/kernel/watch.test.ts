@@ -820,7 +820,7 @@ describe('what a watch has no room for', () => {
     shell.kill('SIGKILL');
     const { stderr } = await end(background);
     const profile = profileOf(directory.path, fileOf(waiter));
-    const names = new Set(profile.processes.flatMap(({ calls }) => calls.map(({ name }) => name)));
+    const names = new Set(profile.processes.flatMap(({ calls }) => calls.map(({ name }) => name ?? '')));
     expect([...names].filter((name) => ['umask', 'chdir', 'wait4', 'vfork'].includes(name))).toEqual([]);
     expect(names.has('getppid')).toBe(true);
     expect(profile.processes.map(({ pid }) => pid)).toEqual([shell.pid]);

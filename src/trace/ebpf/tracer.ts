@@ -104,10 +104,10 @@ class EbpfTracer {
     let isDone = false;
     try {
       const { libc, descriptor } = this.#attachment;
-      using poller = new Poller(libc, descriptor, this.#host.eventLoop ?? null);
+      const { eventLoop = null } = this.#host;
+      using poller = this.#orRefused(() => new Poller(this.#libc, libc, descriptor, eventLoop));
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
-      if (this.#request.target.kind === 'launch') this.#launch();
-      else this.#attach();
+      this.#orRefused(() => (this.#request.target.kind === 'launch' ? this.#launch() : this.#attach()));
       this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
       isDone = true;
@@ -122,15 +122,15 @@ class EbpfTracer {
   /** @throws UnsupportedError if the machine cannot do it; nothing has been started then */
   #setUp(): void {
     const { target } = this.#request;
-    const asker: Asker = { command: 'trace', hasAlternative: target.kind !== 'scope' };
+    const asker = this.#asker;
     if (!isInInitialPidNamespace()) {
       throw new UnsupportedError(
         `trace: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means${advice(asker, [], '--method seccomp does without eBPF')}`,
         { feature: 'eBPF' },
       );
     }
-    let options: ProgramOptions;
-    try {
+    let options!: ProgramOptions;
+    this.#orRefused(() => {
       options = {
         fields: readKernelFields(asker),
         adoption: this.#scope.adoption,
@@ -151,9 +151,7 @@ class EbpfTracer {
           target.kind === 'attach' ? target.pids.length : target.kind === 'launch' ? 1 : 0,
         );
       });
-    } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error, asker) : error;
-    }
+    });
     try {
       this.#symbols.place(this.#request, this.#attachment, options);
     } catch (error) {
@@ -168,6 +166,19 @@ class EbpfTracer {
       () => this.#origin,
       ({ pid }) => this.#warn(denialsUnseen(`pid ${pid} asked for`)),
     );
+  }
+
+  get #asker(): Asker {
+    return { command: 'trace', hasAlternative: this.#request.target.kind !== 'scope' };
+  }
+
+  /** Sets up a part of what a trace needs. @throws UnsupportedError where the kernel refuses */
+  #orRefused<Part>(make: () => Part): Part {
+    try {
+      return make();
+    } catch (error) {
+      throw error instanceof SystemCallError ? explainRefusal(error, this.#asker) : error;
+    }
   }
 
   #wantsOutput(): boolean {
