@@ -5,7 +5,7 @@ import type { Libc } from '../sys/libc.ts';
 import { decodeStatus } from '../sys/wait.ts';
 import type { Attachment } from '../trace/ebpf/attachment.ts';
 import type { EbpfEvent } from '../trace/ebpf/events.ts';
-import { executedArgv, Executables } from '../trace/ebpf/executables.ts';
+import { Executables } from '../trace/ebpf/executables.ts';
 import { birthOf } from '../trace/ebpf/family.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
 import { readStatus } from '../trace/proc.ts';
@@ -283,7 +283,7 @@ export class Crowd {
     this.#paths.delete(newEntry);
     const former = this.#members.get(event.entry);
     const file = this.#files.at(this.#executables.identify(pid, { ...event, path }));
-    const argv = executedArgv(pid, event);
+    const argv = this.#executables.argvOf(pid, event);
     // It may have come into another cgroup of which the telling was lost: what it was in says nothing then.
     const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
     const cgroups = this.#places.cgroupsOf(pid, event.cgroup) ?? (isInherited ? former.cgroups : null);

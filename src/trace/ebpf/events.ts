@@ -102,7 +102,7 @@ const NAMES = new Map(Object.entries(EVENT_TYPE).map(([name, type]) => [type as 
 
 /** Longest argument and most of them that a profile has. */
 const ARGUMENT_LENGTH = 4096;
-const ARGUMENT_COUNT = 256;
+export const ARGUMENT_COUNT = 256;
 
 /** Copies an event out of the ring buffer; null for a type that is unknown. */
 export function decodeEvent(data: DataView, at: number): EbpfEvent | null {

@@ -20,7 +20,7 @@ import { Guard } from './guard.ts';
 import { readHiddenOutput } from './hidden-output.ts';
 import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
-import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
+import { ARCH_COUNT, ARGV_CAP, NAME_CAP, PATH_CAP, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
@@ -444,8 +444,26 @@ class EbpfTracer {
     missed.push(...this.#symbols.missed);
     if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
     this.#result.missed = missed;
-    for (const path of this.#executables.unread) {
+    this.#warnOfExecutables();
+  }
+
+  /** What was executed is told of in the kernel as far as there is room; the rest is read from the process if it is still there. */
+  #warnOfExecutables(): void {
+    const { unread, unnamed, argvCut } = this.#executables;
+    for (const path of unread) {
       this.#warn(`${path} could not be read before it was gone: its build-id is not known`);
+    }
+    if (unnamed > 0) {
+      const what = unnamed === 1 ? 'an exec' : `${unnamed} execs`;
+      this.#warn(
+        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} directories, ${PATH_CAP} bytes), and the process was gone`,
+      );
+    }
+    if (argvCut > 0) {
+      const what = argvCut === 1 ? 'an exec' : `${argvCut} execs`;
+      this.#warn(
+        `the arguments of ${what} are cut: they are longer than can be told (${ARGV_CAP} bytes), and the process was gone`,
+      );
     }
   }
 
