@@ -127,7 +127,7 @@ describe('what was executed, and is gone at once,', () => {
       isKnown
         ? []
         : [
-            'the program of an exec is not known: its path is longer than can be told (64 directories, 4096 bytes), and the process was gone',
+            'the program of an exec is not known: its path is longer than can be told (64 names, 4096 bytes), and the process was gone',
           ],
     );
   });

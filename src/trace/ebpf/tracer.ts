@@ -456,7 +456,7 @@ class EbpfTracer {
     if (unnamed > 0) {
       const what = unnamed === 1 ? 'an exec' : `${unnamed} execs`;
       this.#warn(
-        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} directories, ${PATH_CAP} bytes), and the process was gone`,
+        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} names, ${PATH_CAP} bytes), and the process was gone`,
       );
     }
     if (argvCut > 0) {
