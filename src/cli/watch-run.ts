@@ -7,7 +7,7 @@ import { ProfileDirectory } from '../watch/profile-directory.ts';
 import { parseMetricsAddress, serveMetrics } from '../watch/metrics-server.ts';
 import type { TargetRecord } from '../watch/target-record.ts';
 import type { Division } from '../watch/target.ts';
-import { missingCapabilities, Watch, type WatchOptions } from '../watch/watch.ts';
+import { missingCapabilities, Watch } from '../watch/watch.ts';
 import { say } from './say.ts';
 
 /** Shortest and longest interval, in milliseconds: timers have no more than 31 bits. */
@@ -49,7 +49,13 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp);
   using directory = await ProfileDirectory.open(options.directory);
   const { by, include, exclude } = options;
-  const watch = begin({ directory, by, interval, selection: { include, exclude }, say });
+  // First: if the address is taken nothing is watched and written. Nobody is answered before the watch is there.
+  using server =
+    address === null
+      ? null
+      : await orDiscard(directory, async () => serveMetrics(address, () => watch.facts()));
+  const selection = { include, exclude };
+  const watch = await orDiscard(directory, () => new Watch({ directory, by, interval, selection, say }));
   const missing = missingCapabilities();
   if (missing.length > 0) {
     say(
@@ -60,7 +66,6 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   const before = process.cpuUsage();
   let isWritten = false;
   try {
-    using server = address === null ? null : await serveMetrics(address, () => watch.facts());
     if (server !== null) tell(`metrics are at ${server.url}`);
     tell(`watching ${NAMES[by]}s, profiles go to ${directory.path} every ${options.interval}`);
     await endOf(limit, interrupted.signal);
@@ -84,11 +89,12 @@ export async function runWatch(options: WatchArguments): Promise<void> {
   if (!isWritten) throw new UsageError(`watch: not every profile could be written to ${options.directory}`);
 }
 
-function begin(options: WatchOptions): Watch {
+/** Makes what a watch consists of; if that cannot be made, its directory is not left behind. */
+async function orDiscard<Part>(directory: ProfileDirectory, make: () => Part | Promise<Part>): Promise<Part> {
   try {
-    return new Watch(options);
+    return await make();
   } catch (error) {
-    options.directory.discard();
+    directory.discard();
     throw error;
   }
 }

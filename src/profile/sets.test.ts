@@ -4,7 +4,7 @@ import { UsageError } from '../base/errors.ts';
 import { mergeProfiles } from './merge.ts';
 import type { Call, Process, Profile } from './model.ts';
 import { recut } from './recut.ts';
-import { callSet, callTotals, runIncidence, type CallFilter } from './sets.ts';
+import { callSet, callTotals, countProcesses, runIncidence, type CallFilter } from './sets.ts';
 import { splitAt } from './splits.ts';
 import { arbitraryProfile } from './testing/arbitrary-profile.ts';
 import { sampleCall, sampleProfile, sampleRun } from './testing/sample-profile.ts';
@@ -27,6 +27,30 @@ const STATIC: Profile = {
 };
 
 const BOTH = mergeProfiles([launched(TRACE), STATIC]);
+
+describe('countProcesses', () => {
+  it.each<{ name: string; processes: Parameters<typeof sampleProfile>[0]; want: number }>([
+    {
+      name: 'a pid that was given out again is another process',
+      processes: [
+        { pid: 1, program: '/bin/a', calls: {} },
+        { pid: 2, birth: 'fork', parent: 0, program: '/bin/a', end: 5, calls: {} },
+        { pid: 2, birth: 'fork', parent: 0, program: '/bin/a', start: 7, calls: {} },
+      ],
+      want: 3,
+    },
+    {
+      name: 'an exec goes on with its process',
+      processes: [
+        { pid: 1, program: '/bin/a', end: 5, calls: {} },
+        { pid: 1, birth: 'exec', parent: 0, program: '/bin/b', start: 5, calls: {} },
+      ],
+      want: 1,
+    },
+  ])('$name', ({ processes, want }) => {
+    expect(countProcesses(sampleProfile(processes))).toBe(want);
+  });
+});
 
 describe('callSet', () => {
   it.each<{ name: string; filter: CallFilter; want: string[] }>([

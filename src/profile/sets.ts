@@ -101,6 +101,11 @@ export interface CallTotals {
   readonly inPhase: readonly number[];
 }
 
+/** How many processes there were: an exec goes on with the process that it was, and a pid may have been given out again. */
+export function countProcesses({ processes }: Pick<Profile, 'processes'>): number {
+  return processes.filter(({ birth, parent }) => birth !== 'exec' || parent === null).length;
+}
+
 /** What {@link callSet} would have in all and in each phase; without arguments and errors, which take long to unite. */
 export function callTotals({ phases, processes, programs }: Profile): CallTotals {
   const all = new Map<string, Set<number>>();

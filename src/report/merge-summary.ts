@@ -1,5 +1,5 @@
 import type { Profile } from '../profile/model.ts';
-import { runIncidence } from '../profile/sets.ts';
+import { countProcesses, runIncidence } from '../profile/sets.ts';
 import { escapeText } from './escape.ts';
 import { plural } from './table.ts';
 
@@ -11,13 +11,12 @@ const CUT_CAP = 4;
  */
 export function formatMergeSummary(profile: Profile): string {
   const incidence = runIncidence(profile);
-  const processes = new Set(profile.processes.map(({ run, pid }) => `${run} ${pid}`)).size;
   const total = incidence[0]?.total ?? 0;
   const always = incidence.filter(({ runs }) => runs.length === total).length;
   const once = incidence.filter(({ runs }) => runs.length === 1).length;
   const parts = [
     plural(profile.runs.length, 'run'),
-    plural(processes, 'process', 'processes'),
+    plural(countProcesses(profile), 'process', 'processes'),
     plural(incidence.length, 'distinct system call'),
   ];
   if (total > 1) parts.push(`${always} seen in every run`, `${once} in just one`);

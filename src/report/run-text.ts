@@ -1,5 +1,6 @@
 import { formatDuration } from '../base/duration.ts';
 import type { ExitStatus, Host, Profile, Run } from '../profile/model.ts';
+import { countProcesses } from '../profile/sets.ts';
 import { escapeText, quoteCommand, shorten } from './escape.ts';
 import { formatFields, plural } from './table.ts';
 
@@ -91,9 +92,8 @@ function describeOthers(runs: readonly Run[]): string {
   return `and ${plural(runs.length, 'more run')}, ${incomplete} of them not complete, with ${plural(warnings, 'warning')}`;
 }
 
-function describeProcesses({ processes }: Profile): string {
-  const pids = new Set(processes.map(({ run, pid }) => `${run} ${pid}`)).size;
-  const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
+function describeProcesses(profile: Profile): string {
+  const threads = profile.processes.reduce((sum, process) => sum + process.threads.length, 0);
   const more = threads === 0 ? '' : `, with ${plural(threads, 'further thread')}`;
-  return `${pids}${more}`;
+  return `${countProcesses(profile)}${more}`;
 }

@@ -1,7 +1,7 @@
 import { escapeText } from './escape.ts';
 import { formatCount } from '../base/count.ts';
 import { formatDuration } from '../base/duration.ts';
-import { callTotals } from '../profile/sets.ts';
+import { callTotals, countProcesses } from '../profile/sets.ts';
 import type { Profile } from '../profile/model.ts';
 
 /**
@@ -12,13 +12,13 @@ import type { Profile } from '../profile/model.ts';
 export function formatSummary(profile: Profile, path: string, error: Error | null = null): string {
   const run = profile.runs[0];
   const threads = profile.processes.reduce((sum, { threads: own }) => sum + own.length, 0);
-  const pids = new Set(profile.processes.map(({ pid }) => pid)).size;
+  const processes = countProcesses(profile);
   const { distinct, uses, isCounted, inPhase } = callTotals(profile);
   const made = isCounted
     ? ` of ${formatCount(uses)} made`
     : ` (${formatCount(uses)} uses were counted, the others passed)`;
   const lines = [
-    `${escapeText(run?.command[0] ?? 'program')}: ${plural(distinct, 'distinct system call')}${made}, in ${plural(pids, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
+    `${escapeText(run?.command[0] ?? 'program')}: ${plural(distinct, 'distinct system call')}${made}, in ${plural(processes, 'process', 'processes')} and ${plural(threads, 'further thread')}, ${formatDuration(run?.duration ?? 0)}`,
   ];
   if (profile.phases.length > 1) {
     const sizes = profile.phases.map(({ name }, index) => `${name} ${inPhase[index]}`);

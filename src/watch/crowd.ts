@@ -5,7 +5,7 @@ import type { Libc } from '../sys/libc.ts';
 import { decodeStatus } from '../sys/wait.ts';
 import type { Attachment } from '../trace/ebpf/attachment.ts';
 import type { EbpfEvent } from '../trace/ebpf/events.ts';
-import { executedArgv, Executables } from '../trace/ebpf/executables.ts';
+import { Executables } from '../trace/ebpf/executables.ts';
 import { birthOf } from '../trace/ebpf/family.ts';
 import { CALL, CALL_KEY, SELECTOR_CAP, VALUE, VALUE_KEY } from '../trace/ebpf/layout.ts';
 import { readStatus } from '../trace/proc.ts';
@@ -54,6 +54,8 @@ interface Member {
   cgroupId: bigint;
   /** Whether it was moved into its target from elsewhere, as the program that it is. */
   isForeign: boolean;
+  /** Why it was not known, if it was found when its pid was another entry already: nobody can tell what it was, or where it belonged. */
+  readonly lost: string | null;
   target: TargetRecord | null;
   run: RunRecord | null;
   /** By `callId`. */
@@ -146,6 +148,7 @@ export class Crowd {
         return;
       case 'trigger':
       case 'output':
+      case 'hiddenOutput':
       case 'signal':
         return;
     }
@@ -154,6 +157,7 @@ export class Crowd {
   /** Brings the runs of the processes that live up to date; those that were moved to another cgroup change their target. */
   refresh(now: bigint): void {
     for (const member of this.#members.values()) {
+      if (member.lost !== null) continue;
       member.cgroups = this.#places.cgroupsOf(member.pid, 0n) ?? member.cgroups;
       if (!this.#isElsewhere(member)) {
         this.#collect(member, false, now);
@@ -164,33 +168,64 @@ export class Crowd {
     }
   }
 
-  /** After a loss: finds keys and ends that were not told of. */
-  sweep(now: bigint): void {
-    for (const key of this.#attachment.keys('calls', CALL_KEY.size)) {
+  /**
+   * After a loss: finds keys and ends that were not told of. `drain` takes in what has been told by then: of an entry that had made a
+   * call before it, or was over, everything has been told, or is lost.
+   */
+  sweep(drain: () => void): void {
+    const calls = this.#unknownKeys('calls', CALL_KEY.size, ({ calls: known }, key) => known.has(idOf(key)));
+    const values = this.#unknownKeys('values', VALUE_KEY.size, ({ values: known }, key) =>
+      known.has(textOfKey(key)),
+    );
+    const over = [...this.#members.values()].filter(({ entry, pid }) => !this.#isCurrent(entry, pid));
+    drain();
+    for (const key of calls) {
+      const member = this.#ownerOf(key, over);
+      if (member === null) continue;
       const view = new DataView(key.buffer);
-      const number = view.getUint32(CALL_KEY.entry, true);
-      let member = this.#members.get(number);
-      if (member === undefined) {
-        const value = new Uint8Array(CALL.size);
-        if (!this.#attachment.look('calls', key, value)) continue;
-        const counted = new DataView(value.buffer);
-        member = this.#found(
-          number,
-          counted.getUint32(CALL.tgid, true),
-          counted.getBigUint64(CALL.first, true),
-          STRAY,
-        );
-      }
       noteCall(member, view.getUint32(CALL_KEY.arch, true), view.getUint32(CALL_KEY.nr, true));
     }
-    for (const key of this.#attachment.keys('values', VALUE_KEY.size)) {
-      const member = this.#members.get(new DataView(key.buffer).getUint32(VALUE_KEY.entry, true));
+    for (const key of values) {
+      const member = this.#members.get(entryOf(key));
       if (member !== undefined) noteValue(member, key);
     }
-    for (const member of this.#members.values()) {
-      if (this.#attachment.isLive(member.pid) && this.#byPid.get(member.pid) === member) continue;
-      this.#remove(member, null, now);
+    const now = process.hrtime.bigint();
+    for (const member of over) {
+      if (this.#members.get(member.entry) === member) this.#remove(member, null, now);
     }
+  }
+
+  /** Keys of a map that nobody has told of: of entries that are not known, or such as `isKnown` has not. */
+  #unknownKeys(
+    map: 'calls' | 'values',
+    size: number,
+    isKnown: (member: Member, key: Uint8Array) => boolean,
+  ): Uint8Array[] {
+    const keys: Uint8Array[] = [];
+    for (const key of this.#attachment.keys(map, size)) {
+      const member = this.#members.get(entryOf(key));
+      if (member === undefined || !isKnown(member, key)) keys.push(key);
+    }
+    return keys;
+  }
+
+  /** The owner of a key in map `calls`, among `lost` as well if it is; null if the key has been taken out since. */
+  #ownerOf(key: Uint8Array, lost: Member[]): Member | null {
+    const value = new Uint8Array(CALL.size);
+    if (!this.#attachment.look('calls', key, value)) return null;
+    const number = entryOf(key);
+    const known = this.#members.get(number);
+    if (known !== undefined) return known;
+    const counted = new DataView(value.buffer);
+    const [pid, first] = [counted.getUint32(CALL.tgid, true), counted.getBigUint64(CALL.first, true)];
+    const member = this.#found(number, pid, first, STRAY);
+    if (member.lost !== null) lost.push(member);
+    return member;
+  }
+
+  /** Whether an entry is what its pid is now. */
+  #isCurrent(entry: number, pid: number): boolean {
+    return this.#attachment.entryOf(pid) === entry;
   }
 
   #valueSeen(event: EventOf<'value'>): void {
@@ -203,12 +238,17 @@ export class Crowd {
   #called(event: EventOf<'call' | 'use'>): void {
     const member = this.#member(event.entry, event.tgid, event.time);
     noteCall(member, event.arch, event.nr);
-    member.target?.sawCall(`${ARCHES[event.arch] ?? ''} ${event.nr >>> 0}`, event.time);
+    member.target?.sawCall(keyOfCall(event.arch, event.nr), event.time);
   }
 
   #forked(event: EventOf<'fork'>): void {
     if (event.childTgid === event.parentTgid) return;
     const parent = this.#member(event.entry, event.parentTgid, event.time);
+    if (parent.lost !== null) {
+      // What the parent was would say what the child is: it has to be looked at itself.
+      this.#found(event.childEntry, event.childTgid, event.time, STRAY);
+      return;
+    }
     const child = this.#add(event.childEntry, event.childTgid, parent.file, null);
     const birth = birthOf(event);
     const isElsewhere = parent.cgroupId !== 0n && event.cgroup !== 0n && parent.cgroupId !== event.cgroup;
@@ -243,7 +283,7 @@ export class Crowd {
     this.#paths.delete(newEntry);
     const former = this.#members.get(event.entry);
     const file = this.#files.at(this.#executables.identify(pid, { ...event, path }));
-    const argv = executedArgv(pid, event);
+    const argv = this.#executables.argvOf(pid, event);
     // It may have come into another cgroup of which the telling was lost: what it was in says nothing then.
     const isInherited = former !== undefined && (former.cgroupId === 0n || former.cgroupId === event.cgroup);
     const cgroups = this.#places.cgroupsOf(pid, event.cgroup) ?? (isInherited ? former.cgroups : null);
@@ -263,6 +303,8 @@ export class Crowd {
     } else {
       const isStart = this.#places.isStartByExec || (target.live === 0 && !target.isInLife(event.cgroup));
       this.#join(member, target, isStart, 'exec', time);
+      const reason = former?.lost ?? null;
+      if (reason !== null && !this.#places.isStartByExec) member.run?.current.markIncomplete(reason);
     }
     if (!this.#places.isStartByExec) target.life = event.cgroup;
   }
@@ -312,6 +354,11 @@ export class Crowd {
 
   /** A process that nobody has told of before. */
   #found(number: number, pid: number, time: bigint, reason: string): Member {
+    if (!this.#isCurrent(number, pid)) {
+      // What /proc shows is of another program, or process.
+      this.unattributed++;
+      return this.#add(number, pid, { path: null, buildId: null }, null, reason);
+    }
     const seen = this.#programs.of(pid);
     const file = this.#files.at(seen.program);
     const member = this.#add(number, pid, file, seen.argv);
@@ -338,7 +385,13 @@ export class Crowd {
     return member;
   }
 
-  #add(entry: number, pid: number, file: File, argv: readonly string[] | null): Member {
+  #add(
+    entry: number,
+    pid: number,
+    file: File,
+    argv: readonly string[] | null,
+    lost: string | null = null,
+  ): Member {
     const member: Member = {
       entry,
       pid,
@@ -347,6 +400,7 @@ export class Crowd {
       cgroups: null,
       cgroupId: 0n,
       isForeign: false,
+      lost,
       target: null,
       run: null,
       calls: new Map(),
@@ -354,7 +408,7 @@ export class Crowd {
       leaderExit: null,
     };
     this.#members.set(entry, member);
-    this.#byPid.set(pid, member);
+    if (lost === null) this.#byPid.set(pid, member);
     return member;
   }
 
@@ -423,6 +477,8 @@ export class Crowd {
       const count = (value === null ? 0 : Number(value.getBigUint64(CALL.count, true))) + shortly;
       if (count === 0 || count === known.count) continue;
       changed.set(callId(arch, nr), count);
+      // Of one that was found that has not been said.
+      member.target?.sawCall(keyOfCall(arch, nr), now);
       const first = value?.getBigUint64(CALL.first, true) ?? now;
       const noted = value?.getBigUint64(CALL.last, true) ?? now;
       // The kernel notes the time of the first use only; the last was no later than now.
@@ -538,6 +594,22 @@ function exitOf(code: number): ExitStatus {
   return { kind: 'signaled', signal: signalName(status.signal) ?? `SIG${status.signal}`, core: status.core };
 }
 
+/** How a target knows a call. */
+function keyOfCall(arch: number, nr: number): string {
+  return `${ARCHES[arch] ?? ''} ${nr >>> 0}`;
+}
+
+/** The entry of a key of map `calls` or `values`, which both begin with it. */
+function entryOf({ buffer }: Uint8Array): number {
+  return new DataView(buffer).getUint32(CALL_KEY.entry, true);
+}
+
+/** The `callId` of a key of map `calls`. */
+function idOf({ buffer }: Uint8Array): number {
+  const view = new DataView(buffer);
+  return callId(view.getUint32(CALL_KEY.arch, true), view.getInt32(CALL_KEY.nr, true));
+}
+
 /** Remembers the key of a call, by which it is found in its map. */
 function noteCall(member: Member, arch: number, nr: number): void {
   const id = callId(arch, nr | 0);
@@ -551,7 +623,11 @@ function noteCall(member: Member, arch: number, nr: number): void {
 }
 
 function noteValue({ values }: Member, key: Uint8Array): void {
-  values.set(Buffer.from(key).toString('latin1'), key);
+  values.set(textOfKey(key), key);
+}
+
+function textOfKey(key: Uint8Array): string {
+  return Buffer.from(key).toString('latin1');
 }
 
 function valueKey({ entry, arch, nr, which, value }: EventOf<'value'>): Uint8Array {

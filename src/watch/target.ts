@@ -76,9 +76,17 @@ export function containerOf(
   return null;
 }
 
-/** The executable; a file that was deleted or replaced meanwhile keeps its name. */
-export function executableOf(path: string): Target {
-  return toTarget(path.replace(/ \(deleted\)$/, ''));
+/** What the kernel puts behind the path of a file that was deleted or replaced, and what a file may really be called. */
+const DELETED = / \(deleted\)$/;
+
+/** Whether it cannot be told from its path alone how an executable is called. */
+export function isDeleted(path: string): boolean {
+  return DELETED.test(path);
+}
+
+/** The executable; a file that was deleted or replaced meanwhile keeps its name. `isName`: that is what it is called. */
+export function executableOf(path: string, isName = false): Target {
+  return toTarget(isName ? path : path.replace(DELETED, ''));
 }
 
 /**

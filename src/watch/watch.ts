@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { CAP, hasBit } from '../abi/capabilities.ts';
 import { SystemCallError, UnsupportedError } from '../base/errors.ts';
@@ -20,6 +20,7 @@ import {
   cgroupPath,
   containerOf,
   executableOf,
+  isDeleted,
   isSelected,
   unitOf,
   type Division,
@@ -84,6 +85,7 @@ export class Watch {
   readonly #begin: bigint = process.hrtime.bigint();
   readonly #boot: string = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   readonly #warned: Set<string> = new Set();
+  readonly #names: Map<string, boolean> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #writeTimer: NodeJS.Timeout | undefined;
@@ -136,7 +138,12 @@ export class Watch {
       cgroupIdOf: (pid: number) => (options.by === 'exe' ? 0n : this.#cgroups.idOf(pid)),
     };
     this.#crowd = new Crowd(this.#attachment, libc, places, describeHost(libc.glibcVersion()));
-    this.#pending = new Pending(this.#attachment);
+    try {
+      this.#pending = new Pending(this.#attachment);
+    } catch (error) {
+      this.#attachment[Symbol.dispose]();
+      throw error instanceof SystemCallError ? explainRefusal(error, ASKER) : error;
+    }
     if (options.by !== 'exe') this.#cgroups.containers();
     this.#wait(BUSY);
     this.#writeTimer = setInterval(() => this.#afterTurn((moment) => this.#write(moment)), options.interval);
@@ -268,10 +275,9 @@ export class Watch {
     }
     if (time > this.#lossesAt) this.#lossesAt = time;
     if (!sweeps || !this.#hasGaps) return;
-    // What is on the way is not missing.
-    this.#drain(null);
     this.#hasGaps = false;
-    this.#crowd.sweep(process.hrtime.bigint());
+    // What is on the way is not missing.
+    this.#crowd.sweep(() => this.#drain(null));
   }
 
   #targetOf(path: string | null, cgroups: string | null): TargetRecord | null | undefined {
@@ -279,7 +285,7 @@ export class Watch {
     let target: Target | null;
     if (by === 'exe') {
       if (path === null) return undefined;
-      target = executableOf(path);
+      target = executableOf(path, isDeleted(path) && this.#isName(path));
     } else {
       const cgroup = cgroups === null ? null : cgroupPath(cgroups);
       if (cgroup === null) return undefined;
@@ -289,6 +295,13 @@ export class Watch {
           : containerOf(cgroup, this.#cgroups.containers());
     }
     return target === null ? null : this.#recordOf(target);
+  }
+
+  /** Whether a path that looks like that of a deleted file is one. As of the first time: later the file may have been deleted. */
+  #isName(path: string): boolean {
+    const isName = this.#names.get(path) ?? existsSync(path);
+    this.#names.set(path, isName);
+    return isName;
   }
 
   #recordOf(target: Target): TargetRecord | null {

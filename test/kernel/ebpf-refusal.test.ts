@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Bpf, ProgramRefusedError } from '../../src/sys/bpf.ts';
@@ -73,3 +74,44 @@ it('a verifier that is interrupted for ever is a refusal and no endless loop', (
     /^callgate: trace: eBPF tracing cannot be set up: bpf: the kernel refused program callgate_exit, EAGAIN.*\n$/,
   );
 });
+
+it.each<{ what: string; words: (pid: number, file: string) => readonly string[] }>([
+  { what: 'a program', words: (_, file) => ['trace', '-q', '--method', 'ebpf', '-o', file, '--', 'true'] },
+  {
+    what: 'a process that runs',
+    words: (pid, file) => [
+      'trace',
+      '-q',
+      '--pid',
+      `${pid}`,
+      '--method',
+      'ebpf',
+      '--duration',
+      '100ms',
+      '-o',
+      file,
+    ],
+  },
+  { what: 'the machine', words: (_, file) => ['watch', '-q', '-d', `${file}.d`, '--once', '100ms'] },
+])(
+  'a limit of open files that is too small for some part of it is what a refusal says: $what',
+  ({ words }) => {
+    using directory = temporaryDirectory();
+    const sleeper = spawn('sleep', ['100'], { stdio: 'ignore' });
+    const command = [CALLGATE, ...words(sleeper.pid as number, join(directory.path, 'p'))];
+    // Node itself takes some twenty.
+    let limit = 36;
+    const trace = (): { status: number | null; stderr: string } =>
+      run('sh', ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...command]);
+    const said: string[] = [];
+    for (let ended = trace(); ended.status !== 0 && limit < 100; limit++, ended = trace()) {
+      said.push(ended.stderr);
+    }
+    sleeper.kill();
+    expect(limit).toBeLessThan(100);
+    expect(said.length).toBeGreaterThan(0);
+    const clear =
+      /^callgate: (?:trace|watch): eBPF tracing cannot be set up: \w+ gave EMFILE: .* \(ulimit -n\)\n$/;
+    expect(said.filter((text) => !clear.test(text))).toEqual([]);
+  },
+);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Process, Profile } from '../../src/profile/model.ts';
@@ -100,6 +100,46 @@ describe('a call', () => {
     const { profile, stdout } = byEbpf([fault, 'deny']);
     expect(stdout).toBe('3\n');
     expect(countOf(profile.processes, 'getppid')).toBe(0);
+  });
+});
+
+describe('what was executed, and is gone at once,', () => {
+  /** Traces a program that lies below so many directories. */
+  const traceBelow = (count: number): Profile => {
+    using directory = temporaryDirectory();
+    const deep = join(directory.path, ...Array.from({ length: count }, () => 'd'));
+    mkdirSync(deep, { recursive: true });
+    copyFileSync('/bin/true', join(deep, 'true'));
+    return byEbpf([join(deep, 'true')]).profile;
+  };
+
+  it('is known by its path below 50 directories', () => {
+    const { programs, processes, runs } = traceBelow(50);
+    expect(programs[processes[0]?.program ?? -1]?.path).toMatch(/(\/d){50}\/true$/);
+    expect(runs[0]?.warnings).toEqual([]);
+  });
+
+  it('is said not to be known if its path is longer than can be told', () => {
+    const { processes, runs } = traceBelow(80);
+    // callgate may have been quick enough.
+    const isKnown = processes[0]?.program !== null;
+    expect(runs[0]?.warnings).toEqual(
+      isKnown
+        ? []
+        : [
+            'the program of an exec is not known: its path is longer than can be told (64 names, 4096 bytes), and the process was gone',
+          ],
+    );
+  });
+
+  it('has a warning if its arguments are longer than can be told, but for those that no profile has', () => {
+    const warnings = (args: readonly string[]): readonly string[] | undefined =>
+      byEbpf(['/bin/true', ...args]).profile.runs[0]?.warnings;
+    const long = warnings(Array.from({ length: 15 }, () => 'x'.repeat(5000)));
+    const text =
+      'the arguments of an exec are cut: they are longer than can be told (16384 bytes), and the process was gone';
+    expect([[], [text]]).toContainEqual(long);
+    expect(warnings(Array.from({ length: 5000 }, (_, index) => `argument-${index}`))).toEqual([]);
   });
 });
 

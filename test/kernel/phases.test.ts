@@ -80,6 +80,28 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** A program that writes a line that lies, as does the array of buffers, in pages which it has not read from; then it waits, or ends. */
+const UNTOUCHED = String.raw`
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char line[8192] __attribute__((aligned(4096))) = "ready\n";
+static const struct iovec parts[512] __attribute__((aligned(4096))) = {
+  { (void *)line, 3 }, { (void *)(line + 3), 3 }
+};
+
+int main(int count, char **words) {
+  if (strcmp(words[1], "writev") == 0) writev(1, parts, 2);
+  else write(1, line, 6);
+  if (strcmp(words[1], "end") == 0) _exit(0);
+  usleep(300000);
+  syscall(SYS_getgid);
+  return 0;
+}
+`;
+
 /**
  * A program that does what its arguments say, one after the other, so that each test can be read by its command line.
  *
@@ -214,10 +236,12 @@ int library_serve(int value) { syscall(SYS_getegid); return value + 1; }
 `;
 
 let actor: string;
+let untouched: string;
 let library: string;
 
 beforeAll(() => {
   actor = compile(ACTOR, ['-pthread']);
+  untouched = compile(UNTOUCHED);
   library = join(directory.path, 'libown.so.1');
   copyFileSync(compile(LIBRARY, ['-shared', '-fPIC']), library);
 });
@@ -668,6 +692,42 @@ describe('--phase main@output:/REGEX/', () => {
       expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
     },
   );
+
+  describe.each(['seccomp', 'ebpf'])('by %s sees text that the program has never touched', (method) => {
+    it.each<{ name: string; words: readonly string[]; redirection: string }>([
+      { name: 'in a write', words: ['write'], redirection: '| cat' },
+      {
+        name: 'in a write to /dev/null, for which the kernel does not either',
+        words: ['write'],
+        redirection: '>/dev/null',
+      },
+      { name: 'in a writev, the buffers as well', words: ['writev'], redirection: '| cat' },
+      { name: 'in a writev to /dev/null', words: ['writev'], redirection: '>/dev/null' },
+    ])('$name', ({ words, redirection }) => {
+      const file = newPath('profile');
+      const command = `'${CALLGATE}' trace -q --method ${method} -o ${file} --phase 'main@output:/^ready$/'`;
+      run('/bin/sh', ['-c', `${command} -- ${untouched} ${words.join(' ')} ${redirection}`]);
+      const profile = readProfile(file);
+      expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+      expect(profile.runs[0]).toMatchObject({ complete: true, warnings: [] });
+    });
+  });
+
+  it('says so if the process was gone before its text could be read', () => {
+    const file = newPath('profile');
+    const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase 'main@output:/^ready$/'`;
+    run('/bin/sh', ['-c', `${command} -- ${untouched} end >/dev/null`]);
+    const profile = readProfile(file);
+    // callgate may have been quick enough.
+    const isSeen = profile.phases[1]?.entered === true;
+    expect(profile.runs[0]?.incomplete).toEqual(
+      isSeen
+        ? []
+        : [
+            '1 write could not be looked at for a trigger output:, for the process was gone before its memory was read',
+          ],
+    );
+  });
 
   it('does not look at other files', () => {
     const { profile } = traceCommand([actor, 'u', 'other=ready', 'g'], ['--phase', 'main@output:/ready/'], {

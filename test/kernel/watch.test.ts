@@ -1,14 +1,18 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseProfile } from '../../src/profile/load.ts';
@@ -124,6 +128,19 @@ describe('watching executables', () => {
     expect((fcntl?.last ?? 0) - (fcntl?.first ?? 0)).toBeGreaterThan(99_000_000);
     expect(fcntl?.last).toBeLessThanOrEqual(process?.end ?? 0);
     expect(process?.calls.filter(({ waits }) => waits !== undefined)).toEqual([]);
+  });
+
+  it('tells a file that is called as if it were deleted from one that is', async () => {
+    using directory = temporaryDirectory();
+    using programs = temporaryDirectory();
+    const [real, plain] = [join(programs.path, 'x (deleted)'), join(programs.path, 'x')];
+    for (const path of [real, plain]) copyFileSync(rare, path);
+    const background = await watch(directory.path, ...only(`${programs.path}/*`));
+    for (const path of [real, plain]) expect(run(path, ['10']).status).toBe(0);
+    const { stderr } = await end(background);
+    expect(stderr).toContain(`${plain}: `);
+    expect(stderr).toContain(`${real}: `);
+    expect(stderr.match(/1 start, 0 live/g)).toHaveLength(2);
   });
 
   it('counts calls that are made often exactly, over threads, forks, execs and arches', async () => {
@@ -783,6 +800,32 @@ describe('what a watch has no room for', () => {
     expect(lossy?.lost).toBeGreaterThan(0);
     expect(lossy?.incomplete).toContain('events or calls were lost on this machine while it ran');
   });
+
+  it('does not take what a process did before an exec for the work of the program that it is now', async () => {
+    using directory = temporaryDirectory();
+    const waiter = compile(`
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int main(void) { for (;;) { syscall(SYS_getppid); usleep(20000); } }`);
+    const background = await watch(directory.path, ...only(waiter));
+    background.kill('SIGSTOP');
+    expect(run(flood(), []).status).toBe(0);
+    const script = `umask 22; cd /; exec ${waiter}`;
+    const shell = spawn('sh', ['-c', `/bin/true; ${script}`], { stdio: 'ignore' });
+    await until('the exec', () => readlinkSync(`/proc/${shell.pid}/exe`) === waiter);
+    background.kill('SIGCONT');
+    await background.waitFor('were lost');
+    // A search for what was lost comes every ten looks.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    shell.kill('SIGKILL');
+    const { stderr } = await end(background);
+    const profile = profileOf(directory.path, fileOf(waiter));
+    const names = new Set(profile.processes.flatMap(({ calls }) => calls.map(({ name }) => name ?? '')));
+    expect([...names].filter((name) => ['umask', 'chdir', 'wait4', 'vfork'].includes(name))).toEqual([]);
+    expect(names.has('getppid')).toBe(true);
+    expect(profile.processes.map(({ pid }) => pid)).toEqual([shell.pid]);
+    expect(stderr).toContain(`${waiter}: ${names.size} calls, ${names.size} new, 1 start, 0 live`);
+  });
 });
 
 describe('the unit of systemd', () => {
@@ -967,6 +1010,21 @@ describe('a fault', () => {
       stderr:
         'callgate: watch: cannot write to directory /proc/callgate/x, ENOENT (choose another with -d)\n',
     });
+  });
+
+  it('an address that is taken is refused at once, and nothing is left behind', async () => {
+    using directory = temporaryDirectory();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const path = join(directory.path, 'a/b');
+    const { status, stderr } = callgate(['watch', '-d', path, '--metrics', `127.0.0.1:${port}`]);
+    taken.close();
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: `callgate: --metrics: cannot listen on 127.0.0.1:${port}, EADDRINUSE\n`,
+    });
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it('without privilege one line says what is missing, and nothing is left behind', () => {

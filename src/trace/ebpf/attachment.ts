@@ -12,6 +12,7 @@ import { assembleExit } from './exit-program.ts';
 import { assembleFork } from './fork-program.ts';
 import { assembleMove } from './move-program.ts';
 import { assembleOutcome } from './outcome-program.ts';
+import { assembleOutput } from './output-program.ts';
 import { assembleLook, assembleReturn } from './pending-program.ts';
 import { assembleSignal } from './signal-program.ts';
 import type { Tracepoint } from './kernel-fields.ts';
@@ -23,6 +24,7 @@ import {
   CONTROL,
   ERROR_KEY,
   HOT,
+  OUTPUT_REST,
   PROCESS,
   RECENT,
   ROW,
@@ -67,7 +69,8 @@ export type MapName =
   | 'scratch'
   | 'cgroups'
   | 'recent'
-  | 'hot';
+  | 'hot'
+  | 'outputs';
 
 /** What the programs have lost: each makes the profile incomplete. */
 export interface Losses {
@@ -133,6 +136,11 @@ export class Attachment implements Disposable {
       if (options.errors === true) {
         const code = assembleOutcome(options);
         const program = this.#load('callgate_outcome', options.fields.tracepoints.sys_exit, code);
+        this.#links.push(this.#bpf.attach(program));
+      }
+      if (options.streams.length > 0) {
+        const code = assembleOutput(options);
+        const program = this.#load('callgate_output', options.fields.tracepoints.sys_exit, code);
         this.#links.push(this.#bpf.attach(program));
       }
     } catch (error) {
@@ -239,7 +247,14 @@ export class Attachment implements Disposable {
 
   /** Whether the programs know of a process. */
   isLive(pid: number): boolean {
-    return this.look('processes', number(pid), new Uint8Array(PROCESS.size));
+    return this.entryOf(pid) !== null;
+  }
+
+  /** Number of the process entry that a pid is now; null if the programs do not know of it. */
+  entryOf(pid: number): number | null {
+    const value = new Uint8Array(PROCESS.size);
+    if (!this.look('processes', number(pid), value)) return null;
+    return new DataView(value.buffer).getUint32(PROCESS.entry, true);
   }
 
   /** How many process entries have been numbered here, from 1 on, each of a process that lives. Before the programs run. */
@@ -345,10 +360,12 @@ export class Attachment implements Disposable {
     const recent = { kind: 'array', key: 4, value: RECENT.size * RECENT.slots, entries: 1 } as const;
     const errors = { kind: 'hash', key: ERROR_KEY.size, value: 8, entries: limits.calls } as const;
     const hot = { kind: 'array', key: 4, value: HOT.size * HOT.slots, entries: 1, isMappable: true } as const;
+    const outputs = { kind: 'hash', key: 4, value: OUTPUT_REST.size, entries: limits.tasks } as const;
     const all: typeof specs = [
       ...specs,
       ...(options.adoption === 'cgroup' ? [['cgroups', cgroups] as const] : []),
       ...(options.errors === true ? [['errors', errors] as const] : []),
+      ...(options.streams.length > 0 ? [['outputs', outputs] as const] : []),
       ...(options.isLean === true ? [['recent', recent] as const, ['hot', hot] as const] : []),
     ];
     for (const [name, spec] of all) {

@@ -222,6 +222,7 @@ function emitFollowing(code: ProgramAssembler, options: ProgramOptions): void {
       .jump('no output')
       .label('output');
     emitOutput(code, options.streams, {
+      tidAt: AT.tid,
       argumentsAt: AT.arguments,
       nowAt: AT.now,
       spareAt: AT.spare,

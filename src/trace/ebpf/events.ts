@@ -7,6 +7,7 @@ import {
   EVENT_TYPE,
   EXEC_EVENT,
   FORK_EVENT,
+  HIDDEN_OUTPUT_EVENT,
   LISTEN_EVENT,
   OUTPUT_EVENT,
   PATH_EVENT,
@@ -72,6 +73,16 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
   | { readonly kind: 'trigger'; readonly watch: number; readonly tgid: number }
   | { readonly kind: 'listen'; readonly at: bigint; readonly address: string | null }
   | { readonly kind: 'output'; readonly stream: number; readonly bytes: Uint8Array }
+  /** What of a write to a stream is still to be read: from one buffer, or from those of an array on. */
+  | {
+      readonly kind: 'hiddenOutput';
+      readonly stream: number;
+      readonly tgid: number;
+      readonly isVector: boolean;
+      readonly first: number;
+      readonly address: bigint;
+      readonly length: bigint;
+    }
   | { readonly kind: 'adopt'; readonly tgid: number; readonly tid: number; readonly isProcess: boolean }
   | { readonly kind: 'signal'; readonly signal: number }
   /** A process was moved to another cgroup of one of the hierarchies. */
@@ -91,7 +102,7 @@ const NAMES = new Map(Object.entries(EVENT_TYPE).map(([name, type]) => [type as 
 
 /** Longest argument and most of them that a profile has. */
 const ARGUMENT_LENGTH = 4096;
-const ARGUMENT_COUNT = 256;
+export const ARGUMENT_COUNT = 256;
 
 /** Copies an event out of the ring buffer; null for a type that is unknown. */
 export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
@@ -172,6 +183,18 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
       const bytes = copy(data, at + OUTPUT_EVENT.bytes, u32(OUTPUT_EVENT.length));
       return { entry, time, kind, stream: u32(OUTPUT_EVENT.stream), bytes };
     }
+    case 'hiddenOutput':
+      return {
+        entry,
+        time,
+        kind,
+        stream: u32(HIDDEN_OUTPUT_EVENT.stream),
+        tgid: u32(HIDDEN_OUTPUT_EVENT.tgid),
+        isVector: u32(HIDDEN_OUTPUT_EVENT.isVector) !== 0,
+        first: u32(HIDDEN_OUTPUT_EVENT.first),
+        address: u64(HIDDEN_OUTPUT_EVENT.address),
+        length: u64(HIDDEN_OUTPUT_EVENT.length),
+      };
     case 'adopt': {
       const [tgid, tid] = [u32(ADOPT_EVENT.tgid), u32(ADOPT_EVENT.tid)];
       return { entry, time, kind, tgid, tid, isProcess: u32(ADOPT_EVENT.isProcess) !== 0 };

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readBuildId } from '../build-id.ts';
 import { readArgv, readExecutable } from '../proc.ts';
 import type { Recorder } from '../recorder.ts';
+import { ARGUMENT_COUNT } from './events.ts';
 
 /** An executable file as the kernel knew it at the exec. */
 export interface ExecutedFile {
@@ -22,9 +23,12 @@ interface ExecutedArgv {
 /** Identifies what was executed, although the process may be gone or run something else by now. */
 export class Executables {
   readonly #recorder: Recorder;
-  readonly #known: Map<string, number | null> = new Map();
+  readonly #known: Map<string, number> = new Map();
   /** Programs of which the file could not be looked at any more. */
   readonly unread: Set<string> = new Set();
+  /** Execs of which the path was not known, and those of which not all arguments that a profile has room for were. */
+  unnamed = 0;
+  argvCut = 0;
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
@@ -34,12 +38,24 @@ export class Executables {
   identify(pid: number, file: ExecutedFile): number | null {
     const { path, inode, size, mtimeSeconds, mtimeNanoseconds } = file;
     const key = `${inode}:${size}:${mtimeSeconds}:${mtimeNanoseconds}:${path ?? ''}`;
-    let program = this.#known.get(key);
+    let program: number | null | undefined = this.#known.get(key);
     if (program === undefined) {
       program = this.#look(pid, file);
-      this.#known.set(key, program);
+      // What is not known may be the next time, by a process that lives longer.
+      if (program === null) this.unnamed++;
+      else this.#known.set(key, program);
     }
     return program;
+  }
+
+  /** What a process was executed with: what the kernel has told, and where that is not all and the process is still there the rest. */
+  argvOf(pid: number, { argv, isArgvCut }: ExecutedArgv): readonly string[] | null {
+    if (argv !== null && !isArgvCut) return argv;
+    const now = readArgv(pid);
+    const isStill = now.length > 0 && (argv ?? []).every((part, index) => now[index] === part);
+    if (isStill) return now;
+    if (argv === null || argv.length < ARGUMENT_COUNT) this.argvCut++;
+    return argv;
   }
 
   #look(pid: number, file: ExecutedFile): number | null {
@@ -55,14 +71,6 @@ export class Executables {
     if (id === undefined) this.unread.add(path);
     return this.#recorder.program(path, id?.value ?? null);
   }
-}
-
-/** What a process was executed with: what the kernel has told, and where that is not all and the process is still there the rest. */
-export function executedArgv(pid: number, { argv, isArgvCut }: ExecutedArgv): readonly string[] | null {
-  if (argv !== null && !isArgvCut) return argv;
-  const now = readArgv(pid);
-  const isStill = now.length > 0 && (argv ?? []).every((part, index) => now[index] === part);
-  return isStill ? now : argv;
 }
 
 /** The build-id, null for a file without one; undefined if it cannot be read or is another file. */

@@ -19,6 +19,7 @@ export function assembleExit(options: ProgramOptions): EbpfCode {
   code.load('r1', 'r6', taskTgid, 4).store('r10', AT.tgid, 'r1', 4);
   code.call('ktime_get_ns').store('r10', AT.now, 'r0', 8);
   if (options.isLean === true) emitForget(code, AT.tid);
+  if (options.streams.length > 0) code.remove('outputs', AT.tid);
   code.lookup('tasks', AT.tid).mov('r7', 'r0').jumpIf('eq', 'r7', 0, 'process');
   code.endWait(AT.now, AT.waitKey);
   code.zero(AT.event, THREAD_END_EVENT.size);

@@ -7,7 +7,7 @@ import { asksForSeccomp } from '../seccomp-filters.ts';
 import type { Watches } from '../watches.ts';
 import type { Attachment } from './attachment.ts';
 import type { EbpfEvent } from './events.ts';
-import { executedArgv, type Executables } from './executables.ts';
+import type { Executables } from './executables.ts';
 import { CALL, CALL_KEY, ERROR_KEY, SELECTOR_CAP, TASK, VALUE, VALUE_KEY } from './layout.ts';
 import {
   CALL_WORDS,
@@ -164,7 +164,7 @@ export class Family {
     const path = this.#paths.get(event.newEntry) ?? null;
     this.#paths.delete(event.newEntry);
     const program = this.#executables.identify(tgid, { ...event, path });
-    const argv = executedArgv(tgid, event) ?? [];
+    const argv = this.#executables.argvOf(tgid, event) ?? [];
     let process: ProcessRecord;
     if (birth === 'start') {
       process = this.#recorder.startProcess({

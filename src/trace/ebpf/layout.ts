@@ -105,6 +105,7 @@ export const EVENT_TYPE = {
   adopt: 12,
   signal: 13,
   cgroup: 14,
+  hiddenOutput: 15,
 } as const;
 
 export type EventType = keyof typeof EVENT_TYPE;
@@ -151,6 +152,16 @@ export const PROCESS_END_EVENT = { tgid: 16, signalFlags: 20, exitCode: 24, size
 export const TRIGGER_EVENT = { watch: 16, tgid: 20, size: 24 } as const;
 export const LISTEN_EVENT = { family: 16, port: 18, length: 20, at: 24, path: 32, size: 144 } as const;
 export const OUTPUT_EVENT = { stream: 16, length: 20, bytes: 24 } as const;
+/** What of a write to a stream the programs could not read even when it had returned; fields as of {@link OUTPUT_REST}. */
+export const HIDDEN_OUTPUT_EVENT = {
+  stream: 16,
+  isVector: 20,
+  first: 24,
+  tgid: 28,
+  address: 32,
+  length: 40,
+  size: 48,
+} as const;
 export const ADOPT_EVENT = { tgid: 16, tid: 20, isProcess: 24, size: 32 } as const;
 
 /**
@@ -180,12 +191,32 @@ export const HOT_USES = 256;
 /** Bytes of argv that an exec event holds at most. */
 export const ARGV_CAP = 16384;
 
-/** Bytes of names that a path event holds at most, and names. */
+/** Bytes of names that a path event holds at most, and names, roots of mounts included: of each the verifier takes 0.2 ms at every start. */
 export const PATH_CAP = 4096;
-export const NAME_CAP = 40;
+export const NAME_CAP = 64;
 
 /** Bytes of one write that an output event holds at most. */
 export const OUTPUT_CAP = 16384;
+
+/** Buffers of a writev that are looked at. */
+export const VECTOR_CAP = 8;
+
+/** struct iovec of a 64-bit program. */
+export const IOVEC = { base: 0, length: 8, size: 16 } as const;
+
+/** Map `outputs`, only where output is told: tid to what of a write could not be read when the call began. */
+export const OUTPUT_REST = {
+  stream: 0,
+  /** Whether address and length are those of an array of struct iovec. */
+  isVector: 4,
+  /** The first buffer of an array that is not sent yet. */
+  first: 8,
+  address: 16,
+  length: 24,
+  /** When the call was made. */
+  time: 32,
+  size: 40,
+} as const;
 
 /** Size of the buffer in which a program puts a large event together. */
 export const SCRATCH_SIZE = 20480;

@@ -1,7 +1,9 @@
 import { closeSync, readSync } from 'node:fs';
 import { milliseconds } from '../../base/clock.ts';
+import { SystemCallError } from '../../base/errors.ts';
 import type { BpfLibc } from '../../sys/bpf-libc.ts';
 import type { EventLoop } from '../../sys/event-loop.ts';
+import type { Libc } from '../../sys/libc.ts';
 
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -32,11 +34,21 @@ export class Poller implements Disposable {
   readonly #eventfd: number;
   #isGiven = false;
 
-  constructor(libc: BpfLibc, events: number, eventLoop: EventLoop | null) {
+  /** @throws SystemCallError if there is no room for its descriptors */
+  constructor(errors: Pick<Libc, 'errno'>, libc: BpfLibc, events: number, eventLoop: EventLoop | null) {
     this.#libc = libc;
     this.#eventLoop = eventLoop;
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
+    if (this.#epoll === -1) {
+      const errno = errors.errno();
+      throw new SystemCallError('epoll_create1: nothing to wait with', { request: 'epoll_create1', errno });
+    }
     this.#eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (this.#eventfd === -1) {
+      const errno = errors.errno();
+      closeSync(this.#epoll);
+      throw new SystemCallError('eventfd2: nothing to be woken by', { request: 'eventfd2', errno });
+    }
     // By edges: the wait ends when a program asks for it, and not for every event that can as well be read later.
     this.#add(events, EPOLLIN | EPOLLET);
     this.#add(this.#eventfd, EPOLLIN);

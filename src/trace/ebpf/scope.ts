@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, statSync } from 'node:fs';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
@@ -183,8 +183,18 @@ function cgroupId(path: string): bigint | null {
 }
 
 function checkProcess(pid: number): void {
-  if (readStatus(pid) === null) throw new UsageError(`trace: there is no process ${pid}`);
-  if (listThreads(pid).every(hasEnded)) {
+  let threads: number[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch (error) {
+    const { code, errno = 0 } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') {
+      throw new UsageError(`trace: there is no process ${pid}`, { cause: error });
+    }
+    // As with a limit of open files: of whether it is there that says nothing.
+    throw new SystemCallError(`trace: cannot look at process ${pid}`, { request: 'open', errno: -errno });
+  }
+  if (threads.every(hasEnded)) {
     throw new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`);
   }
 }

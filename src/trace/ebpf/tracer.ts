@@ -3,6 +3,7 @@ import { ARCHES } from '../../abi/arch.ts';
 import { syscallNumber } from '../../abi/syscalls.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { Libc } from '../../sys/libc.ts';
+import { TraceeMemory } from '../../sys/memory.ts';
 import { Waiter } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceCommand, TraceRequest } from '../backend.ts';
 import { isInInitialPidNamespace } from '../method.ts';
@@ -16,9 +17,10 @@ import { decodeEvent, type EbpfEvent } from './events.ts';
 import { Executables } from './executables.ts';
 import { Family } from './family.ts';
 import { Guard } from './guard.ts';
+import { readHiddenOutput } from './hidden-output.ts';
 import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
-import { ARCH_COUNT, TRIGGER_CAP } from './layout.ts';
+import { ARCH_COUNT, ARGV_CAP, NAME_CAP, PATH_CAP, TRIGGER_CAP } from './layout.ts';
 import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
@@ -73,6 +75,8 @@ class EbpfTracer {
   #pending: Pending | null = null;
   #detaching = false;
   #killing = false;
+  /** Writes for which a trigger waits, and which nobody could read. */
+  #hiddenOutputs = 0;
 
   constructor(request: TraceRequest, host: BackendHost, libc: Libc, limits: Limits) {
     this.#request = request;
@@ -101,10 +105,10 @@ class EbpfTracer {
     let isDone = false;
     try {
       const { libc, descriptor } = this.#attachment;
-      using poller = new Poller(libc, descriptor, this.#host.eventLoop ?? null);
+      const { eventLoop = null } = this.#host;
+      using poller = this.#orRefused(() => new Poller(this.#libc, libc, descriptor, eventLoop));
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
-      if (this.#request.target.kind === 'launch') this.#launch();
-      else this.#attach();
+      this.#orRefused(() => (this.#request.target.kind === 'launch' ? this.#launch() : this.#attach()));
       this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
       isDone = true;
@@ -119,15 +123,15 @@ class EbpfTracer {
   /** @throws UnsupportedError if the machine cannot do it; nothing has been started then */
   #setUp(): void {
     const { target } = this.#request;
-    const asker: Asker = { command: 'trace', hasAlternative: target.kind !== 'scope' };
+    const asker = this.#asker;
     if (!isInInitialPidNamespace()) {
       throw new UnsupportedError(
         `trace: callgate is in a pid namespace of its own, in which it cannot tell which processes the kernel means${advice(asker, [], '--method seccomp does without eBPF')}`,
         { feature: 'eBPF' },
       );
     }
-    let options: ProgramOptions;
-    try {
+    let options!: ProgramOptions;
+    this.#orRefused(() => {
       this.#scope.open();
       options = {
         fields: readKernelFields(asker),
@@ -149,9 +153,7 @@ class EbpfTracer {
           target.kind === 'attach' ? target.pids.length : target.kind === 'launch' ? 1 : 0,
         );
       });
-    } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error, asker) : error;
-    }
+    });
     try {
       this.#symbols.place(this.#request, this.#attachment, options);
     } catch (error) {
@@ -166,6 +168,19 @@ class EbpfTracer {
       () => this.#origin,
       ({ pid }) => this.#warn(denialsUnseen(`pid ${pid} asked for`)),
     );
+  }
+
+  get #asker(): Asker {
+    return { command: 'trace', hasAlternative: this.#request.target.kind !== 'scope' };
+  }
+
+  /** Sets up a part of what a trace needs. @throws UnsupportedError where the kernel refuses */
+  #orRefused<Part>(make: () => Part): Part {
+    try {
+      return make();
+    } catch (error) {
+      throw error instanceof SystemCallError ? explainRefusal(error, this.#asker) : error;
+    }
   }
 
   #wantsOutput(): boolean {
@@ -287,6 +302,9 @@ class EbpfTracer {
       case 'output':
         this.#watches.onOutput(`${event.stream}`, event.bytes, family.since(event.time));
         return;
+      case 'hiddenOutput':
+        this.#readHidden(event);
+        return;
       case 'adopt':
         family.adopted(event, (pid) => this.#scope.describe(pid));
         return;
@@ -321,6 +339,14 @@ class EbpfTracer {
     const exit = reapRoot(this.#waiter, this.#root, target, this.#host.recorder.processCount > 0);
     this.#result.exit = exit;
     this.#host.send({ kind: 'root-ended', exit });
+  }
+
+  #readHidden(event: Extract<EbpfEvent, { kind: 'hiddenOutput' }>): void {
+    if (this.#watches.pending('output').length === 0) return;
+    const texts = readHiddenOutput(new TraceeMemory(this.#libc), event);
+    if (texts === null) this.#hiddenOutputs++;
+    const at = this.#family.since(event.time);
+    for (const text of texts ?? []) this.#watches.onOutput(`${event.stream}`, text, at);
   }
 
   #trigger(index: number, process: ProcessRecord | null, at: number): void {
@@ -412,11 +438,35 @@ class EbpfTracer {
       );
     }
     if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
+    if (this.#hiddenOutputs > 0) {
+      const what = this.#hiddenOutputs === 1 ? '1 write' : `${this.#hiddenOutputs} writes`;
+      missed.push(
+        `${what} could not be looked at for a trigger output:, for the process was gone before its memory was read`,
+      );
+    }
     missed.push(...this.#symbols.missed);
     if (this.#scope.vanished !== null) missed.push(this.#scope.vanished);
     this.#result.missed = missed;
-    for (const path of this.#executables.unread) {
+    this.#warnOfExecutables();
+  }
+
+  /** What was executed is told of in the kernel as far as there is room; the rest is read from the process if it is still there. */
+  #warnOfExecutables(): void {
+    const { unread, unnamed, argvCut } = this.#executables;
+    for (const path of unread) {
       this.#warn(`${path} could not be read before it was gone: its build-id is not known`);
+    }
+    if (unnamed > 0) {
+      const what = unnamed === 1 ? 'an exec' : `${unnamed} execs`;
+      this.#warn(
+        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} names, ${PATH_CAP} bytes), and the process was gone`,
+      );
+    }
+    if (argvCut > 0) {
+      const what = argvCut === 1 ? 'an exec' : `${argvCut} execs`;
+      this.#warn(
+        `the arguments of ${what} are cut: they are longer than can be told (${ARGV_CAP} bytes), and the process was gone`,
+      );
     }
   }
 
