@@ -3,7 +3,7 @@ import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
 import { HeldMountNamespace } from '../mount-namespace.ts';
-import { hasEnded, listThreads, readStatus } from '../proc.ts';
+import { hasEnded, listThreads } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
 import type { Recorder } from '../recorder.ts';

@@ -14,6 +14,13 @@ const CLONE_PARENT = 0x8000;
 
 type Ended = Exclude<WaitStatus, { kind: 'stopped' }>;
 
+/** A child of which nobody has told yet, as it was when it stopped: it is looked at again at every stop of the others, of whom there may be hundreds. */
+interface Stranger {
+  readonly at: number;
+  readonly pid: number;
+  readonly parentPid: number;
+}
+
 /** Births, execs and deaths: who is whose child, and which task belongs to which process. */
 export class Family {
   readonly #context: Context;
@@ -24,8 +31,8 @@ export class Family {
   readonly #letGo: Map<number, number> = new Map();
   /** Tasks that were adopted, and of which a parent may still tell. */
   readonly #adopted: Set<number> = new Set();
-  /** Children that stopped before their parent's event told of them, with the time of that stop. */
-  readonly #strangers: Map<number, number> = new Map();
+  /** Children that stopped before their parent's event told of them. */
+  readonly #strangers: Map<number, Stranger> = new Map();
   /** Ends that came before the birth was told of. */
   readonly #early: Map<number, { status: Ended; at: number }> = new Map();
   /** Tasks that ended inside a fork or clone call, the latest last: the parents of children that nobody tells of. */
@@ -122,7 +129,7 @@ export class Family {
     // An end of which nobody told was that of another with this tid.
     this.#early.delete(tid);
     this.#adopted.delete(tid);
-    this.#strangers.set(tid, at);
+    this.#strangers.set(tid, { at, ...relativesOf(tid) });
   }
 
   /**
@@ -131,17 +138,16 @@ export class Family {
    */
   adoptStrangers(): Task[] {
     const adopted: Task[] = [];
-    for (const [tid, at] of this.#strangers) {
-      const status = readStatus(tid);
-      const pid = Number(status?.get('Tgid') ?? tid);
-      const parentPid = Number(status?.get('PPid') ?? 0);
+    for (const [tid, { at, pid, parentPid }] of this.#strangers) {
       if (this.#mayStillBeTold(tid, pid, parentPid)) continue;
       this.#strangers.delete(tid);
       this.#adopted.add(tid);
       const process = this.#processes.get(pid);
       const relative = pid === tid || process === undefined ? undefined : this.#anyTask(process);
       adopted.push(
-        relative === undefined ? this.#newOrphan(tid, parentPid, at) : this.#newThread(relative, tid, at),
+        relative === undefined
+          ? this.#newOrphan(tid, relativesOf(tid).parentPid, at)
+          : this.#newThread(relative, tid, at),
       );
     }
     // Those that nobody will tell of made no call, and their tids are free for others.
@@ -296,10 +302,9 @@ export class Family {
    */
   #mayBeCloning(task: Task): boolean {
     if (task.ending) return false;
-    if (task.cloning || this.#context.request.enforcement === null || task.syscallStops) {
-      // A kill between a stop and the word to go on takes it past its last stop, and its end is told only after those of its threads.
-      return task.cloning && !hasEnded(task.tid);
-    }
+    if (this.#context.request.enforcement === null) return task.cloning;
+    // A kill between a stop and the word to go on takes it past its last stop, and its end is told only after those of its threads.
+    if (task.cloning || task.syscallStops) return task.cloning && !hasEnded(task.tid);
     const state = readStatus(task.tid)?.get('State')?.[0];
     return state === 'R' || state === 'D' || state === 't';
   }
@@ -316,6 +321,12 @@ export class Family {
       text: `${path} is ${privilege} and ran without its privileges, for it is traced by an unprivileged user; run callgate as root to trace it as it is`,
     });
   }
+}
+
+/** The process that a task belongs to, and the one that made that; 0 if it is gone. */
+function relativesOf(tid: number): { readonly pid: number; readonly parentPid: number } {
+  const status = readStatus(tid);
+  return { pid: Number(status?.get('Tgid') ?? tid), parentPid: Number(status?.get('PPid') ?? 0) };
 }
 
 /** ExitStatus of a wait status. */
