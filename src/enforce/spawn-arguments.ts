@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { UsageError } from '../base/errors.ts';
-import { requireList, requireObject } from '../trace/option-checks.ts';
+import { requireList, requireObject } from '../base/option-checks.ts';
 import type { FilteredSpawnOptions } from './spawn.ts';
 
 /** What is to be started, checked. */

@@ -1,3 +1,5 @@
+import { isDate, isUint8Array } from 'node:util/types';
+import { checkOptions, requireText, wrongType, type Checks } from '../base/option-checks.ts';
 import type { Imported } from './importer.ts';
 
 /** What is known of a file beside its bytes. */
@@ -12,15 +14,25 @@ export interface ImportOptions {
   readonly program?: string;
 }
 
+const IMPORT_CHECKS: Checks = {
+  format: requireText,
+  source: requireText,
+  written: requireDate,
+  program: requireText,
+};
+
 /**
  * Reads what another tool has written, as a policy or a profile, as `callgate import` does.
  *
  * The importers are loaded when it is called.
  *
- * @throws UsageError if there is no such format
+ * @throws UsageError if there is no such format or option, or for what is no bytes
  * @throws FormatError if the bytes are of no format, of another than the one that is given, or callgate's own
  */
 export async function importBytes(bytes: Uint8Array, options: ImportOptions = {}): Promise<Imported> {
+  if (!isUint8Array(bytes))
+    throw wrongType('importBytes', 'bytes', 'a Uint8Array, such as readFileSync(path) gives', bytes);
+  checkOptions('importBytes', options, IMPORT_CHECKS);
   const { format = null, source = 'input', written = new Date(), program = null } = options;
   const [{ chooseImporter }, { nativeArch }] = await Promise.all([
     import('./importers.ts'),
@@ -33,4 +45,8 @@ export async function importBytes(bytes: Uint8Array, options: ImportOptions = {}
     written: written.toISOString(),
     program,
   });
+}
+
+function requireDate(who: string, name: string, value: unknown): void {
+  if (!isDate(value) || Number.isNaN(value.getTime())) throw wrongType(who, name, 'a Date', value);
 }

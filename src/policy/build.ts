@@ -2,6 +2,7 @@ import { ARCHES, type Arch } from '../abi/arch.ts';
 import { UsageError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { completePartial } from '../profile/unmeasured.ts';
+import { requireProfiles } from '../profile/given.ts';
 import { mergeProfiles } from '../profile/merge.ts';
 import type { Profile, Run } from '../profile/model.ts';
 import { uncut } from '../profile/recut.ts';
@@ -40,6 +41,7 @@ import {
 import { addEquivalents, PORTABLE_GROUP } from './portable.ts';
 import { SetDraft } from './set-draft.ts';
 import { summariseSources } from './sources.ts';
+import { checkBuildOptions } from './build-options.ts';
 import { alignPhases } from './unphased.ts';
 import { canonicalViolation, DEFAULT_VIOLATION } from './violation.ts';
 import { describeEvidence } from './why.ts';
@@ -86,10 +88,12 @@ export interface BuiltPolicy {
  * Profiles are joined; one without phases counts for every phase of the others. The set of a phase is what is needed
  * from then on, by what is there and by what will be born; it holds the set of the next phase, and what the switch to it takes.
  *
- * @throws UsageError if there is nothing to allow, if the profiles' phases do not go together, or if more than
+ * @throws UsageError if an option makes no sense, if there is nothing to allow, if the profiles' phases do not go together, or if more than
  * `observed` is asked for and no profile says what is possible
  */
 export function buildPolicy(profiles: readonly Profile[], options: BuildOptions = {}): BuiltPolicy {
+  requireProfiles('buildPolicy', profiles);
+  checkBuildOptions('buildPolicy', options);
   const strict = options.strict ?? 'observed';
   const onViolation = canonicalViolation(options.onViolation ?? DEFAULT_VIOLATION);
   if (onViolation === null) {

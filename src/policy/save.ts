@@ -1,5 +1,6 @@
 import { canonicalPolicy } from './canonical.ts';
 import { formatConstant, parseConstant } from './argument-constants.ts';
+import { requirePolicy } from './given.ts';
 import { formatLabel, type CallIdentity } from './call-label.ts';
 import { formatRange } from './kernel-release.ts';
 import type { Policy, PolicyArgument, PolicyCall, ProgramSet } from './model.ts';
@@ -15,8 +16,11 @@ const HEADER = `# System calls that a program may make, by phase. The comment of
 
 /**
  * The policy as YAML for people: the same policy gives the same bytes; each call is a line with `why` as its comment.
+ *
+ * @throws UsageError for what is no policy
  */
 export function formatPolicyYaml(policy: Policy): string {
+  requirePolicy('formatPolicyYaml', policy);
   const { generator, sources, strict, kernels, onViolation, arches, enosys, groups, phases } =
     canonicalPolicy(policy);
   const native = arches[0]?.arch ?? 'x86_64';
@@ -68,8 +72,13 @@ export function formatPolicyYaml(policy: Policy): string {
   return `${HEADER}${lines.join('\n')}\n`;
 }
 
-/** The policy as JSON for programs: the same policy gives the same bytes, with `why` as data and one call a line. */
+/**
+ * The policy as JSON for programs: the same policy gives the same bytes, with `why` as data and one call a line.
+ *
+ * @throws UsageError for what is no policy
+ */
 export function formatPolicyJson(policy: Policy): string {
+  requirePolicy('formatPolicyJson', policy);
   const { sources, kernels, enosys, phases, arches, groups, ...head } = canonicalPolicy(policy);
   const document = {
     format: head.format,

@@ -11,6 +11,7 @@ import {
   uniteTimes,
 } from './call-union.ts';
 import { canonicalProfile } from './canonical.ts';
+import { requireProfiles } from './given.ts';
 import { orderPhases } from './phase-order.ts';
 import { programKey } from './program-names.ts';
 import {
@@ -34,9 +35,11 @@ import {
  * Of several paths a program has the first by which a process ran it, for an analysis may have been told another.
  * It does not matter how profiles are grouped: a merge of merges is the merge of all. The generator is that of the first.
  *
- * @throws UsageError if there is no profile, or if the orders of the phases contradict each other
+import { requireProfiles } from './given.ts';
+import { orderPhases } from './phase-order.ts';
  */
 export function mergeProfiles(profiles: readonly Profile[]): Profile {
+  requireProfiles('mergeProfiles', profiles);
   const [head] = profiles;
   if (head === undefined) throw new UsageError('merge: needs a profile, got none');
   const order = orderPhases(profiles);

@@ -1,5 +1,6 @@
 import { formatDuration } from '../base/duration.ts';
 import { callKey } from './call-union.ts';
+import { requireProfile } from './given.ts';
 import type { Call, Process, Profile } from './model.ts';
 import { mainTimes, recut, uncut, type Split } from './recut.ts';
 import { isChildWait, serviceOf, type Service } from './serving.ts';
@@ -42,6 +43,7 @@ export interface PhaseProposal {
  * attached to has no set-up in the profile, one that is born in main needs none.
  */
 export function proposeSplits(profile: Profile): readonly PhaseProposal[] {
+  requireProfile('proposeSplits', 'profile', profile);
   const descendants = latestBirths(profile);
   const chosen = new Map<number, Choice>();
   const switches: number[] = [];

@@ -1,3 +1,5 @@
+import { requireObject, requireText, wrongType } from '../base/option-checks.ts';
+import { requireProfile } from './given.ts';
 import { completePartial } from './unmeasured.ts';
 import type { Call, Phase, Process, Profile, Program, Run, Transition } from './model.ts';
 
@@ -19,8 +21,12 @@ export interface Split {
  * What begins while its parent is in main, by fork or exec, is in main as a whole; what has no time and no such
  * parent is in setup. A call without times, and whatever a program may do by its code, is in both; so is what a `partial` process may
  * have done: it gets all calls of its run.
+ *
+ * @throws UsageError for what is no profile or no split
  */
 export function recut(given: Profile, split: Split): Profile {
+  requireProfile('recut', 'profile', given);
+  requireSplit(split);
   const profile = completePartial(given);
   const switches = mainTimes(profile, split.times);
   const processes = profile.processes.map((process, index) =>
@@ -40,6 +46,13 @@ export function recut(given: Profile, split: Split): Profile {
     programs: profile.programs.map((program) => recutProgram(program, [0, 1])),
     processes,
   };
+}
+
+function requireSplit(split: unknown): void {
+  requireObject('recut', 'split', split);
+  const { trigger, times } = split as Record<string, unknown>;
+  requireText('recut', 'split.trigger', trigger);
+  if (!(times instanceof Map)) throw wrongType('recut', 'split.times', 'a Map, as splitAt gives', times);
 }
 
 /** The same profile with no phase but `setup`. */

@@ -1,12 +1,16 @@
 import { canonicalProcess, canonicalProfile, rememberedText } from './canonical.ts';
+import { requireProfile } from './given.ts';
 import type { Process, Profile } from './model.ts';
 
 /**
  * The profile as text: canonical JSON, two spaces a level, one line for each call, thread, transition and listen.
  *
  * The same profile gives the same bytes whatever the order of its calls and programs; it ends in a newline.
+ *
+ * @throws UsageError for what is no profile
  */
 export function formatProfile(profile: Profile): string {
+  requireProfile('formatProfile', 'profile', profile);
   const lines: string[] = [];
   writeValue(lines, canonicalProfile(profile), '', '', [], '');
   return `${lines.join('\n')}\n`;

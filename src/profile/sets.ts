@@ -1,4 +1,5 @@
 import { UsageError } from '../base/errors.ts';
+import { checkOptions, requireOneOf, requireText, wrongType, type Checks } from '../base/option-checks.ts';
 import {
   callKey,
   compareCalls,
@@ -10,6 +11,7 @@ import {
   uniteTimes,
 } from './call-union.ts';
 import type { Arch } from '../abi/arch.ts';
+import { requireProfile } from './given.ts';
 import type { ArgumentValues, Call, Origin, Profile } from './model.ts';
 import { findPrograms } from './program-names.ts';
 
@@ -25,6 +27,14 @@ export interface CallFilter {
   readonly run?: number;
   readonly origin?: Origin;
 }
+
+const FILTER_CHECKS: Checks = {
+  phase: requireText,
+  pid: requireNumber,
+  program: requireText,
+  run: requireNumber,
+  origin: (who, name, value) => requireOneOf(who, name, value, ORIGINS),
+};
 
 /** A system call as the union of what the processes and programs in question did with it. */
 export interface MergedCall {
@@ -66,9 +76,10 @@ export interface CallIncidence {
  * A filter by pid leaves out what programs may do, as that belongs to no process. Counts, times, errnos and
  * arguments are those of a part as a whole, also where only one of its phases was asked for.
  *
- * @throws UsageError if there is no such phase, pid, program or run; it names those that there are
+ * @throws UsageError if there is no such phase, pid, program or run; it names those that there are; or no such option
  */
 export function callSet(profile: Profile, filter: CallFilter = {}): readonly MergedCall[] {
+  checkQuestion('callSet', profile, filter);
   const groups = new Map<string, [Part, ...Part[]]>();
   for (const part of partsOf(profile, filter)) {
     const group = groups.get(callKey(part.call));
@@ -84,6 +95,7 @@ export function callSet(profile: Profile, filter: CallFilter = {}): readonly Mer
  * @throws UsageError as `callSet`
  */
 export function runIncidence(profile: Profile, filter: CallFilter = {}): readonly CallIncidence[] {
+  checkQuestion('runIncidence', profile, filter);
   const { phase: _phase, ...anyPhase } = filter;
   const total = uniteIndices(partsOf(profile, anyPhase).map(({ runs }) => runs)).length;
   return callSet(profile, filter).map(({ arch, nr, name, runs }) => ({ arch, nr, name, runs, total }));
@@ -131,6 +143,15 @@ export function callTotals({ phases, processes, programs }: Profile): CallTotals
     isCounted,
     inPhase: phases.map((_, phase) => sets.filter((seenIn) => seenIn.has(phase)).length),
   };
+}
+
+function checkQuestion(who: string, profile: unknown, filter: unknown): void {
+  requireProfile(who, 'profile', profile);
+  checkOptions(who, filter, FILTER_CHECKS);
+}
+
+function requireNumber(who: string, name: string, value: unknown): void {
+  if (typeof value !== 'number') throw wrongType(who, name, 'a number', value);
 }
 
 /** One call of one process or program. */

@@ -1,6 +1,14 @@
 import { UsageError } from '../base/errors.ts';
 import { formatDuration } from '../base/duration.ts';
+import {
+  requireCount,
+  requireObject,
+  requireOneOf,
+  requireText,
+  type Checks,
+} from '../base/option-checks.ts';
 import { uniteCounts, uniteTimes } from './call-union.ts';
+import { requireProfile } from './given.ts';
 import type { Process, Profile } from './model.ts';
 import { mainTimes, type Split } from './recut.ts';
 
@@ -13,19 +21,33 @@ export type SplitTrigger = { readonly text?: string } & (
   | { readonly kind: 'after'; readonly delay: number }
 );
 
+/** The fields of each kind of trigger. */
+const TRIGGER_CHECKS: Readonly<Record<SplitTrigger['kind'], Checks>> = {
+  syscall: { name: requireText, n: requireCount },
+  listen: { address: requireText },
+  after: { delay: requireCount },
+};
+
 /**
  * Finds the times at which a trigger would have fired: a system call for each process that makes it n times, a
  * listening socket and a delay for all processes of a run at once.
  *
- * @throws UsageError if it fires nowhere, or if the profile does not hold the time of that use; it says what there is
+ * @throws UsageError if it is none of these triggers, if it fires nowhere, or if the profile does not hold the time of that use; it says what there is
  */
 export function splitAt(profile: Profile, trigger: SplitTrigger): Split {
+  requireProfile('splitAt', 'profile', profile);
+  requireTrigger('splitAt', trigger);
   const times = timesOf(profile, trigger);
   return { trigger: trigger.text ?? formatTrigger(trigger), source: 'given', reason: null, times };
 }
 
-/** The trigger as it is written on the command line. */
+/**
+ * The trigger as it is written on the command line.
+ *
+ * @throws UsageError if it is none of these triggers
+ */
 export function formatTrigger(trigger: SplitTrigger): string {
+  requireTrigger('formatTrigger', trigger);
   switch (trigger.kind) {
     case 'syscall':
       return trigger.n === 1 ? `syscall:${trigger.name}` : `syscall:${trigger.name}#${trigger.n}`;
@@ -34,6 +56,13 @@ export function formatTrigger(trigger: SplitTrigger): string {
     case 'after':
       return `after:${trigger.delay}ns`;
   }
+}
+
+function requireTrigger(who: string, trigger: SplitTrigger): void {
+  requireObject(who, 'trigger', trigger);
+  requireOneOf(who, 'trigger.kind', trigger.kind, Object.keys(TRIGGER_CHECKS));
+  for (const [field, check] of Object.entries(TRIGGER_CHECKS[trigger.kind]))
+    check(who, `trigger.${field}`, trigger[field as keyof SplitTrigger]);
 }
 
 /** What a profile keeps of the uses of one call in one process, all arches and threads together, without the launch. */

@@ -19,9 +19,7 @@ export function resolveCommand(
   cwd: string,
 ): string {
   if (name === '') throw new LaunchError(`${who}: the name of the program is empty`, 127);
-  if (!mayBeDirectory(cwd)) {
-    throw new LaunchError(`${who}: ${cwd}: no such directory to start ${name} in`, 126);
-  }
+  requireDirectory(who, cwd, name);
   if (name.includes('/')) {
     // A slash at its end says that it is a directory.
     const file = resolve(cwd, name) + (name.endsWith('/') ? '/' : '');
@@ -43,13 +41,17 @@ export function resolveCommand(
   throw refused ?? new LaunchError(`${who}: ${name}: not found in PATH (give its path, or install it)`, 127);
 }
 
-/** The kernel has the last word on a directory that cannot be looked at. */
-function mayBeDirectory(path: string): boolean {
+function requireDirectory(who: string, cwd: string, name: string): void {
+  let stat: Stats | undefined;
   try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    stat = statSync(cwd, { throwIfNoEntry: false });
   } catch {
-    return true;
+    // The kernel has the last word on a directory that cannot be looked at.
+    return;
   }
+  if (stat?.isDirectory() === true) return;
+  const what = stat === undefined ? 'no such directory' : 'is no directory';
+  throw new LaunchError(`${who}: ${cwd}: ${what} to start ${name} in`, 126);
 }
 
 /** Whether there is a file that is no directory, as far as that can be seen. */

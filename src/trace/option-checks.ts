@@ -1,15 +1,21 @@
 import { constants } from 'node:os';
-import { inspect } from 'node:util';
 import { UsageError } from '../base/errors.ts';
+import {
+  checkOptions,
+  requireBoolean,
+  requireCount,
+  requireFunction,
+  requireList,
+  requireObject,
+  requireOneOf,
+  requireText as requireAnyText,
+  shown,
+  wrongType,
+  type Checks,
+} from '../base/option-checks.ts';
 import { requirePhaseName } from './trigger.ts';
 
-/** Whose options are checked; errors begin with it. */
-export type Checked = 'trace' | 'run' | 'spawn';
-
 const METHODS = ['auto', 'ebpf', 'seccomp', 'ptrace', 'adaptive'];
-
-/** What an option has to be, by its name; a check throws UsageError. */
-type Checks = Readonly<Record<string, (who: Checked, name: string, value: unknown) => void>>;
 
 /** Types are no help to programs that are written without them: options that would be misread, or cut at a zero byte, are refused. */
 const TRACE_CHECKS: Checks = {
@@ -80,55 +86,30 @@ export function checkRunOptions(options: unknown): void {
   if (policy === undefined) throw new UsageError('run: there is no policy (parsePolicy reads one)');
 }
 
-function checkOptions(who: Checked, options: unknown, checks: Checks): void {
-  requireObject(who, 'options', options);
-  for (const [name, value] of Object.entries(options as object)) {
-    // As if it had been left out.
-    if (value === undefined) continue;
-    if (!Object.hasOwn(checks, name)) {
-      throw new UsageError(
-        `${who}: there is no option ${JSON.stringify(name)} (${Object.keys(checks).join(', ')})`,
-      );
-    }
-    checks[name]?.(who, name, value);
-  }
-}
-
 /** @throws UsageError for what is no signal of this machine */
 export function checkSignal(signal: unknown): void {
   if (typeof signal === 'string' && Object.hasOwn(constants.signals, signal)) return;
-  throw new UsageError(`trace: there is no signal ${show(signal)} (a name such as SIGTERM)`);
+  throw new UsageError(`trace: there is no signal ${shown(signal)} (a name such as SIGTERM)`);
 }
 
-/** @throws UsageError */
-export function requireObject(who: Checked, name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw wrong(who, name, 'an object', value);
-  }
+function requireText(who: string, name: string, value: unknown): void {
+  requireAnyText(who, name, value);
+  if ((value as string).includes('\0')) throw zeroByte(who, name, value as string);
 }
 
-export function requireList(who: Checked, name: string, value: unknown): asserts value is readonly unknown[] {
-  if (!Array.isArray(value)) throw wrong(who, name, 'an array', value);
-}
-
-export function requireText(who: Checked, name: string, value: unknown): void {
-  if (typeof value !== 'string') throw wrong(who, name, 'text', value);
-  if (value.includes('\0')) throw zeroByte(who, name, value);
-}
-
-function checkCommand(who: Checked, name: string, value: unknown): void {
+function checkCommand(who: string, name: string, value: unknown): void {
   requireList(who, name, value);
   if (value.length === 0) throw new UsageError(`${who}: ${name} is empty (a program, and its arguments)`);
   requireText(who, `${name}[0]`, value[0]);
   for (const [index, argument] of value.entries()) requireTextOrBytes(who, `${name}[${index}]`, argument);
 }
 
-function checkPids(who: Checked, name: string, value: unknown): void {
+function checkPids(who: string, name: string, value: unknown): void {
   requireList(who, name, value);
   if (value.length === 0) throw new UsageError(`${who}: ${name} is empty (the processes to attach to)`);
 }
 
-function checkScope(who: Checked, name: string, value: unknown): void {
+function checkScope(who: string, name: string, value: unknown): void {
   requireObject(who, name, value);
   const scope = value as Record<string, unknown>;
   const given = ['cgroup', 'container', 'all'].filter((key) => scope[key] !== undefined);
@@ -138,17 +119,17 @@ function checkScope(who: Checked, name: string, value: unknown): void {
     if (scope[key] !== undefined) requireText(who, `${name}.${key}`, scope[key]);
   }
   if (scope['all'] !== undefined && scope['all'] !== true)
-    throw wrong(who, `${name}.all`, 'true', scope['all']);
+    throw wrongType(who, `${name}.all`, 'true', scope['all']);
 }
 
-function checkPhaseList(who: Checked, name: string, value: unknown): void {
+function checkPhaseList(who: string, name: string, value: unknown): void {
   requireList(who, name, value);
   for (const [index, phase] of value.entries()) {
     if (typeof phase !== 'string') checkPhase(who, `${name}[${index}]`, phase);
   }
 }
 
-function checkPhase(who: Checked, name: string, value: unknown): void {
+function checkPhase(who: string, name: string, value: unknown): void {
   requireParsed(who, name, value);
   const { name: own, trigger, alternatives } = value;
   requireText(who, `${name}.name`, own);
@@ -160,68 +141,42 @@ function checkPhase(who: Checked, name: string, value: unknown): void {
     checkTrigger(who, `${name}.alternatives[${index}]`, each);
 }
 
-function checkTrigger(who: Checked, name: string, value: unknown): void {
+function checkTrigger(who: string, name: string, value: unknown): void {
   requireParsed(who, name, value);
   requireOneOf(who, `${name}.kind`, value['kind'], Object.keys(TRIGGER_CHECKS));
   const checks = { text: requireText, ...TRIGGER_CHECKS[value['kind'] as string] };
   for (const [field, check] of Object.entries(checks)) check(who, `${name}.${field}`, value[field]);
 }
 
-function checkEnvironment(who: Checked, name: string, value: unknown): void {
-  if (!Array.isArray(value)) throw wrong(who, name, 'an array of NAME=value', value);
+function checkEnvironment(who: string, name: string, value: unknown): void {
+  if (!Array.isArray(value)) throw wrongType(who, name, 'an array of NAME=value', value);
   for (const [index, entry] of value.entries()) requireTextOrBytes(who, `${name}[${index}]`, entry);
 }
 
-function requireTextOrBytes(who: Checked, name: string, value: unknown): void {
+function requireTextOrBytes(who: string, name: string, value: unknown): void {
   if (!(value instanceof Uint8Array)) requireText(who, name, value);
   else if (value.includes(0)) throw zeroByte(who, name, value);
 }
 
-function requireTextOrTrigger(who: Checked, name: string, value: unknown): void {
+function requireTextOrTrigger(who: string, name: string, value: unknown): void {
   if (typeof value !== 'string') checkTrigger(who, name, value);
 }
 
 /** What a parser gives in place of text. */
 function requireParsed(
-  who: Checked,
+  who: string,
   name: string,
   value: unknown,
 ): asserts value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) throw wrong(who, name, 'text or parsed', value);
-}
-
-function requireCount(who: Checked, name: string, value: unknown): void {
-  if (!Number.isSafeInteger(value) || (value as number) < 0)
-    throw wrong(who, name, 'a number from 0 up', value);
-}
-
-function requireOneOf(who: Checked, name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value === 'string' && known.includes(value)) return;
-  throw new UsageError(`${who}: ${name} is ${show(value)} (${known.join(', ')})`);
-}
-
-function requireBoolean(who: Checked, name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw wrong(who, name, 'true or false', value);
-}
-
-function requireFunction(who: Checked, name: string, value: unknown): void {
-  if (typeof value !== 'function') throw wrong(who, name, 'a function', value);
+  if (typeof value !== 'object' || value === null) throw wrongType(who, name, 'text or parsed', value);
 }
 
 /** Not by its class: that of another realm will do. */
-function requireAbortSignal(who: Checked, name: string, value: unknown): void {
+function requireAbortSignal(who: string, name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || !('aborted' in value) || !('addEventListener' in value))
-    throw wrong(who, name, 'an AbortSignal', value);
+    throw wrongType(who, name, 'an AbortSignal', value);
 }
 
-function wrong(who: Checked, name: string, what: string, value: unknown): UsageError {
-  return new UsageError(`${who}: ${name} has to be ${what}, not ${show(value)}`);
-}
-
-function zeroByte(who: Checked, name: string, value: string | Uint8Array): UsageError {
-  return new UsageError(`${who}: ${name} has a zero byte, at which the kernel would cut it: ${show(value)}`);
-}
-
-function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 4, maxStringLength: 60 });
+function zeroByte(who: string, name: string, value: string | Uint8Array): UsageError {
+  return new UsageError(`${who}: ${name} has a zero byte, at which the kernel would cut it: ${shown(value)}`);
 }

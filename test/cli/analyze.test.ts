@@ -223,6 +223,41 @@ describe('callgate analyze', () => {
     expect(program?.analysis?.assumptions.join()).toContain('it is a shared library');
   }, 60_000);
 
+  it('tells libraries that can be started from programs, and takes their entry and all that they export', () => {
+    using directory = temporaryDirectory();
+    const source = join(directory.path, 'started.c');
+    writeFileSync(
+      source,
+      `static long call(long nr) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(nr) : "rcx", "r11", "memory"); return r; }
+      const char interpreter[] __attribute__((section(".interp"))) = "/lib64/ld-linux-x86-64.so.2";
+      void shown(void) { call(111); } void begin(void) { call(110); for (;;) call(60); }`,
+    );
+    const build = (flags: readonly string[]): string => {
+      const path = join(directory.path, 'started');
+      execFileSync('gcc', ['-O1', '-fPIC', '-nostdlib', '-Wl,-e,begin', ...flags, '-o', path, source]);
+      return path;
+    };
+    const found = (path: string): unknown => {
+      const [program] = parseProfile(analyze(directory.path, ['-o', '-', path]).stdout).programs;
+      const names = new Set(program?.calls.map(({ name }) => name));
+      const isLibrary = program?.analysis?.assumptions.some((each) => each.includes('is a shared library'));
+      return { entry: names.has('getppid'), exported: names.has('getpgrp'), isLibrary };
+    };
+    const library = { entry: true, exported: true, isLibrary: true };
+    const program = { entry: true, exported: false, isLibrary: false };
+    expect(found(build(['-shared']))).toEqual(library);
+    expect(found(build(['-shared', '-Wl,-soname,libstarted.so.1']))).toEqual(library);
+    const path = build(['-pie', '-rdynamic']);
+    expect(found(path)).toEqual(program);
+    // As linkers wrote it before they marked programs: DT_FLAGS_1 without DF_1_PIE.
+    const bytes = readFileSync(path);
+    const flags = bytes.indexOf(Buffer.from('fbffff6f00000000', 'hex')) + 8;
+    expect(bytes.readUInt32LE(flags)).toBe(0x0800_0000);
+    bytes.writeUInt32LE(0, flags);
+    writeFileSync(path, bytes);
+    expect(found(path)).toEqual(program);
+  }, 60_000);
+
   it('goes on without section headers that are malformed', () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'packed');

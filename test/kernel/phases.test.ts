@@ -532,19 +532,43 @@ describe('a breakpoint', () => {
   });
 
   it('says at once if the program has no object of the name, and begins main if that is loaded later', () => {
-    const trace = (object: string): ReturnType<typeof callgate> => {
-      const options = ['--method', 'seccomp', '--no-progress', '-o', newPath()];
-      const phase = `main@symbol:${object}:library_serve`;
-      return callgate(['trace', ...options, '--phase', phase, '--', actor, `library=${library}`]);
-    };
-    expect(trace('libown.so.1').stderr.split('\n')).toEqual([
+    const options = ['--method', 'seccomp', '--no-progress', '-o', newPath()];
+    const phase = 'main@symbol:libown.so.1:library_serve';
+    const trace = ['trace', ...options, '--phase', phase, '--', actor, `library=${library}`];
+    expect(callgate(trace).stderr.split('\n')).toEqual([
       'callgate: phase main waits for symbol:libown.so.1:library_serve, and the program has no object of that name yet (it has program, libc.so.6, ld-linux-x86-64.so.2)',
       expect.stringMatching(/distinct system calls/),
       expect.stringMatching(/phases: setup \d+, main [1-9]/),
       expect.stringMatching(/profile: /),
       '',
     ]);
-    expect(trace('libc.so.6').stderr).not.toContain('waits for');
+  });
+
+  it.each([
+    { symbol: 'no_such_function', searched: 'program, libc.so.6, ld-linux-x86-64.so.2' },
+    { symbol: 'program:no_such_function', searched: 'program' },
+    { symbol: 'libc.so.6:no_such_function', searched: 'libc.so.6' },
+    { symbol: '0x999999999', searched: 'program, libc.so.6, ld-linux-x86-64.so.2' },
+  ])('says at once that the program has no function $symbol', ({ symbol, searched }) => {
+    const options = ['--method', 'seccomp', '--no-progress', '-o', newPath()];
+    const phases = ['--phase', 'main@symbol:serve', '--phase', `second@symbol:${symbol}`];
+    const [notice] = callgate(['trace', ...options, ...phases, '--', actor, 'g']).stderr.split('\n');
+    const found = /\(looked in (.*)\)/
+      .exec(notice as string)?.[1]
+      ?.split(', ')
+      .sort();
+    expect(found).toEqual(searched.split(', ').sort());
+    expect(notice?.replace(/\(.*\)/, '()')).toBe(
+      `callgate: phase second waits for symbol:${symbol}, and the program has no such function yet (): unless a library or program that comes later has it, that never happens`,
+    );
+  });
+
+  it('says nothing of a function that one of the triggers of a phase has', () => {
+    const options = ['--method', 'seccomp', '--no-progress', '-o', newPath()];
+    const phase = 'main@symbol:no_such_function | symbol:serve';
+    expect(callgate(['trace', ...options, '--phase', phase, '--', actor, 'g']).stderr).not.toContain(
+      'waits for',
+    );
   });
 
   it('begins main in a library that is loaded later', () => {

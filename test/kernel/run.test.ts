@@ -428,6 +428,13 @@ describe('callgate run with two phases', () => {
     expect(status).toBe(4);
   });
 
+  it('says at once that the program has no function of the name that a transition waits for', () => {
+    const { stderr } = runProbe(twoPhases('symbol:libc.so.6:no_such_function'), ['status']);
+    expect(stderr).toMatch(
+      /^callgate: phase main waits for symbol:libc\.so\.6:no_such_function, and the program has no such function yet \(looked in libc\.so\.6\): /,
+    );
+  });
+
   it('says that a transition never came', () => {
     const { stderr, status } = runProbe(twoPhases('syscall:acct'), ['status', 'exit=4']);
     expect(stderr).toBe('callgate: warning: phase main never began: syscall:acct did not fire\n');

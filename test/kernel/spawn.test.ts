@@ -235,6 +235,9 @@ describe('spawn of the library', () => {
     const message = `spawn: ${cwd}: no such directory to start ${probe} in`;
     expect(() => spawn(probe, [], { policy: OPEN, cwd })).toThrow(message);
     expect(() => spawn(probe, [], { policy: OPEN, cwd: pathToFileURL(cwd) })).toThrow(message);
+    expect(() => spawn(probe, [], { policy: OPEN, cwd: probe })).toThrow(
+      `spawn: ${probe}: is no directory to start ${probe} in`,
+    );
   });
 
   it('takes a directory as a URL, whatever is in its name', async () => {

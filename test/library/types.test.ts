@@ -64,23 +64,32 @@ beforeAll(() => {
 afterAll(() => directory[Symbol.dispose]());
 
 describe('the types of the library', () => {
-  it.each<{ type: 'module' | 'commonjs'; module: string; resolution: string; target: string }>([
-    { type: 'module', module: 'nodenext', resolution: 'nodenext', target: 'es2022' },
-    { type: 'module', module: 'node16', resolution: 'node16', target: 'es2022' },
-    { type: 'module', module: 'preserve', resolution: 'bundler', target: 'es2022' },
-    { type: 'module', module: 'nodenext', resolution: 'nodenext', target: 'es2020' },
-    { type: 'commonjs', module: 'nodenext', resolution: 'nodenext', target: 'es2022' },
-    { type: 'commonjs', module: 'node16', resolution: 'node16', target: 'es2022' },
-    { type: 'commonjs', module: 'node16', resolution: 'node16', target: 'es2020' },
+  it.each<{
+    type: 'module' | 'commonjs';
+    module: string;
+    resolution: string;
+    target: string;
+    types: readonly string[];
+  }>([
+    { type: 'module', module: 'nodenext', resolution: 'nodenext', target: 'es2022', types: ['node'] },
+    { type: 'module', module: 'node16', resolution: 'node16', target: 'es2022', types: ['node'] },
+    { type: 'module', module: 'preserve', resolution: 'bundler', target: 'es2022', types: ['node'] },
+    { type: 'module', module: 'nodenext', resolution: 'nodenext', target: 'es2020', types: ['node'] },
+    { type: 'commonjs', module: 'nodenext', resolution: 'nodenext', target: 'es2022', types: ['node'] },
+    { type: 'commonjs', module: 'node16', resolution: 'node16', target: 'es2022', types: ['node'] },
+    { type: 'commonjs', module: 'node16', resolution: 'node16', target: 'es2020', types: ['node'] },
+    // The default of TypeScript 7.
+    { type: 'module', module: 'nodenext', resolution: 'nodenext', target: 'es2022', types: [] },
+    { type: 'commonjs', module: 'nodenext', resolution: 'nodenext', target: 'es2022', types: [] },
   ])(
-    'are right for a program of type $type with module $module and lib $target',
-    ({ type, module, resolution, target }) => {
+    'are right for a program of type $type with module $module, lib $target and types $types',
+    ({ type, module, resolution, target, types }) => {
       const place = join(directory.path, type);
       const compilerOptions = {
         strict: true,
         skipLibCheck: false,
         noEmit: true,
-        types: ['node'],
+        types,
         module,
         moduleResolution: resolution,
         target,

@@ -1,4 +1,4 @@
-import { DT_FLAGS_1_BITS, E_TYPE, P_TYPE } from '../../elf/constants.ts';
+import { D_TAG, DT_FLAGS_1_BITS, E_TYPE, P_TYPE } from '../../elf/constants.ts';
 import type { CallValues } from './call-values.ts';
 import type { GraphObject, ProgramGraph } from './program-graph.ts';
 import type { Reach, Root } from './reach.ts';
@@ -41,13 +41,17 @@ export function startRoots(graph: ProgramGraph): Root[] {
 /**
  * Whether what is analysed is no program but a library: then whoever loads it may call all that it exports.
  *
- * Some that can be started as well have their entry besides: the loader of glibc has neither interpreter nor the mark of a program.
+ * Some that can be started as well have their entry besides: the loader of glibc has neither interpreter nor the mark of a program, and
+ * libc.so.6 and libcap.so.2 have an interpreter. Linkers that do not mark programs yet tell them apart all the same: only into a
+ * program do they put the word by which debuggers find what the loader has loaded.
+ * Source: binutils' bfd/elflink.c and lld's ELF/SyntheticSections.cpp (DT_DEBUG), elf(5) and glibc's elf/rtld.c for who reads it.
  */
 export function isLibrary({ image }: GraphObject): boolean {
   const { role, elf, dynamic } = image.file;
-  const isMarked = ((dynamic?.flags1 ?? 0) & DT_FLAGS_1_BITS.DF_1_PIE) !== 0;
-  const hasInterpreter = elf.segments.some(({ type }) => type === P_TYPE.PT_INTERP);
-  return role === 'program' && elf.type === E_TYPE.ET_DYN && !isMarked && !hasInterpreter;
+  if (role !== 'program' || elf.type !== E_TYPE.ET_DYN) return false;
+  if (((dynamic?.flags1 ?? 0) & DT_FLAGS_1_BITS.DF_1_PIE) !== 0) return false;
+  if (!elf.segments.some(({ type }) => type === P_TYPE.PT_INTERP)) return true;
+  return dynamic !== null && !dynamic.entries.some(({ tag }) => tag === D_TAG.DT_DEBUG);
 }
 
 /** Data that a library exports: whoever loads it may read pointers there. */

@@ -1,6 +1,7 @@
 import { REG } from '../../sys/ptrace.ts';
 import { functionOffset } from '../function-offset.ts';
 import { ObjectNames, startedAs, type MappedFile } from '../object-names.ts';
+import type { Trigger } from '../trigger.ts';
 import { readExecutable, readMappings, readStatus, type Mapping } from '../proc.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import type { Watch } from '../watches.ts';
@@ -19,6 +20,9 @@ const TRAP_TRACE = 2;
 
 const INT3 = new Uint8Array([0xcc]);
 
+/** A trigger that waits for a function. */
+export type SymbolTrigger = Extract<Trigger, { kind: 'symbol' }>;
+
 /** Code that a process has in memory, and its program's path: null if that cannot be read. */
 export interface CodeOfProcess {
   readonly files: readonly (MappedFile & Mapping)[];
@@ -29,7 +33,7 @@ export interface CodeOfProcess {
 export class Breakpoints {
   readonly #context: Context;
   /** Which files the objects of triggers mean. */
-  readonly names: ObjectNames = new ObjectNames();
+  readonly #names: ObjectNames = new ObjectNames();
   /** File offset of a function by file and name; null if the file does not have it. */
   readonly #offsets: Map<string, number | null> = new Map();
 
@@ -46,24 +50,31 @@ export class Breakpoints {
   place(task: Task): void {
     const armed = this.#armed(task);
     if (armed.length === 0) return;
-    const { pid } = task.process;
-    const { files, executable } = this.filesOf(task.process);
+    const code = this.filesOf(task.process);
     for (const watch of armed) {
       if (watch.trigger.kind !== 'symbol') continue;
-      const { object, name } = watch.trigger;
-      const wanted =
-        object === null
-          ? [...files].sort((a, b) => Number(b.path === executable) - Number(a.path === executable))
-          : files.filter((file) => this.names.has(file, object));
-      for (const mapping of wanted) {
-        const offset = this.#functionOffset(pid, mapping.path, name);
-        if (offset === null || offset < mapping.offset) continue;
-        const address = mapping.start + (offset - mapping.offset);
-        if (address >= mapping.end) continue;
-        if (this.#insert(task, address, watch)) task.space.placed.add(watch);
-        break;
-      }
+      const address = this.find(code, watch.trigger);
+      if (address !== null && this.#insert(task, address, watch)) task.space.placed.add(watch);
     }
+  }
+
+  /** Address of the function that a trigger waits for; null if it is not in memory. Of several the program's own counts. */
+  find({ files, executable }: CodeOfProcess, trigger: SymbolTrigger): number | null {
+    const meant = files.filter((file) => this.isMeant(file, trigger));
+    if (trigger.object === null)
+      meant.sort((a, b) => Number(b.path === executable) - Number(a.path === executable));
+    for (const mapping of meant) {
+      const offset = this.#functionOffset(mapping, trigger.name);
+      if (offset === null || offset < mapping.offset) continue;
+      const address = mapping.start + (offset - mapping.offset);
+      if (address < mapping.end) return address;
+    }
+    return null;
+  }
+
+  /** Whether a trigger's function may be in a file. */
+  isMeant(file: MappedFile, { object }: SymbolTrigger): boolean {
+    return object === null || this.#names.has(file, object);
   }
 
   /** The executable mappings of a process, in order of address. */
@@ -179,11 +190,11 @@ export class Breakpoints {
     return true;
   }
 
-  #functionOffset(pid: number, path: string, name: string): number | null {
+  #functionOffset({ root, path }: MappedFile, name: string): number | null {
     const key = `${path}\0${name}`;
     const known = this.#offsets.get(key);
     if (known !== undefined) return known;
-    const offset = functionOffset(`/proc/${pid}/root${path}`, name);
+    const offset = functionOffset(`${root}${path}`, name);
     this.#offsets.set(key, offset);
     return offset;
   }

@@ -6,7 +6,7 @@ import type { CallRecord } from '../recorder.ts';
 import type { Adaptive } from './adaptive.ts';
 import type { Context } from './context.ts';
 import type { Breakpoints } from './breakpoints.ts';
-import type { MissingObjects } from './missing-objects.ts';
+import type { MissingSymbols } from './missing-symbols.ts';
 import type { Interrupted } from './restart.ts';
 import type { Task } from './task.ts';
 import * as kind from './call-kinds.ts';
@@ -28,7 +28,7 @@ const OUTPUT_CAP = 65536;
 export class CallHandler {
   readonly #context: Context;
   readonly #breakpoints: Breakpoints;
-  readonly #missing: MissingObjects;
+  readonly #missing: MissingSymbols;
   readonly #adaptive: Adaptive | null;
   /** By arch index. */
   readonly #kinds: Uint16Array[] = [];
@@ -39,7 +39,7 @@ export class CallHandler {
   constructor(
     context: Context,
     breakpoints: Breakpoints,
-    missing: MissingObjects,
+    missing: MissingSymbols,
     adaptive: Adaptive | null,
   ) {
     this.#context = context;

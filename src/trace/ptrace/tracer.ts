@@ -23,7 +23,7 @@ import { Family, toExit } from './family.ts';
 import { explainSeize, launch } from './launch.ts';
 import { hideInterrupt } from './restart.ts';
 import { makerOf } from './maker.ts';
-import { MissingObjects } from './missing-objects.ts';
+import { MissingSymbols } from './missing-symbols.ts';
 import type { Task } from './task.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -58,7 +58,7 @@ class PtraceTracer {
   readonly #context: Context;
   readonly #family: Family;
   readonly #breakpoints: Breakpoints;
-  readonly #missing: MissingObjects;
+  readonly #missing: MissingSymbols;
   readonly #calls: CallHandler;
   readonly #enforcer: Enforcer | null;
   readonly #adaptive: Adaptive | null;
@@ -113,7 +113,7 @@ class PtraceTracer {
     this.#adaptive = request.method === 'adaptive' ? new Adaptive(this.#context) : null;
     this.#family = new Family(this.#context, programs);
     this.#breakpoints = new Breakpoints(this.#context);
-    this.#missing = new MissingObjects(this.#context, this.#breakpoints);
+    this.#missing = new MissingSymbols(this.#context, this.#breakpoints);
     this.#calls = new CallHandler(this.#context, this.#breakpoints, this.#missing, this.#adaptive);
   }
 
