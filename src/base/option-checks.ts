@@ -46,6 +46,19 @@ export function requireCount(who: string, name: string, value: unknown): void {
     throw wrongType(who, name, 'a number from 0 up', value);
 }
 
+/** @throws UsageError for what is no whole number from 1 up */
+export function requireOrdinal(who: string, name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 1)
+    throw wrongType(who, name, 'a number from 1 up', value);
+}
+
+/** Whether something is a document of a format, by its mark and the lists that it cannot be without. */
+export function hasLists(value: unknown, format: string, lists: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const document = value as Readonly<Record<string, unknown>>;
+  return document['format'] === format && lists.every((name) => Array.isArray(document[name]));
+}
+
 /** @throws UsageError for what is none of the texts that are known */
 export function requireOneOf(who: string, name: string, value: unknown, known: readonly string[]): void {
   if (typeof value === 'string' && known.includes(value)) return;

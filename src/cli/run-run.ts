@@ -114,7 +114,11 @@ function checkArguments(args: RunArguments, audit: boolean): void {
 }
 
 async function readPolicy(args: RunArguments): Promise<Policy> {
-  if (args.profile !== undefined) return buildPolicy([await readProfile(args.profile)]).policy;
+  if (args.profile !== undefined) {
+    const { policy, notes } = buildPolicy([await readProfile(args.profile)]);
+    if (args.quiet !== true) for (const note of notes) say(`note: ${note}`);
+    return policy;
+  }
   const path = args.policy as string;
   const source = path === '-' ? 'stdin' : escapeText(path);
   let bytes: Uint8Array;

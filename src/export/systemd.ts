@@ -37,8 +37,11 @@ export const SYSTEMD: Exporter = {
   description: 'systemd: drop-in for a service unit',
   fileName: 'callgate.conf',
   write: (selection) => {
-    const { allowed, enosys, losses } = joinArches(selection);
     const { violation } = selection;
+    // systemd has no trap: what is denied kills.
+    const { allowed, enosys, losses } = joinArches(
+      violation.kind === 'trap' ? { ...selection, violation: { kind: 'kill_process' } } : selection,
+    );
     const names = allowed.map(({ name }) => name);
     const isDefault = violation.kind === 'errno' && violation.errno === ENOSYS;
     const isLog = violation.kind === 'log';

@@ -115,7 +115,7 @@ export function buildPolicy(profiles: readonly Profile[], options: BuildOptions 
   const notes = unphased.size === 0 ? [] : [describeUnphased(profile, unphased)];
   const failed = profile.runs.filter(hasFailedWorkload).length;
   if (failed > 0) notes.push(describeFailed(failed, profile.runs));
-  notes.push(...describeIncomplete(profile.runs));
+  notes.push(...describeIncomplete(profile, strict));
   if (unbounded.length > 0) {
     notes.push(
       `${countSites(unbounded)} could not be bounded: what they do beyond the known calls is denied`,

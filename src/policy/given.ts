@@ -1,4 +1,4 @@
-import { wrongType } from '../base/option-checks.ts';
+import { hasLists, wrongType } from '../base/option-checks.ts';
 import { POLICY_FORMAT } from './model.ts';
 
 /**
@@ -7,7 +7,6 @@ import { POLICY_FORMAT } from './model.ts';
  * @throws UsageError
  */
 export function requirePolicy(who: string, value: unknown): void {
-  if (typeof value === 'object' && value !== null && 'format' in value && value.format === POLICY_FORMAT)
-    return;
+  if (hasLists(value, POLICY_FORMAT, ['arches', 'phases', 'enosys'])) return;
   throw wrongType(who, 'policy', 'a policy (parsePolicy reads one)', value);
 }

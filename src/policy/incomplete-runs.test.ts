@@ -1,17 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import type { Run } from '../profile/model.ts';
-import { sampleProfile } from '../profile/testing/sample-profile.ts';
+import {
+  sampleCall,
+  sampleProfile,
+  sampleRun,
+  type SampleProcess,
+} from '../profile/testing/sample-profile.ts';
 import { describeIncomplete } from './incomplete-runs.ts';
 
-const [SAMPLE] = sampleProfile([{ pid: 1, program: '/usr/bin/server', end: 9, calls: { read: [1, 2] } }])
-  .runs as [Run];
+const BARE = sampleProfile([]);
+const SERVER = '/usr/bin/server';
 
 function run(incomplete: readonly string[], more: Partial<Run> = {}): Run {
-  return { ...SAMPLE, command: ['server'], complete: incomplete.length === 0, incomplete, ...more };
+  return { ...sampleRun(), command: ['server'], complete: incomplete.length === 0, incomplete, ...more };
 }
 
 const START_UP =
-  'start-up of server was not seen: what is called only then is denied (trace it from its start, and give both profiles)';
+  'start-up of server was not seen: what is called only then is not allowed (trace it from its start, and give both profiles)';
 
 describe('describeIncomplete', () => {
   it.each([
@@ -33,27 +38,46 @@ describe('describeIncomplete', () => {
         'not complete for 2 more reasons',
       ],
     },
+  ])('tells of $name', ({ runs, want }) => {
+    expect(describeIncomplete({ ...BARE, runs }, 'balanced')).toEqual(want);
+  });
+
+  const attached = { pid: 7, birth: 'attach', program: SERVER, argv0: 'server: worker', calls: {} } as const;
+  it.each<{ name: string; processes: readonly SampleProcess[]; want: readonly string[] }>([
+    { name: 'was attached to', processes: [attached], want: [START_UP] },
     {
-      name: 'a program that was attached to',
-      runs: [run(['attached'], { attached: [7] })],
-      want: ['not complete: attached', START_UP],
+      name: 'was attached to under another name, and started in another run',
+      processes: [attached, { pid: 8, run: 1, program: SERVER, calls: {} }],
+      want: [],
     },
     {
-      name: 'a program that was attached to, and started in another run',
-      runs: [run(['attached'], { attached: [7] }), run([], { command: ['/opt/server'] })],
-      want: ['not complete in 1 of 2 runs: attached'],
+      name: 'was attached to, and executed later',
+      processes: [
+        attached,
+        { pid: 8, program: '/bin/sh', calls: {} },
+        { pid: 8, birth: 'exec', parent: 1, program: SERVER, calls: {} },
+      ],
+      want: [],
     },
     {
-      name: 'a program that was attached to, and analysed',
-      runs: [run(['attached'], { attached: [7] }), run([], { method: 'analyze' })],
-      want: ['not complete in 1 of 2 runs: attached', START_UP],
+      name: 'was attached to, and forked since',
+      processes: [attached, { pid: 8, birth: 'fork', parent: 0, program: SERVER, calls: {} }],
+      want: [START_UP],
     },
     {
-      name: 'several programs that were attached to',
-      runs: [run([], { attached: [7] }), run([], { attached: [8], command: ['other'] })],
+      name: 'was attached to, as another was',
+      processes: [attached, { ...attached, pid: 8, program: '/usr/bin/other' }],
       want: [START_UP.replace('server', '2 programs')],
     },
-  ])('tells of $name', ({ runs, want }) => {
-    expect(describeIncomplete(runs)).toEqual(want);
+    { name: 'was started', processes: [{ pid: 8, program: SERVER, calls: {} }], want: [] },
+  ])('of a program that $name', ({ processes, want }) => {
+    expect(describeIncomplete(sampleProfile(processes), 'balanced')).toEqual(want);
+  });
+
+  it('lets an analysis stand for the start-up where what it found is allowed', () => {
+    const profile = sampleProfile([attached]);
+    const programs = profile.programs.map((program) => ({ ...program, calls: [sampleCall(41, 'socket')] }));
+    expect(describeIncomplete({ ...profile, programs }, 'balanced')).toEqual([START_UP]);
+    expect(describeIncomplete({ ...profile, programs }, 'sound')).toEqual([]);
   });
 });

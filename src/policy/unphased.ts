@@ -1,6 +1,7 @@
 import { UsageError } from '../base/errors.ts';
 import type { Call, Phase, Process, Profile } from '../profile/model.ts';
 import { cutOf } from '../profile/phase-order.ts';
+import { isWatching } from './watching.ts';
 
 /** Profiles with the same phases. */
 export interface AlignedProfiles {
@@ -72,7 +73,7 @@ function spreadRuns(profile: Profile, bare: ReadonlySet<number>): Profile {
   const count = profile.phases.length;
   const seen = new Set(profile.processes.map(({ run }) => run));
   // What another method than a trace says of a program is not told apart by runs any more.
-  const isOfPrograms = [...bare].some((run) => !seen.has(run));
+  const isOfPrograms = [...bare].some((run) => !seen.has(run) && !isWatching(profile.runs[run]));
   return {
     ...profile,
     runs: profile.runs.map(({ phases: _phases, ...run }) => run),

@@ -1,4 +1,4 @@
-import { requireList, wrongType } from '../base/option-checks.ts';
+import { hasLists, requireList, wrongType } from '../base/option-checks.ts';
 import { PROFILE_FORMAT } from './model.ts';
 
 /**
@@ -8,8 +8,7 @@ import { PROFILE_FORMAT } from './model.ts';
  * @throws UsageError
  */
 export function requireProfile(who: string, name: string, value: unknown): void {
-  if (typeof value === 'object' && value !== null && 'format' in value && value.format === PROFILE_FORMAT)
-    return;
+  if (hasLists(value, PROFILE_FORMAT, ['runs', 'phases', 'programs', 'processes'])) return;
   throw wrongType(who, name, 'a profile (parseProfile reads one)', value);
 }
 

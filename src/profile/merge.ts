@@ -35,8 +35,7 @@ import {
  * Of several paths a program has the first by which a process ran it, for an analysis may have been told another.
  * It does not matter how profiles are grouped: a merge of merges is the merge of all. The generator is that of the first.
  *
-import { requireProfiles } from './given.ts';
-import { orderPhases } from './phase-order.ts';
+ * @throws UsageError if there is no profile, for what is no profile, or if the orders of the phases contradict each other
  */
 export function mergeProfiles(profiles: readonly Profile[]): Profile {
   requireProfiles('mergeProfiles', profiles);

@@ -2,6 +2,7 @@ import { UsageError } from '../base/errors.ts';
 import { formatDuration } from '../base/duration.ts';
 import {
   requireCount,
+  requireOrdinal,
   requireObject,
   requireOneOf,
   requireText,
@@ -23,7 +24,7 @@ export type SplitTrigger = { readonly text?: string } & (
 
 /** The fields of each kind of trigger. */
 const TRIGGER_CHECKS: Readonly<Record<SplitTrigger['kind'], Checks>> = {
-  syscall: { name: requireText, n: requireCount },
+  syscall: { name: requireText, n: requireOrdinal },
   listen: { address: requireText },
   after: { delay: requireCount },
 };

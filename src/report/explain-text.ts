@@ -95,7 +95,7 @@ export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanat
     call === undefined ? [] : [allowedEntry(call, phase, program)],
   );
   // Nothing fails in a rehearsal.
-  const failing = policy.onViolation === 'log' ? undefined : policy.enosys.find(isMeant);
+  const failing = policy.onViolation === 'log' ? undefined : failingIn(policy, filter);
   const denied = failing === undefined ? [] : sets.filter(({ call }) => call === undefined);
   const programs = [...new Set(denied.map(({ program }) => program))];
   return [
@@ -105,9 +105,17 @@ export function explainInPolicy(policy: Policy, filter: ExplainFilter): Explanat
       kind: 'failing',
       program,
       phases: denied.filter((set) => set.program === program).map(({ phase }) => phase),
-      why: failing?.why ?? [],
+      why: failing ?? [],
     })),
   ];
+}
+
+/** Why a call that no set allows fails with ENOSYS; undefined if it does not. */
+function failingIn({ arches, enosys }: Policy, { arch, nr }: ExplainFilter): readonly string[] | undefined {
+  const listed = enosys.find((call) => call.arch === arch && call.nr === nr);
+  if (listed !== undefined) return listed.why;
+  const newest = arches.find((each) => each.arch === arch)?.newest ?? nr;
+  return nr > newest ? [`newer than what the policy knows, which is up to ${newest}`] : undefined;
 }
 
 function allowedEntry(call: PolicyCall, phase: string, program: string | null): Explanation {

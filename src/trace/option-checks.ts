@@ -4,6 +4,7 @@ import {
   checkOptions,
   requireBoolean,
   requireCount,
+  requireOrdinal,
   requireFunction,
   requireList,
   requireObject,
@@ -53,7 +54,7 @@ const RUN_CHECKS: Checks = {
 
 /** The fields of each kind of trigger besides its text. */
 const TRIGGER_CHECKS: Readonly<Record<string, Checks>> = {
-  syscall: { name: requireText, n: requireCount },
+  syscall: { name: requireText, n: requireOrdinal },
   symbol: {
     object: (who, name, value) => value === null || requireText(who, name, value),
     name: requireText,

@@ -9,7 +9,7 @@ import { findSuspects, type ProgramSuspects, type Suspect } from '../../compare/
 import { measureCompleteness, type Completeness } from '../../profile/completeness.ts';
 import { mergeProfiles } from '../../profile/merge.ts';
 import type { Profile } from '../../profile/model.ts';
-import type { Split } from '../../profile/recut.ts';
+import { uncut, type Split } from '../../profile/recut.ts';
 import { splitTable } from '../../profile/split-table.ts';
 import { packProfile, type PackedProfile } from './packed-profile.ts';
 
@@ -150,7 +150,8 @@ function diffOf(inputs: readonly ReportInput[]): PageDiff | null {
 function unionOf(inputs: readonly ReportInput[]): Profile | null {
   const profiles = inputs.flatMap((input) => (input.kind === 'profile' ? [input.profile] : []));
   const [only] = profiles;
-  return only === undefined || profiles.length === 1 ? (only ?? null) : mergeProfiles(profiles);
+  // Their phases may be in orders that contradict each other, and nothing that is made of the union asks for them.
+  return only === undefined || profiles.length === 1 ? (only ?? null) : mergeProfiles(profiles.map(uncut));
 }
 
 function suspectsOf(profile: Profile): readonly PageSuspects[] {
