@@ -115,6 +115,12 @@ export function hasEnded(tid: number): boolean {
   return /^[ZX]/.test(readStatus(tid)?.get('State') ?? 'X');
 }
 
+/** Whether a thread of this process traces a thread. */
+export function isTracedByUs(tid: number): boolean {
+  const tracer = Number(readStatus(tid)?.get('TracerPid') ?? 0);
+  return tracer !== 0 && listThreads(process.pid).includes(tracer);
+}
+
 /** Thread ids of a process, ascending; empty if it is gone. */
 export function listThreads(pid: number): number[] {
   try {

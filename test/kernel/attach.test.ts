@@ -882,16 +882,18 @@ const BEHEADED = HEADLESS.replace('main(void)', 'main(int argc, char **argv)').r
 );
 
 describe('a process whose first thread ends while it is traced', () => {
-  it('is let go of when the time is over', async () => {
+  it('is let go of when callgate is to end', async () => {
     const sign = newPath();
     const { pid } = await victim(compile(BEHEADED, ['-pthread']), [sign]);
-    const args = ['trace', '-q', '-o', newPath(), '--method', 'ptrace', '--pid', `${pid}`];
-    const trace = start([...args, '--duration', '1s']);
+    const file = newPath();
+    const trace = start(['trace', '-q', '-o', file, '--method', 'ptrace', '--pid', `${pid}`]);
     await until('the tracer', () => tracers(pid).every((tracer) => tracer !== '0'));
     writeFileSync(sign, '');
     await until('its first thread to end', () => status(pid, 'State') === 'Z');
+    trace.kill('SIGINT');
     expect(await Promise.race([trace.end, pause(10_000)])).toMatchObject({ status: 0 });
     expect(tracers(pid)).toEqual(['0']);
+    expect(readProfile(file).processes).toMatchObject([{ pid, exit: { kind: 'detached' } }]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { errnoText } from '../../abi/errno.ts';
 import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors.ts';
 import type { AttachTarget } from '../backend.ts';
-import { hasEnded, listThreads, readExecutable, readStatus } from '../proc.ts';
+import { hasEnded, isTracedByUs, listThreads, readExecutable, readStatus } from '../proc.ts';
 import { newAddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
 import type { Family } from './family.ts';
@@ -31,11 +31,6 @@ function seize({ ptrace, options }: Context, pid: number, tid: number): boolean 
     if (tid !== pid && (hasEnded(tid) || isTracedByUs(tid))) return false;
     throw explain(pid, error);
   }
-}
-
-function isTracedByUs(tid: number): boolean {
-  const tracer = Number(readStatus(tid)?.get('TracerPid') ?? 0);
-  return tracer !== 0 && listThreads(process.pid).includes(tracer);
 }
 
 function attachProcess(context: Context, family: Family, pid: number): Task {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { REG } from '../../sys/ptrace.ts';
 import { functionOffset } from '../function-offset.ts';
 import { ObjectNames, startedAs, type MappedFile } from '../object-names.ts';
@@ -191,11 +192,21 @@ export class Breakpoints {
   }
 
   #functionOffset({ root, path }: MappedFile, name: string): number | null {
-    const key = `${path}\0${name}`;
+    // It may be asked for long before it is needed, and of processes with other roots: a path may be another file by then.
+    const key = `${identityOf(`${root}${path}`)}\0${name}`;
     const known = this.#offsets.get(key);
     if (known !== undefined) return known;
     const offset = functionOffset(`${root}${path}`, name);
     this.#offsets.set(key, offset);
     return offset;
+  }
+}
+
+function identityOf(file: string): string {
+  try {
+    const { dev, ino, mtimeMs } = statSync(file);
+    return `${dev} ${ino} ${mtimeMs}`;
+  } catch {
+    return file;
   }
 }

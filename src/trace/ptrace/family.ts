@@ -2,7 +2,7 @@ import { signalName } from '../../abi/signals.ts';
 import { PTRACE_EVENT_CLONE, PTRACE_EVENT_VFORK } from '../../sys/ptrace.ts';
 import type { WaitStatus } from '../../sys/wait.ts';
 import type { ExitStatus } from '../../profile/model.ts';
-import { hasEnded, isThreadOf, readStat, readStatus } from '../proc.ts';
+import { hasEnded, isThreadOf, isTracedByUs, readStat, readStatus } from '../proc.ts';
 import type { Privilege, Programs } from '../programs.ts';
 import type { ProcessRecord } from '../recorder.ts';
 import { copyAddressSpace, newAddressSpace } from './address-space.ts';
@@ -68,7 +68,7 @@ export class Family {
 
   /** Whether a parent tells only now of a child that was adopted, and that has ended or been let go of since. To be asked once. */
   isToldLate(tid: number): boolean {
-    return !this.#context.tasks.has(tid) && this.#adopted.delete(tid);
+    return !this.#context.tasks.has(tid) && this.#adopted.delete(tid) && !isNewTracee(tid);
   }
 
   /** Whether there is news of children whose birth has not been told of. */
@@ -103,7 +103,7 @@ export class Family {
 
   /** The parent's event: makes the child's task. Returns it if it has stopped already and waits to be resumed. */
   born(parent: Task, event: number, tid: number, at: number): Task | null {
-    const early = this.#early.get(tid);
+    const early = this.#endOf(tid);
     const seen = this.#context.tasks.get(tid);
     this.#adopted.delete(tid);
     if (seen !== undefined) {
@@ -146,7 +146,7 @@ export class Family {
       const relative = pid === tid || process === undefined ? undefined : this.#anyTask(process);
       adopted.push(
         relative === undefined
-          ? this.#newOrphan(tid, relativesOf(tid).parentPid, at)
+          ? this.#newOrphan(tid, this.#processes.has(parentPid) ? parentPid : relativesOf(tid).parentPid, at)
           : this.#newThread(relative, tid, at),
       );
     }
@@ -204,6 +204,14 @@ export class Family {
       this.rootExit = exit;
       host.send({ kind: 'root-ended', exit });
     }
+  }
+
+  /** How a child ended of which its parent tells only now; what ended with this tid may have been another, of which nobody told. */
+  #endOf(tid: number): { readonly status: Ended; readonly at: number } | undefined {
+    const early = this.#early.get(tid);
+    if (early === undefined || !isNewTracee(tid)) return early;
+    this.#early.delete(tid);
+    return undefined;
   }
 
   #remove(pid: number): void {
@@ -321,6 +329,11 @@ export class Family {
       text: `${path} is ${privilege} and ran without its privileges, for it is traced by an unprivileged user; run callgate as root to trace it as it is`,
     });
   }
+}
+
+/** Whether a task lives and is traced, so that it is none that has ended or been let go of. */
+function isNewTracee(tid: number): boolean {
+  return !hasEnded(tid) && isTracedByUs(tid);
 }
 
 /** The process that a task belongs to, and the one that made that; 0 if it is gone. */

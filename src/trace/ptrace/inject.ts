@@ -279,7 +279,16 @@ class Injector {
       this.#check(tid !== 0);
       const status = decodeStatus(waiter.status);
       if (tid === this.#tid) return status;
+      if (status.kind === 'stopped' && status.event === PTRACE_EVENT_EXEC) this.#forgetStops(tid);
       unhandled.push({ tid, status });
+    }
+  }
+
+  /** An exec has ended the stop in which a first thread stood: to resume from that would be to resume the exec, unseen. */
+  #forgetStops(tid: number): void {
+    const { unhandled } = this.#context;
+    for (let index = unhandled.length - 1; index >= 0; index--) {
+      if (unhandled[index]?.tid === tid) unhandled.splice(index, 1);
     }
   }
 

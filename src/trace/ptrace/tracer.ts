@@ -8,9 +8,9 @@ import { spawnImage } from '../../sys/spawn.ts';
 import { assembleDoorbell, DOORBELL_WAIT } from '../../sys/trampoline.ts';
 import { decodeStatus, Waiter, type WaitStatus } from '../../sys/wait.ts';
 import type { Backend, BackendHost, BackendResult, TraceRequest } from '../backend.ts';
-import { hasEnded, readStatus } from '../proc.ts';
+import { hasEnded, listThreads, readStatus } from '../proc.ts';
 import { Programs } from '../programs.ts';
-import type { CallRecord } from '../recorder.ts';
+import type { CallRecord, ProcessRecord } from '../recorder.ts';
 import { inheritsFilter, STOP_DATA } from '../seccomp-filters.ts';
 import { Watches } from '../watches.ts';
 import { Adaptive } from './adaptive.ts';
@@ -68,8 +68,11 @@ class PtraceTracer {
   #doorbell = 0;
   #detaching = false;
   #detached = false;
-  /** Whether a first thread that has ended is still our tracee: its end is told only with that of its process. */
-  #hasLeftEnded = false;
+  /**
+   * Processes whose first thread has ended and is still our tracee, by its tid: its end is told only with that of all. Null once they have been
+   * let go of.
+   */
+  readonly #headless: Map<number, ProcessRecord | null> = new Map();
   /** Everything has been sent SIGKILL; what is born now gets it as well. */
   #killing = false;
   #command: readonly string[] = [];
@@ -138,7 +141,8 @@ class PtraceTracer {
         this.#missing.tell([...this.#family.processes.values()]);
       }
       do yield* this.#follow();
-      while (!this.#hasLeftEnded && this.#findLeftBehind());
+      while (this.#headless.size === 0 && this.#findLeftBehind());
+      this.#leaveHeadless();
       this.#outlast();
     } finally {
       this.#removeDoorbell();
@@ -327,12 +331,18 @@ class PtraceTracer {
   }
 
   #take(tid: number, status: WaitStatus): void {
-    const { tasks, host, libc } = this.#context;
+    const { tasks, host, libc, recorder } = this.#context;
     const at = host.now();
     if (status.kind !== 'stopped') {
       const task = tasks.get(tid);
       if (task === undefined && tid === this.#family.root && this.#released.has(tid)) {
         this.#rootEnded(status);
+        return;
+      }
+      const headless = this.#headless.get(tid);
+      if (headless !== undefined) {
+        this.#headless.delete(tid);
+        if (headless !== null) recorder.endProcess(headless, toExit(status), at);
         return;
       }
       if (task !== undefined) this.#endWait(task, at);
@@ -353,8 +363,8 @@ class PtraceTracer {
   }
 
   #stop(task: Task, signal: number, event: number, at: number): void {
-    // Between a clone call's entry and its event there is no stop but the filter's.
-    if (event !== pt.PTRACE_EVENT_SECCOMP) task.cloning = false;
+    // Between a clone call's entry and its event there is no stop but the filter's, and that of a kill.
+    if (event !== pt.PTRACE_EVENT_SECCOMP && event !== pt.PTRACE_EVENT_EXIT) task.cloning = false;
     if (!isBirth(event)) {
       this.#enforcer?.seen(task);
       this.#adaptive?.stopped(task);
@@ -583,11 +593,19 @@ class PtraceTracer {
 
   /** The first thread of a process may have ended before the others: it never stops again, and is let go of as callgate ends. */
   #leaveEnded({ tid, process }: Task): void {
-    const { tasks } = this.#context;
-    const hasOthers = [...tasks.values()].some((other) => other.process === process && other.tid !== tid);
-    if (!hasOthers || !hasEnded(tid)) return;
-    tasks.delete(tid);
-    this.#hasLeftEnded = true;
+    if (tid !== process.pid || !hasEnded(tid) || listThreads(tid).length === 1) return;
+    this.#context.tasks.delete(tid);
+    this.#headless.set(tid, process);
+  }
+
+  /** What goes on without its first thread is let go of; what has ended meanwhile has its end to be told. */
+  #leaveHeadless(): void {
+    const { waiter, host, recorder } = this.#context;
+    for (const [pid, process] of this.#headless) {
+      if (process === null) continue;
+      if (listThreads(pid).length > 1) recorder.endProcess(process, { kind: 'detached' }, host.now());
+      else if (waiter.tracee(pid) === pid) this.#take(pid, decodeStatus(waiter.status));
+    }
   }
 
   #endWait(task: Task, at: number): void {
@@ -605,7 +623,10 @@ class PtraceTracer {
       tasks.delete(task.tid);
       this.#detached = true;
       const { process } = task;
+      const first = tasks.get(process.pid);
+      if (first !== undefined) this.#leaveEnded(first);
       if (![...tasks.values()].some((other) => other.process === process)) {
+        if (this.#headless.has(process.pid)) this.#headless.set(process.pid, null);
         recorder.endProcess(process, { kind: 'detached' }, host.now());
       }
       return;
