@@ -21,11 +21,11 @@ import { readHiddenOutput } from './hidden-output.ts';
 import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, ARGV_CAP, NAME_CAP, PATH_CAP, TRIGGER_CAP } from './layout.ts';
-import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
+import { continueLauncher, followLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
 import type { CallTrigger, ProgramOptions } from './program.ts';
-import { explainRefusal } from './refusal.ts';
+import { explainRefusal, isOutOfFiles } from './refusal.ts';
 import { Scope } from './scope.ts';
 import { Symbols } from './symbols.ts';
 
@@ -108,7 +108,8 @@ class EbpfTracer {
       const { eventLoop = null } = this.#host;
       using poller = this.#orRefused(() => new Poller(this.#libc, libc, descriptor, eventLoop));
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
-      this.#orRefused(() => (this.#request.target.kind === 'launch' ? this.#launch() : this.#attach()));
+      if (this.#request.target.kind === 'launch') this.#orOutOfFiles(() => this.#launch());
+      else this.#orRefused(() => this.#attach());
       this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
       isDone = true;
@@ -183,6 +184,16 @@ class EbpfTracer {
     }
   }
 
+  /** The same for what is no matter of eBPF: no other method could do it either, unless it is files that are short. */
+  #orOutOfFiles<Part>(make: () => Part): Part {
+    try {
+      return make();
+    } catch (error) {
+      const isShort = error instanceof SystemCallError && isOutOfFiles(error);
+      throw isShort ? explainRefusal(error, this.#asker) : error;
+    }
+  }
+
   #wantsOutput(): boolean {
     const { phases, ready } = this.#request;
     const triggers = phases.flatMap(triggersOf);
@@ -193,8 +204,9 @@ class EbpfTracer {
     const { target } = this.#request;
     if (target.kind !== 'launch') return;
     this.#guard = new Guard(this.#libc, this.#waiter, this.#attachment);
-    this.#root = startLauncher(this.#libc, this.#waiter, target, this.#attachment);
-    this.#attachment.setTreePhase(0, this.#root);
+    this.#root = startLauncher(this.#libc, this.#waiter, target, (pid) =>
+      this.#orRefused(() => followLauncher(this.#attachment, pid)),
+    );
     if (inheritsFilter()) this.#warn(denialsUnseen('the program inherits'));
     continueLauncher(this.#libc, this.#root);
   }
