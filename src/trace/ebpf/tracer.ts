@@ -355,10 +355,10 @@ class EbpfTracer {
 
   #readHidden(event: Extract<EbpfEvent, { kind: 'hiddenOutput' }>): void {
     if (this.#watches.pending('output').length === 0) return;
-    const texts = readHiddenOutput(new TraceeMemory(this.#libc), event);
-    if (texts === null) this.#hiddenOutputs++;
+    const { texts, isWhole } = readHiddenOutput(new TraceeMemory(this.#libc), event);
+    if (!isWhole) this.#hiddenOutputs++;
     const at = this.#family.since(event.time);
-    for (const text of texts ?? []) this.#watches.onOutput(`${event.stream}`, text, at);
+    for (const text of texts) this.#watches.onOutput(`${event.stream}`, text, at);
   }
 
   #trigger(index: number, process: ProcessRecord | null, at: number): void {
@@ -434,7 +434,7 @@ class EbpfTracer {
     this.#attachment.detach();
     this.#drain();
     this.#family.finish(this.#now());
-    const { events, calls, tasks, runs } = this.#attachment.losses();
+    const { events, calls, tasks, outputs, runs } = this.#attachment.losses();
     this.#result.lost = events + calls + tasks + runs;
     const limits = this.#limits;
     const missed: string[] = [];
@@ -450,10 +450,11 @@ class EbpfTracer {
       );
     }
     if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
-    if (this.#hiddenOutputs > 0) {
-      const what = this.#hiddenOutputs === 1 ? '1 write' : `${this.#hiddenOutputs} writes`;
+    const hidden = this.#hiddenOutputs + outputs;
+    if (hidden > 0) {
+      const what = hidden === 1 ? '1 write' : `${hidden} writes`;
       missed.push(
-        `${what} could not be looked at for a trigger output:, for the process was gone before its memory was read`,
+        `${what} could not be looked at for a trigger output:, for the memory of the process could not be read`,
       );
     }
     missed.push(...this.#symbols.missed);
