@@ -472,13 +472,13 @@ class EbpfTracer {
     if (unnamed > 0) {
       const what = unnamed === 1 ? 'an exec' : `${unnamed} execs`;
       this.#warn(
-        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} names, ${PATH_CAP} bytes), and the process was gone`,
+        `the program of ${what} is not known: its path could not be told whole (${NAME_CAP} names and ${PATH_CAP} bytes at most), and the process was gone`,
       );
     }
     if (argvCut > 0) {
       const what = argvCut === 1 ? 'an exec' : `${argvCut} execs`;
       this.#warn(
-        `the arguments of ${what} are cut: they are longer than can be told (${ARGV_CAP} bytes), and the process was gone`,
+        `the arguments of ${what} could not be told whole (${ARGV_CAP} bytes at most), and the process was gone`,
       );
     }
   }
