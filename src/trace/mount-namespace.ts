@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from 'node:
  * @throws the error of readlink(2), also for a process that has ended
  */
 export function mountNamespace(pid: number | 'self'): number {
-  return Number(/\[([0-9]+)\]/.exec(readlinkSync(pathOf(pid)))?.[1]);
+  return readNumber(pid);
 }
 
 /** A mount namespace that is held open until dispose: as long as it is, the kernel gives its number to no other. */
@@ -23,11 +23,11 @@ export class HeldMountNamespace implements Disposable {
     this.number = fstatSync(this.#fd).ino;
   }
 
-  /** Whether no process is in it. */
+  /** Whether no process is in it: false also while one that was in it goes on and cannot be looked at any more. */
   isEmpty(): boolean {
-    if (this.#holds(this.#member)) return false;
+    if (this.#holds(this.#member, true)) return false;
     for (const entry of readdirSync('/proc')) {
-      if (!/^[0-9]+$/.test(entry) || !this.#holds(Number(entry))) continue;
+      if (!/^[0-9]+$/.test(entry) || !this.#holds(Number(entry), false)) continue;
       this.#member = Number(entry);
       return false;
     }
@@ -38,16 +38,43 @@ export class HeldMountNamespace implements Disposable {
     closeSync(this.#fd);
   }
 
-  /** A process that has ended is in none, also before it is waited for. */
-  #holds(pid: number): boolean {
+  /**
+   * A process that has ended is in none, also before it is waited for. Where only its first thread has, the others tell. `unknown` is what
+   * counts where it may not be looked at: of those that never were in it some, as init, may be hidden for good.
+   */
+  #holds(pid: number, unknown: boolean): boolean {
+    const ofFirst = this.#isIn(`${pid}`, unknown);
+    if (ofFirst !== null) return ofFirst;
     try {
-      return mountNamespace(pid) === this.number;
-    } catch {
-      return false;
+      return readdirSync(`/proc/${pid}/task`).some(
+        (tid) => this.#isIn(`${pid}/task/${tid}`, unknown) === true,
+      );
+    } catch (error) {
+      return !isGone(error) && unknown;
+    }
+  }
+
+  /** Null if the task has ended. */
+  #isIn(task: string, unknown: boolean): boolean | null {
+    try {
+      return readNumber(task) === this.number;
+    } catch (error) {
+      return isGone(error) ? null : unknown;
     }
   }
 }
 
-function pathOf(pid: number | 'self'): string {
-  return `/proc/${pid}/ns/mnt`;
+function readNumber(task: number | string): number {
+  return Number(/\[([0-9]+)\]/.exec(readlinkSync(pathOf(task)))?.[1]);
+}
+
+/** `task` is a directory below /proc. */
+function pathOf(task: number | string): string {
+  return `/proc/${task}/ns/mnt`;
+}
+
+/** Whether an error of a file below /proc says that its task is no more. Whoever may not look gets another. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ESRCH';
 }

@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Bpf, ProgramRefusedError } from '../../src/sys/bpf.ts';
 import { openBpfLibc } from '../../src/sys/bpf-libc.ts';
 import { openLibc } from '../../src/sys/libc.ts';
+import { Waiter } from '../../src/sys/wait.ts';
 import { Assembler } from '../../src/trace/ebpf/assembler.ts';
 import { readKernelFields } from '../../src/trace/ebpf/kernel-image.ts';
+import { startLauncher } from '../../src/trace/ebpf/launch.ts';
 import { explainRefusal } from '../../src/trace/ebpf/refusal.ts';
+import { inheritedState } from '../../src/trace/inherited.ts';
 import { CALLGATE, readProfile, run, temporaryDirectory } from '../support/callgate.ts';
 
 it('what the verifier refuses is told in its own words, in one line', () => {
@@ -55,6 +59,59 @@ function traceWithInterruptions(which: string): { status: number | null; stderr:
   return { status, stderr, method: status === 0 ? (readProfile(file).runs[0]?.method ?? '') : '' };
 }
 
+it.each([
+  { what: 'the guard', which: 1 },
+  { what: 'the launcher', which: 2 },
+])(
+  'what the machine refuses of starting $what is no refusal of eBPF, and no reason to fall back',
+  ({ which }) => {
+    using directory = temporaryDirectory();
+    const inject = `inject=memfd_create:error=EAGAIN:when=${which}`;
+    const { status, stderr } = run('strace', [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=memfd_create',
+      '-e',
+      inject,
+      '-o',
+      '/dev/null',
+      CALLGATE,
+      'trace',
+      '-q',
+      '-o',
+      join(directory.path, 'p'),
+      '--',
+      'true',
+    ]);
+    expect(stderr).toMatch(
+      /^callgate: tracer: memfd_create: no place for the launcher in memory, EAGAIN.*\n$/,
+    );
+    expect(status).not.toBe(0);
+  },
+);
+
+it('a launcher of which the programs could not be told is not left behind', () => {
+  const libc = openLibc();
+  let launcher = 0;
+  const follow = (pid: number): void => {
+    launcher = pid;
+    throw new Error('refused');
+  };
+  const target = {
+    kind: 'launch',
+    path: '/bin/true',
+    argv: ['true'],
+    env: [],
+    cwd: null,
+    stdin: 'null',
+    inherited: inheritedState(undefined),
+  } as const;
+  expect(() => startLauncher(libc, new Waiter(libc), target, follow)).toThrow('refused');
+  expect(launcher).toBeGreaterThan(0);
+  expect(existsSync(`/proc/${launcher}`)).toBe(false);
+});
+
 /** Calls of bpf(2) before the first program is loaded: nine maps, and two values. */
 const BEFORE_PROGRAMS = 11;
 
@@ -98,6 +155,7 @@ it.each<{ what: string; words: (pid: number, file: string) => readonly string[] 
   ({ words }) => {
     using directory = temporaryDirectory();
     const sleeper = spawn('sleep', ['100'], { stdio: 'ignore' });
+    using _sleeper = { [Symbol.dispose]: () => sleeper.kill() };
     const command = [CALLGATE, ...words(sleeper.pid as number, join(directory.path, 'p'))];
     // Node itself takes some twenty.
     let limit = 36;
@@ -107,7 +165,6 @@ it.each<{ what: string; words: (pid: number, file: string) => readonly string[] 
     for (let ended = trace(); ended.status !== 0 && limit < 100; limit++, ended = trace()) {
       said.push(ended.stderr);
     }
-    sleeper.kill();
     expect(limit).toBeLessThan(100);
     expect(said.length).toBeGreaterThan(0);
     const clear =

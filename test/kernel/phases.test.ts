@@ -82,7 +82,9 @@ async function freePort(): Promise<number> {
 
 /** A program that writes a line that lies, as does the array of buffers, in pages which it has not read from; then it waits, or ends. */
 const UNTOUCHED = String.raw`
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -92,7 +94,22 @@ static const struct iovec parts[512] __attribute__((aligned(4096))) = {
   { (void *)line, 3 }, { (void *)(line + 3), 3 }
 };
 
+static void *second(void *unused) {
+  usleep(100000);
+  /* What lies around it may have brought it in. */
+  madvise((void *)line, sizeof line, MADV_DONTNEED);
+  write(1, line, 6);
+  usleep(300000);
+  syscall(SYS_getgid);
+  _exit(0);
+}
+
 int main(int count, char **words) {
+  if (strcmp(words[1], "thread") == 0) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, second, NULL);
+    syscall(SYS_exit, 0);
+  }
   if (strcmp(words[1], "writev") == 0) writev(1, parts, 2);
   else write(1, line, 6);
   if (strcmp(words[1], "end") == 0) _exit(0);
@@ -241,7 +258,7 @@ let library: string;
 
 beforeAll(() => {
   actor = compile(ACTOR, ['-pthread']);
-  untouched = compile(UNTOUCHED);
+  untouched = compile(UNTOUCHED, ['-pthread']);
   library = join(directory.path, 'libown.so.1');
   copyFileSync(compile(LIBRARY, ['-shared', '-fPIC']), library);
 });
@@ -737,7 +754,16 @@ describe('--phase main@output:/REGEX/', () => {
     });
   });
 
-  it('says so if the process was gone before its text could be read', () => {
+  it('by ebpf sees text that a thread writes when the first one has ended', () => {
+    const file = newPath('profile');
+    const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase 'main@output:/^ready$/'`;
+    run('/bin/sh', ['-c', `${command} -- ${untouched} thread >/dev/null`]);
+    const profile = readProfile(file);
+    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+    expect(profile.runs[0]).toMatchObject({ complete: true, warnings: [] });
+  });
+
+  it('says so if its text could not be read before the process was gone', () => {
     const file = newPath('profile');
     const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase 'main@output:/^ready$/'`;
     run('/bin/sh', ['-c', `${command} -- ${untouched} end >/dev/null`]);
@@ -748,7 +774,7 @@ describe('--phase main@output:/REGEX/', () => {
       isSeen
         ? []
         : [
-            '1 write could not be looked at for a trigger output:, for the process was gone before its memory was read',
+            '1 write could not be looked at for a trigger output:, for the memory of the process could not be read',
           ],
     );
   });

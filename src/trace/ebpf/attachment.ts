@@ -77,6 +77,8 @@ export interface Losses {
   readonly events: number;
   readonly calls: number;
   readonly tasks: number;
+  /** Writes whose text is not known. */
+  readonly outputs: number;
   /** Runs of a program that the kernel skipped. */
   readonly runs: number;
 }
@@ -280,6 +282,7 @@ export class Attachment implements Disposable {
       events: this.#counter('lostEvents'),
       calls: this.#counter('lostCalls'),
       tasks: this.#counter('lostTasks'),
+      outputs: this.#counter('lostOutputs'),
       runs: this.#programs.reduce((sum, program) => sum + this.#bpf.missedRuns(program), 0),
     };
   }
@@ -334,7 +337,7 @@ export class Attachment implements Disposable {
     this.#pending = { look, returns: this.#bpf.attach(returns) };
   }
 
-  #counter(name: 'lostEvents' | 'lostCalls' | 'lostTasks' | 'running'): number {
+  #counter(name: 'lostEvents' | 'lostCalls' | 'lostTasks' | 'lostOutputs' | 'running'): number {
     const state = new Uint8Array(STATE.size);
     this.look('state', number(0), state);
     return Number(new DataView(state.buffer).getBigUint64(STATE[name], true));

@@ -78,6 +78,7 @@ export type EbpfEvent = { readonly entry: number; readonly time: bigint } & (
       readonly kind: 'hiddenOutput';
       readonly stream: number;
       readonly tgid: number;
+      readonly tid: number;
       readonly isVector: boolean;
       readonly first: number;
       readonly address: bigint;
@@ -190,6 +191,7 @@ export function decodeEvent(data: DataView, at: number): EbpfEvent | null {
         kind,
         stream: u32(HIDDEN_OUTPUT_EVENT.stream),
         tgid: u32(HIDDEN_OUTPUT_EVENT.tgid),
+        tid: u32(HIDDEN_OUTPUT_EVENT.tid),
         isVector: u32(HIDDEN_OUTPUT_EVENT.isVector) !== 0,
         first: u32(HIDDEN_OUTPUT_EVENT.first),
         address: u64(HIDDEN_OUTPUT_EVENT.address),

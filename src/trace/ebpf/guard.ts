@@ -38,6 +38,9 @@ export class Guard {
         descriptors: [reading, map, ...links].map((fd) => ({ from: fd, to: fd })),
         cwd: null,
       });
+    } catch (error) {
+      closeSync(writing);
+      throw error;
     } finally {
       closeSync(reading);
     }

@@ -9,17 +9,22 @@ import type { Attachment } from './attachment.ts';
 import { TASK_LAUNCHING } from './layout.ts';
 import { toExit } from './family.ts';
 
+const SIGKILL = 9;
 const SIGCONT = 18;
 
 /** Number of the launcher's process entry, of which nothing is recorded. */
 const LAUNCHER = 1;
 
-/** Starts the launcher of a program and tells the programs of it; it stands stopped, and its pid is returned. */
+/**
+ * Starts the launcher of a program and lets `follow` tell the programs of it; it stands stopped, and its pid is returned.
+ *
+ * @throws SystemCallError, LaunchError, and what `follow` throws; nothing of it is left then
+ */
 export function startLauncher(
   libc: Libc,
   waiter: Waiter,
   target: LaunchTarget,
-  attachment: Attachment,
+  follow: (pid: number) => void,
 ): number {
   const image = assembleTrampoline({
     ignoredSignals: target.inherited.ignoredSignals,
@@ -31,9 +36,23 @@ export function startLauncher(
   waiter.child(pid);
   const status = decodeStatus(waiter.status);
   if (status.kind !== 'stopped') throw explainEnd(target, status, false);
-  if (target.inherited.openFiles !== null) setOpenFilesLimit(libc, pid, target.inherited.openFiles);
-  attachment.follow(pid, [pid], LAUNCHER, TASK_LAUNCHING);
+  try {
+    if (target.inherited.openFiles !== null) setOpenFilesLimit(libc, pid, target.inherited.openFiles);
+    follow(pid);
+  } catch (error) {
+    // Another method may be tried, which would wait for a child of which it does not know.
+    // SAFETY: no memory is passed; the pid is our own child and not reaped yet.
+    libc.kill(pid, SIGKILL);
+    waiter.child(pid);
+    throw error;
+  }
   return pid;
+}
+
+/** Tells the programs of a launcher. @throws SystemCallError */
+export function followLauncher(attachment: Attachment, pid: number): void {
+  attachment.follow(pid, [pid], LAUNCHER, TASK_LAUNCHING);
+  attachment.setTreePhase(0, pid);
 }
 
 export function continueLauncher(libc: Libc, pid: number): void {

@@ -75,7 +75,9 @@ export const STATE = {
   lostTasks: 24,
   /** Tasks that were on a processor when they were looked at, so that nobody can tell whether they sit in a call. */
   running: 32,
-  size: 40,
+  /** Writes of which what could not be read at once was not remembered, for map `outputs` was full. */
+  lostOutputs: 40,
+  size: 48,
 } as const;
 
 /** The only value of map `control`, which callgate writes. */
@@ -160,7 +162,8 @@ export const HIDDEN_OUTPUT_EVENT = {
   tgid: 28,
   address: 32,
   length: 40,
-  size: 48,
+  tid: 48,
+  size: 56,
 } as const;
 export const ADOPT_EVENT = { tgid: 16, tid: 20, isProcess: 24, size: 32 } as const;
 

@@ -77,7 +77,7 @@ export function emitOutput(code: ProgramAssembler, streams: readonly StreamFile[
     .alu('add', 'r2', at.tidAt)
     .mov('r3', 'r10')
     .alu('add', 'r3', workAt);
-  code.mov('r4', 0).call('map_update_elem').jumpIf('eq', 'r0', 0, 'no output').count('lostTasks', 1, 8);
+  code.mov('r4', 0).call('map_update_elem').jumpIf('eq', 'r0', 0, 'no output').count('lostOutputs', 1, 8);
 }
 
 /**

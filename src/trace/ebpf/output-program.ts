@@ -38,6 +38,9 @@ export function assembleOutput(options: ProgramOptions): EbpfCode {
     code.store('r10', AT.event + HIDDEN_OUTPUT_EVENT[field], 'r1', 4);
   }
   code.load('r1', 'r10', AT.tgid, 8).store('r10', AT.event + HIDDEN_OUTPUT_EVENT.tgid, 'r1', 4);
+  code.load('r1', 'r10', AT.tid, 4).store('r10', AT.event + HIDDEN_OUTPUT_EVENT.tid, 'r1', 4);
+  // All that is sent has to be set.
+  code.store('r10', AT.event + HIDDEN_OUTPUT_EVENT.tid + 4, 0, 4);
   for (const field of ['address', 'length'] as const) {
     code.load('r1', 'r10', AT.work + OUTPUT_REST[field], 8);
     code.store('r10', AT.event + HIDDEN_OUTPUT_EVENT[field], 'r1', 8);

@@ -49,6 +49,12 @@ it.each([
     want: 'BPF_MAP_CREATE gave EMFILE: more files would be open than are allowed (ulimit -n)',
   },
   {
+    name: 'all files of the machine',
+    error: refused(23),
+    around: ROOT,
+    want: 'BPF_MAP_CREATE gave ENFILE: all files are open that the machine allows (sysctl fs.file-max)',
+  },
+  {
     name: 'no memory',
     error: refused(12),
     around: ROOT,

@@ -13,6 +13,7 @@ const CAP_BPF = 39n;
 const EPERM = 1;
 const ENOMEM = 12;
 const EINVAL = 22;
+const ENFILE = 23;
 const EMFILE = 24;
 const ENOSYS = 38;
 
@@ -42,6 +43,11 @@ export function explainRefusal(
   });
 }
 
+/** Whether something failed for a limit of open files, of which tracing by eBPF needs more than the other methods. */
+export function isOutOfFiles({ errno }: SystemCallError): boolean {
+  return errno === EMFILE || errno === ENFILE;
+}
+
 function reasonOf(
   error: SystemCallError,
   asker: Asker,
@@ -69,6 +75,9 @@ function reasonOf(
   }
   if (error.errno === EMFILE) {
     return `${error.request} gave EMFILE: more files would be open than are allowed (ulimit -n)`;
+  }
+  if (error.errno === ENFILE) {
+    return `${error.request} gave ENFILE: all files are open that the machine allows (sysctl fs.file-max)`;
   }
   if (error.errno === ENOMEM) return `${error.request} gave ENOMEM: there is not enough memory`;
   if (error instanceof ProgramRefusedError) {

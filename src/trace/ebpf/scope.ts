@@ -11,6 +11,7 @@ import { number, type Attachment } from './attachment.ts';
 import type { Family } from './family.ts';
 import { TASK_UNSEEN } from './layout.ts';
 import type { Adoption } from './program.ts';
+import { isOutOfFiles } from './refusal.ts';
 import { streamsOf, type StreamFile } from './streams.ts';
 
 /** What runs already when a trace begins, and which tasks are found later on. */
@@ -191,8 +192,13 @@ function checkProcess(pid: number): void {
     if (code === 'ENOENT' || code === 'ESRCH') {
       throw new UsageError(`trace: there is no process ${pid}`, { cause: error });
     }
-    // As with a limit of open files: of whether it is there that says nothing.
-    throw new SystemCallError(`trace: cannot look at process ${pid}`, { request: 'open', errno: -errno });
+    const failure = new SystemCallError(`trace: cannot look at process ${pid}`, {
+      request: 'open',
+      errno: -errno,
+    });
+    // Of whether it is there that says nothing, and all else nothing of eBPF.
+    if (isOutOfFiles(failure)) throw failure;
+    throw new UsageError(`trace: cannot look at process ${pid}, ${code}`, { cause: error });
   }
   if (threads.every(hasEnded)) {
     throw new UsageError(`trace: process ${pid} has ended and waits for its parent (a zombie)`);

@@ -21,11 +21,11 @@ import { readHiddenOutput } from './hidden-output.ts';
 import { advice, type Asker } from './asker.ts';
 import { readKernelFields } from './kernel-image.ts';
 import { ARCH_COUNT, ARGV_CAP, NAME_CAP, PATH_CAP, TRIGGER_CAP } from './layout.ts';
-import { continueLauncher, reapRoot, startLauncher } from './launch.ts';
+import { continueLauncher, followLauncher, reapRoot, startLauncher } from './launch.ts';
 import { Pending } from './pending.ts';
 import { Poller } from './poller.ts';
 import type { CallTrigger, ProgramOptions } from './program.ts';
-import { explainRefusal } from './refusal.ts';
+import { explainRefusal, isOutOfFiles } from './refusal.ts';
 import { Scope } from './scope.ts';
 import { Symbols } from './symbols.ts';
 
@@ -108,7 +108,8 @@ class EbpfTracer {
       const { eventLoop = null } = this.#host;
       using poller = this.#orRefused(() => new Poller(this.#libc, libc, descriptor, eventLoop));
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
-      this.#orRefused(() => (this.#request.target.kind === 'launch' ? this.#launch() : this.#attach()));
+      if (this.#request.target.kind === 'launch') this.#orOutOfFiles(() => this.#launch());
+      else this.#orRefused(() => this.#attach());
       this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
       isDone = true;
@@ -183,6 +184,16 @@ class EbpfTracer {
     }
   }
 
+  /** The same for what is no matter of eBPF: no other method could do it either, unless it is files that are short. */
+  #orOutOfFiles<Part>(make: () => Part): Part {
+    try {
+      return make();
+    } catch (error) {
+      const isShort = error instanceof SystemCallError && isOutOfFiles(error);
+      throw isShort ? explainRefusal(error, this.#asker) : error;
+    }
+  }
+
   #wantsOutput(): boolean {
     const { phases, ready } = this.#request;
     const triggers = phases.flatMap(triggersOf);
@@ -193,8 +204,9 @@ class EbpfTracer {
     const { target } = this.#request;
     if (target.kind !== 'launch') return;
     this.#guard = new Guard(this.#libc, this.#waiter, this.#attachment);
-    this.#root = startLauncher(this.#libc, this.#waiter, target, this.#attachment);
-    this.#attachment.setTreePhase(0, this.#root);
+    this.#root = startLauncher(this.#libc, this.#waiter, target, (pid) =>
+      this.#orRefused(() => followLauncher(this.#attachment, pid)),
+    );
     if (inheritsFilter()) this.#warn(denialsUnseen('the program inherits'));
     continueLauncher(this.#libc, this.#root);
   }
@@ -343,10 +355,10 @@ class EbpfTracer {
 
   #readHidden(event: Extract<EbpfEvent, { kind: 'hiddenOutput' }>): void {
     if (this.#watches.pending('output').length === 0) return;
-    const texts = readHiddenOutput(new TraceeMemory(this.#libc), event);
-    if (texts === null) this.#hiddenOutputs++;
+    const { texts, isWhole } = readHiddenOutput(new TraceeMemory(this.#libc), event);
+    if (!isWhole) this.#hiddenOutputs++;
     const at = this.#family.since(event.time);
-    for (const text of texts ?? []) this.#watches.onOutput(`${event.stream}`, text, at);
+    for (const text of texts) this.#watches.onOutput(`${event.stream}`, text, at);
   }
 
   #trigger(index: number, process: ProcessRecord | null, at: number): void {
@@ -422,7 +434,7 @@ class EbpfTracer {
     this.#attachment.detach();
     this.#drain();
     this.#family.finish(this.#now());
-    const { events, calls, tasks, runs } = this.#attachment.losses();
+    const { events, calls, tasks, outputs, runs } = this.#attachment.losses();
     this.#result.lost = events + calls + tasks + runs;
     const limits = this.#limits;
     const missed: string[] = [];
@@ -438,10 +450,11 @@ class EbpfTracer {
       );
     }
     if (runs > 0) missed.push(`${runs} calls were lost, for the kernel did not run the program`);
-    if (this.#hiddenOutputs > 0) {
-      const what = this.#hiddenOutputs === 1 ? '1 write' : `${this.#hiddenOutputs} writes`;
+    const hidden = this.#hiddenOutputs + outputs;
+    if (hidden > 0) {
+      const what = hidden === 1 ? '1 write' : `${hidden} writes`;
       missed.push(
-        `${what} could not be looked at for a trigger output:, for the process was gone before its memory was read`,
+        `${what} could not be looked at for a trigger output:, for the memory of the process could not be read`,
       );
     }
     missed.push(...this.#symbols.missed);
@@ -459,13 +472,13 @@ class EbpfTracer {
     if (unnamed > 0) {
       const what = unnamed === 1 ? 'an exec' : `${unnamed} execs`;
       this.#warn(
-        `the program of ${what} is not known: its path is longer than can be told (${NAME_CAP} names, ${PATH_CAP} bytes), and the process was gone`,
+        `the program of ${what} is not known: its path could not be told whole (${NAME_CAP} names and ${PATH_CAP} bytes at most), and the process was gone`,
       );
     }
     if (argvCut > 0) {
       const what = argvCut === 1 ? 'an exec' : `${argvCut} execs`;
       this.#warn(
-        `the arguments of ${what} are cut: they are longer than can be told (${ARGV_CAP} bytes), and the process was gone`,
+        `the arguments of ${what} could not be told whole (${ARGV_CAP} bytes at most), and the process was gone`,
       );
     }
   }
