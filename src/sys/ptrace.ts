@@ -1,3 +1,4 @@
+import { errnoText } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { Libc } from './libc.ts';
 
@@ -217,7 +218,7 @@ export class Ptrace {
 
   #error(request: string, tid: number): SystemCallError {
     const errno = this.#libc.errno();
-    return new SystemCallError(`ptrace: ${request} of tid ${tid} failed, errno ${errno}`, {
+    return new SystemCallError(`ptrace: ${request} of tid ${tid} failed, ${errnoText(errno)}`, {
       request,
       errno,
       tid,

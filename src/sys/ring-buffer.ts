@@ -1,3 +1,4 @@
+import { errnoText } from '../abi/errno.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { BpfLibc } from './bpf-libc.ts';
 import type { Libc } from './libc.ts';
@@ -88,5 +89,8 @@ export class RingBuffer implements Disposable {
 }
 
 function failure(errno: number): SystemCallError {
-  return new SystemCallError(`mmap: cannot map the ring buffer, errno ${errno}`, { request: 'mmap', errno });
+  return new SystemCallError(`mmap: cannot map the ring buffer, ${errnoText(errno)}`, {
+    request: 'mmap',
+    errno,
+  });
 }

@@ -53,7 +53,7 @@ export function spawnImage(libc: Libc, image: Uint8Array, options: SpawnOptions)
     if (options.cwd !== null) libc.fileActionsAddChdir(actions, options.cwd);
     const error = libc.posixSpawn(pid, file.path, actions, argv.pointers, env.pointers);
     if (error !== 0) {
-      throw new SystemCallError(`posix_spawn: cannot start the launcher, errno ${error}`, {
+      throw new SystemCallError(`posix_spawn: cannot start the launcher, ${errnoText(error)}`, {
         request: 'posix_spawn',
         errno: error,
       });

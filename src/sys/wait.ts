@@ -1,3 +1,4 @@
+import { errnoText } from '../abi/errno.ts';
 import { milliseconds } from '../base/clock.ts';
 import { SystemCallError } from '../base/errors.ts';
 import type { Libc } from './libc.ts';
@@ -75,7 +76,7 @@ export class Waiter {
       const errno = this.#libc.errno();
       if (errno === ECHILD) return 0;
       if (errno !== EINTR) {
-        throw new SystemCallError(`waitpid: failed, errno ${errno}`, { request: 'waitpid', errno });
+        throw new SystemCallError(`waitpid: failed, ${errnoText(errno)}`, { request: 'waitpid', errno });
       }
     }
   }

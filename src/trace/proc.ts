@@ -142,10 +142,10 @@ export function isThreadOf(pid: number, tid: number): boolean {
   }
 }
 
-/** Identity of the file behind a descriptor, or null: the same for all duplicates of it. */
-export function fileIdentity(pid: number, fd: number): string | null {
+/** Identity of the file behind a descriptor of a task, or null: the same for all duplicates of it. A process whose first thread has ended has none under its pid. */
+export function fileIdentity(tid: number, fd: number): string | null {
   try {
-    const { dev, ino } = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
+    const { dev, ino } = statSync(`/proc/${tid}/fd/${fd}`, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
     return null;

@@ -754,14 +754,17 @@ describe('--phase main@output:/REGEX/', () => {
     });
   });
 
-  it('by ebpf sees text that a thread writes when the first one has ended', () => {
-    const file = newPath('profile');
-    const command = `'${CALLGATE}' trace -q --method ebpf -o ${file} --phase 'main@output:/^ready$/'`;
-    run('/bin/sh', ['-c', `${command} -- ${untouched} thread >/dev/null`]);
-    const profile = readProfile(file);
-    expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
-    expect(profile.runs[0]).toMatchObject({ complete: true, warnings: [] });
-  });
+  it.each(['seccomp', 'ptrace', 'ebpf'])(
+    'by %s sees text that a thread writes when the first one has ended',
+    (method) => {
+      const file = newPath('profile');
+      const command = `'${CALLGATE}' trace -q --method ${method} -o ${file} --phase 'main@output:/^ready$/'`;
+      run('/bin/sh', ['-c', `${command} -- ${untouched} thread >/dev/null`]);
+      const profile = readProfile(file);
+      expect(phasesOf(profile.processes[0], 'getgid')).toEqual([1]);
+      expect(profile.runs[0]).toMatchObject({ complete: true, warnings: [] });
+    },
+  );
 
   it('says so if its text could not be read before the process was gone', () => {
     const file = newPath('profile');

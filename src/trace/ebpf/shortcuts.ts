@@ -1,3 +1,4 @@
+import { errnoText } from '../../abi/errno.ts';
 import { SystemCallError } from '../../base/errors.ts';
 import type { BpfLibc } from '../../sys/bpf-libc.ts';
 import type { Libc } from '../../sys/libc.ts';
@@ -24,7 +25,10 @@ export class Shortcuts implements Disposable {
     this.#address = bpfLibc.mmap(BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (this.#address === -1n) {
       const errno = libc.errno();
-      throw new SystemCallError(`mmap: cannot map the counts, errno ${errno}`, { request: 'mmap', errno });
+      throw new SystemCallError(`mmap: cannot map the counts, ${errnoText(errno)}`, {
+        request: 'mmap',
+        errno,
+      });
     }
     this.#words = new Uint32Array(bpfLibc.view(this.#address, BYTES));
   }

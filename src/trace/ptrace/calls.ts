@@ -232,7 +232,7 @@ export class CallHandler {
     const { host, watches } = this.#context;
     task.onExit = (returnValue) => {
       if (returnValue !== 0) return;
-      const address = listenAddress(task.process.pid, fd);
+      const address = listenAddress(task.tid, fd);
       if (address === null) return;
       const at = host.now();
       task.process.listens.push({ at, address });
@@ -243,7 +243,7 @@ export class CallHandler {
   #write(task: Task, arch: number): void {
     const { ptrace, watches, memory, host } = this.#context;
     if (watches.pending('output').length === 0) return;
-    const stream = fileIdentity(task.process.pid, ptrace.low(0));
+    const stream = fileIdentity(task.tid, ptrace.low(0));
     if (stream === null || !this.#streams.has(stream)) return;
     const name = callName(arch, ptrace.nr);
     const wide = arch !== I386 && ARCHES[arch] !== 'x32';
