@@ -417,7 +417,7 @@ describe('an error of trace', () => {
           },
         ],
       },
-      message: 'trace: phases[0].alternatives[0].n has to be a number from 0 up, not undefined',
+      message: 'trace: phases[0].alternatives[0].n has to be a number from 1 up, not undefined',
     },
     {
       name: 'a ready that is no trigger',
