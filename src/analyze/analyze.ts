@@ -20,6 +20,7 @@ import { NOT_FOUND } from './load/object-reader.ts';
 import { pluginLibraries } from './load/plugin.ts';
 import { LibraryList, type RunTimeLibrary } from './load/run-time-library.ts';
 import { type FoundPhase, findPhase, type PhaseSplit } from './phases/find-phases.ts';
+import { baseName } from '../base/base-name.ts';
 
 /** How a program is analysed. */
 export interface AnalyzeOptions extends LoadSetOptions {
@@ -150,7 +151,7 @@ function phasesOf(graph: ProgramGraph, main: FoundPhase | null): Phase[] {
   if (main === null) return [setup];
   const triggers = main.places.map(({ address }) => {
     const { object, address: vaddr } = codePlace(graph, address);
-    return `symbol:${object.slice(object.lastIndexOf('/') + 1)}:0x${vaddr.toString(16)}`;
+    return `symbol:${baseName(object)}:0x${vaddr.toString(16)}`;
   });
   return [
     setup,
@@ -236,7 +237,7 @@ function reasonOf(graph: ProgramGraph, index: number): string {
   const by = reason.by === null ? '' : (set.objects[reason.by]?.path ?? '');
   switch (reason.kind) {
     case 'needed':
-      return `needed by ${by.slice(by.lastIndexOf('/') + 1)}`;
+      return `needed by ${baseName(by)}`;
     case 'open':
       return reason.text;
     default:

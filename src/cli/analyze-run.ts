@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
@@ -16,7 +16,7 @@ import { PROFILE_FORMAT, PROFILE_VERSION, type Profile } from '../profile/model.
 import { type AnalyzeSummary, formatAnalyzeSummary, summarizeAnalysis } from '../report/analyze-summary.ts';
 import { escapeText } from '../report/escape.ts';
 import { findProgram } from '../policy/policy-sets.ts';
-import { readBuildId } from '../trace/build-id.ts';
+import { buildIdOf } from '../trace/build-id.ts';
 import { describeHost } from '../trace/host.ts';
 import type { AnalyzeArguments } from './analyze-command.ts';
 import { phaseSplit, tracedPrograms } from './analyze-phases.ts';
@@ -141,20 +141,6 @@ function requireTraced(trace: Profile, task: AnalysisTask, file: string, tree: R
 
 /** Programs of a trace that an error names. */
 const NAMED_PROGRAMS = 5;
-
-/** Null for what is no ELF file, or has none. */
-function buildIdOf(file: string): string | null {
-  try {
-    const descriptor = openSync(file, 'r');
-    try {
-      return readBuildId(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return null;
-  }
-}
 
 /** One task of the options. */
 export function analysisTask(

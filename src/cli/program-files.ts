@@ -1,5 +1,6 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { findExecutable } from '../analyze/load/find-executable.ts';
+import { RootFileSystem } from '../analyze/load/root.ts';
 import { executedByEnv, parseScriptLine } from '../analyze/load/script-line.ts';
 import { resolveCommand } from '../trace/command.ts';
 
@@ -8,14 +9,6 @@ const MOST_SCRIPTS = 8;
 
 /** As much of a file as the kernel looks at for a `#!` line. */
 const HEAD_SIZE = 256;
-
-/** Where programs are looked up: the machine's own files, or those below another root. */
-export interface FileTree {
-  /** The path on the machine; null if there is no such file. */
-  hostPath(path: string): string | null;
-  /** The first bytes of a file; null where it cannot be read. */
-  readHead(path: string, length: number): Uint8Array | null;
-}
 
 /**
  * The files that the start of a command reads, as paths on the machine: the program as PATH finds it, and what `filesOfProgram`
@@ -35,8 +28,9 @@ export function* filesOfCommand(who: 'trace' | 'run', name: string): Generator<s
 export function* filesOfProgram(
   program: string,
   directory: string,
-  tree: FileTree = MACHINE,
+  tree: RootFileSystem = new RootFileSystem('/'),
 ): Generator<string> {
+  const searchPath = (process.env['PATH'] ?? '/bin:/usr/bin').split(':');
   let at = program;
   for (let depth = 0; depth < MOST_SCRIPTS; depth++) {
     const host = tree.hostPath(at);
@@ -49,54 +43,18 @@ export function* filesOfProgram(
     if (executed === null) continue;
     const env = tree.hostPath(at);
     if (env !== null) yield env;
-    const found = find(executed, directory, tree);
+    const found = findExecutable(tree, executed, searchPath, directory);
     if (found === null) return;
     at = found;
   }
 }
 
-function scriptLine(path: string, tree: FileTree): ReturnType<typeof parseScriptLine> {
+function scriptLine(path: string, tree: RootFileSystem): ReturnType<typeof parseScriptLine> {
   try {
     const head = tree.readHead(path, HEAD_SIZE);
     return head === null ? null : parseScriptLine(path, head);
   } catch {
     // A line that names nothing is told of by whoever starts or reads the script.
     return null;
-  }
-}
-
-/** As execvp(3) finds it. */
-function find(name: string, directory: string, tree: FileTree): string | null {
-  if (name === '') return null;
-  if (name.includes('/')) return resolve(directory, name);
-  const places = (process.env['PATH'] ?? '/bin:/usr/bin').split(':').map((place) => place || '.');
-  return (
-    places
-      .map((place) => resolve(directory, place, name))
-      .find((path) => {
-        const host = tree.hostPath(path);
-        return host !== null && isFile(host);
-      }) ?? null
-  );
-}
-
-const MACHINE: FileTree = {
-  hostPath: (path) => (isFile(path) ? path : null),
-  readHead(path, length) {
-    const descriptor = openSync(path, 'r');
-    try {
-      const bytes = new Uint8Array(length);
-      return bytes.subarray(0, readSync(descriptor, bytes));
-    } finally {
-      closeSync(descriptor);
-    }
-  },
-};
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-  } catch {
-    return false;
   }
 }

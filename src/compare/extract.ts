@@ -5,6 +5,7 @@ import { findProgram } from '../policy/policy-sets.ts';
 import { callKey, ORIGINS } from '../profile/call-union.ts';
 import type { Profile } from '../profile/model.ts';
 import { isNamed } from '../profile/program-names.ts';
+import { isWatching } from '../profile/watching.ts';
 import { callSet, type CallFilter, type MergedCall } from '../profile/sets.ts';
 import type { ComparedCall, ComparedSource, ComparisonInput, SourceCost } from './source.ts';
 
@@ -143,12 +144,12 @@ function toTable(calls: readonly MergedCall[]): CallTable {
 
 /** Runs of the kind of method that can say such calls. */
 function costOf({ runs }: Profile, origin: ComparedSource['origin']): SourceCost {
-  const own = runs.filter(({ method }) =>
+  const own = runs.filter((run) =>
     origin === 'possible'
-      ? method === 'analyze'
+      ? run.method === 'analyze'
       : origin === 'imported'
-        ? method === 'import'
-        : method !== 'analyze' && method !== 'import',
+        ? run.method === 'import'
+        : isWatching(run),
   );
   const durations = own.map(({ duration }) => duration).filter((duration) => duration > 0);
   return {

@@ -297,6 +297,17 @@ describe('what cannot be said is said', () => {
     expect(lossesOf(name, sample)).toEqual(want);
   });
 
+  it.each([
+    { onViolation: 'errno:EPERM', want: 'end like those' },
+    { onViolation: 'trap', want: 'cannot deny by a trap, denied calls kill' },
+  ])('tells of one end of denied calls for systemd and $onViolation', ({ onViolation, want }) => {
+    const only = [{ arch: 'i386' as const, newest }];
+    const ends = lossesOf('systemd', { arches: only, onViolation, phases: { setup: ['read'] } }).filter(
+      (loss) => /denied calls/.test(loss),
+    );
+    expect(ends).toEqual([expect.stringContaining(want)]);
+  });
+
   it('names every call that is concerned', () => {
     const always = systemdGroup('@default').filter((name) => syscallNumber('x86_64', name) !== null);
     expect(always.length).toBeGreaterThan(30);

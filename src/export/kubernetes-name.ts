@@ -1,4 +1,5 @@
 import type { Selection } from './selection.ts';
+import { baseName } from '../base/base-name.ts';
 
 /**
  * A name for the export as Kubernetes takes one for objects (RFC 1123 label, 63 characters): from the program, or the
@@ -6,7 +7,7 @@ import type { Selection } from './selection.ts';
  */
 export function kubernetesName({ policy, phase, program }: Selection): string {
   const path = program?.path ?? policy.sources[0]?.command[0] ?? 'callgate';
-  const parts = [path.slice(path.lastIndexOf('/') + 1), ...(phase === policy.phases[0] ? [] : [phase.name])];
+  const parts = [baseName(path), ...(phase === policy.phases[0] ? [] : [phase.name])];
   const name = parts
     .join('-')
     .toLowerCase()

@@ -38,6 +38,7 @@ import {
   type Runtime,
   type Strictness,
 } from './model.ts';
+import { baseName } from '../base/base-name.ts';
 import { addEquivalents, PORTABLE_GROUP } from './portable.ts';
 import { SetDraft } from './set-draft.ts';
 import { summariseSources } from './sources.ts';
@@ -353,8 +354,4 @@ function describeFailed(failed: number, runs: readonly Run[]): string {
 
 function describeUnphased(profile: Profile, unphased: ReadonlySet<number>): string {
   return `${unphased.size} of ${profile.runs.length} runs have no phases: what they show is allowed in all phases`;
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

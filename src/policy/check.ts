@@ -12,6 +12,7 @@ import { lowerPolicy } from './lower.ts';
 import type { KernelRange, Policy, PolicyCall, PolicyPhase } from './model.ts';
 import { callsByKey, hasCall, policySets, type PlacedSet } from './policy-sets.ts';
 import { existsIn } from './portable.ts';
+import { baseName } from '../base/base-name.ts';
 
 /**
  * `error`: the policy cannot do what it says; `danger`: it allows what an attacker looks for; `warning`: it may break
@@ -364,9 +365,7 @@ function finding(
 }
 
 function setName({ phase, program }: PlacedSet): string {
-  return program === null
-    ? phase.name
-    : `${phase.name}/${program.path.slice(program.path.lastIndexOf('/') + 1)}`;
+  return program === null ? phase.name : `${phase.name}/${baseName(program.path)}`;
 }
 
 function nativeOf({ arches }: Policy): CallIdentity['arch'] {

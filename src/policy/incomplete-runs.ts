@@ -1,7 +1,8 @@
 import type { Profile } from '../profile/model.ts';
 import { programKey } from '../profile/program-names.ts';
 import type { Strictness } from './model.ts';
-import { isWatching } from './watching.ts';
+import { isWatching } from '../profile/watching.ts';
+import { baseName } from '../base/base-name.ts';
 
 /** Different reasons that are told one by one. */
 const LISTED_REASONS = 5;
@@ -28,28 +29,20 @@ export function describeIncomplete(profile: Profile, strict: Strictness): readon
 /** Programs that were attached to, and of which no process began while it was watched; what an analysis allows is allowed. */
 function describeStartUp({ runs, programs, processes }: Profile, strict: Strictness): readonly string[] {
   const unseen = new Map<string, string>();
-  const keyOf = (index: number | null): string | null => {
+  const began = new Set<string>();
+  for (const { birth, run, program: index } of processes) {
     const program = index === null ? undefined : programs[index];
-    return program === undefined ? null : programKey(program);
-  };
-  for (const { birth, run, program } of processes) {
-    const known = program === null ? undefined : programs[program];
-    if (birth !== 'attach' || known === undefined || !isWatching(runs[run])) continue;
-    if (strict === 'sound' && known.calls.length > 0) continue;
-    unseen.set(programKey(known), baseName(known.path));
+    if (program === undefined) continue;
+    if (birth === 'start' || birth === 'exec') began.add(programKey(program));
+    const isAnalysed = strict === 'sound' && program.calls.length > 0;
+    if (birth === 'attach' && isWatching(runs[run]) && !isAnalysed)
+      unseen.set(programKey(program), baseName(program.path));
   }
-  for (const { birth, program } of processes) {
-    const key = keyOf(program);
-    if ((birth === 'start' || birth === 'exec') && key !== null) unseen.delete(key);
-  }
+  for (const key of began) unseen.delete(key);
   const [first] = unseen.values();
   if (first === undefined) return [];
   const whose = unseen.size === 1 ? first : `${unseen.size} programs`;
   return [
     `start-up of ${whose} was not seen: what is called only then is not allowed (trace it from its start, and give both profiles)`,
   ];
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

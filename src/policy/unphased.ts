@@ -1,7 +1,7 @@
 import { UsageError } from '../base/errors.ts';
 import type { Call, Phase, Process, Profile } from '../profile/model.ts';
 import { cutOf } from '../profile/phase-order.ts';
-import { isWatching } from './watching.ts';
+import { isWatching } from '../profile/watching.ts';
 
 /** Profiles with the same phases. */
 export interface AlignedProfiles {

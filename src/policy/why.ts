@@ -1,4 +1,5 @@
 import type { Evidence, Scope, ScopeEvidence } from './evidence.ts';
+import { baseName } from '../base/base-name.ts';
 
 /** Programs that a comment names; the others are counted. */
 const NAMED = 3;
@@ -67,12 +68,8 @@ function codePath({ uses }: Evidence, phase: number): string {
   return `: ${shown.join(' < ')}`;
 }
 
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 function programs(paths: ReadonlySet<string>): string {
-  const names = [...new Set([...paths].map((path) => path.slice(path.lastIndexOf('/') + 1)))].sort();
+  const names = [...new Set([...paths].map((path) => baseName(path)))].sort();
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
   return `${names.slice(0, NAMED).join(', ')}${more}`;
 }

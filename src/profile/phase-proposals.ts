@@ -6,6 +6,7 @@ import { mainTimes, recut, uncut, type Split } from './recut.ts';
 import { isChildWait, serviceOf, type Service } from './serving.ts';
 import { formatTrigger } from './splits.ts';
 import { isUnmeasured } from './unmeasured.ts';
+import { baseName } from '../base/base-name.ts';
 
 /** Part of the time spent in the waiting call, and nanoseconds, within which the loop must have begun. */
 const IDLE_SHARE = 0.05;
@@ -269,7 +270,7 @@ function programName(profile: Profile, process: Process): string {
 }
 
 function lastPart(path: string | undefined): string {
-  return path === undefined ? '' : path.slice(path.lastIndexOf('/') + 1);
+  return path === undefined ? '' : baseName(path);
 }
 
 /** One sentence for each program and trigger: a server may have hundreds of workers alike. */

@@ -1,4 +1,5 @@
 import type { Profile, Program } from './model.ts';
+import { baseName } from '../base/base-name.ts';
 
 /**
  * Indices of the programs that somebody means by a path, or the last part of one; empty if there is none.
@@ -18,7 +19,7 @@ export function findPrograms(profile: Profile, wanted: string): ReadonlySet<numb
 
 /** Whether a path is meant by itself or by its last part. */
 export function isNamed(path: string, wanted: string): boolean {
-  return path === wanted || path.slice(path.lastIndexOf('/') + 1) === wanted;
+  return path === wanted || baseName(path) === wanted;
 }
 
 /** The program that was analysed by this name. Of several it is not known which of them was. */

@@ -36,6 +36,14 @@ describe('the explanation of a call in a policy', () => {
     );
   });
 
+  it('says that it fails with ENOSYS if it is newer than the policy', () => {
+    const arches = policy.arches.map((each) => ({ ...each, newest: 450 }));
+    expect(explained({ ...policy, arches }, 'mseal', { phase: 'main' })).toMatch(
+      /^mseal: fails with ENOSYS for the whole tree in phase main\n {2}newer than what the policy knows, which is up to 450\n/,
+    );
+    expect(explained({ ...policy, arches, onViolation: 'log' }, 'mseal')).toBe('');
+  });
+
   it('says where it fails with ENOSYS', () => {
     expect(explained(policy, 'clone3')).toBe(
       'clone3: allowed to the whole tree in phase setup\n' +

@@ -1,4 +1,4 @@
-import { readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { parseElf } from '../elf/header.ts';
 import { buildId } from '../elf/note.ts';
 
@@ -20,6 +20,20 @@ export function readBuildId(fd: number): string | null {
   const buffer = Buffer.allocUnsafe(HEAD_SIZE);
   const head = buffer.subarray(0, readSync(fd, buffer, 0, HEAD_SIZE, 0));
   return noteInHead(head) ?? buildId(parseElf(readFileSync(fd)));
+}
+
+/** The same of a file by its path; null also where it cannot be read or parsed. */
+export function buildIdOf(path: string): string | null {
+  let fd: number | null = null;
+  try {
+    fd = openSync(path, 'r');
+    return readBuildId(fd);
+  } catch {
+    // Something that the kernel executes and we cannot read or parse still has a path.
+    return null;
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
 }
 
 /** By the segments, which come before the sections in any case: the file is taken for one without sections. */

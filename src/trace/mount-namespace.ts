@@ -1,12 +1,13 @@
 import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { isOfGoneTask } from './proc.ts';
 
 /**
- * Number of the mount namespace of a process.
+ * Number of the mount namespace of a task, which is a directory below /proc.
  *
  * @throws the error of readlink(2), also for a process that has ended
  */
-export function mountNamespace(pid: number | 'self'): number {
-  return readNumber(pid);
+export function mountNamespace(task: number | string): number {
+  return Number(/\[([0-9]+)\]/.exec(readlinkSync(pathOf(task)))?.[1]);
 }
 
 /** A mount namespace that is held open until dispose: as long as it is, the kernel gives its number to no other. */
@@ -50,31 +51,20 @@ export class HeldMountNamespace implements Disposable {
         (tid) => this.#isIn(`${pid}/task/${tid}`, unknown) === true,
       );
     } catch (error) {
-      return !isGone(error) && unknown;
+      return !isOfGoneTask(error) && unknown;
     }
   }
 
   /** Null if the task has ended. */
   #isIn(task: string, unknown: boolean): boolean | null {
     try {
-      return readNumber(task) === this.number;
+      return mountNamespace(task) === this.number;
     } catch (error) {
-      return isGone(error) ? null : unknown;
+      return isOfGoneTask(error) ? null : unknown;
     }
   }
 }
 
-function readNumber(task: number | string): number {
-  return Number(/\[([0-9]+)\]/.exec(readlinkSync(pathOf(task)))?.[1]);
-}
-
-/** `task` is a directory below /proc. */
 function pathOf(task: number | string): string {
   return `/proc/${task}/ns/mnt`;
-}
-
-/** Whether an error of a file below /proc says that its task is no more. Whoever may not look gets another. */
-function isGone(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ESRCH';
 }

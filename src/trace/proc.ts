@@ -105,6 +105,12 @@ export function ownCapabilities(): bigint {
   return effective === undefined ? 0n : BigInt(`0x${effective}`);
 }
 
+/** Whether an error of a file below /proc says that its task is no more. Whoever may not look gets another. */
+export function isOfGoneTask(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ESRCH';
+}
+
 /** The process that a thread belongs to; the number itself where /proc has none. */
 export function processOf(tid: number): number {
   return Number(readStatus(tid)?.get('Tgid') ?? tid);

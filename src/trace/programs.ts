@@ -1,7 +1,7 @@
-import { closeSync, openSync, statSync, type Stats } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import type { ProgramKey } from '../policy/policy-sets.ts';
 import type { Libc } from '../sys/libc.ts';
-import { readBuildId } from './build-id.ts';
+import { buildIdOf } from './build-id.ts';
 import { readArgv, readExecutable, readStatus } from './proc.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -90,17 +90,4 @@ function privilegeOf(pid: number, { mode, uid, gid, hasCapabilities }: Executabl
   const effective = (field: string): number => Number(status?.get(field)?.split('\t')[1] ?? -1);
   if (setuid && effective('Uid') !== uid) return 'setuid';
   return setgid && effective('Gid') !== gid ? 'setgid' : null;
-}
-
-function buildIdOf(path: string): string | null {
-  let fd: number | null = null;
-  try {
-    fd = openSync(path, 'r');
-    return readBuildId(fd);
-  } catch {
-    // Something that the kernel executes and we cannot read or parse still has a path.
-    return null;
-  } finally {
-    if (fd !== null) closeSync(fd);
-  }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { baseName } from '../base/base-name.ts';
 
 /** By what a machine is divided into targets. */
 export type Division = 'unit' | 'container' | 'exe';
@@ -135,8 +136,7 @@ export interface Selection {
 /** Whether a target is wanted; for a path a pattern without a slash is matched with its last part. */
 export function isSelected({ name }: Target, { include, exclude }: Selection): boolean {
   const matches = (pattern: string): boolean => {
-    const text =
-      name.startsWith('/') && !pattern.includes('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
+    const text = name.startsWith('/') && !pattern.includes('/') ? baseName(name) : name;
     return toExpression(pattern).test(text);
   };
   return (include.length === 0 || include.some(matches)) && !exclude.some(matches);

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CALLGATE, run, temporaryDirectory } from '../support/callgate.ts';
@@ -26,5 +26,17 @@ describe('the script that starts callgate', () => {
     const { status, stdout, stderr } = run(CALLGATE, ['--version'], { env });
     expect(stderr).toBe('callgate: Node was not found in PATH (install it, or add its directory)\n');
     expect([status, stdout]).toEqual([2, '']);
+  });
+
+  it('finds Node where the shell does, also in the directory where it is for an empty one', () => {
+    using directory = temporaryDirectory();
+    symlinkSync(process.execPath, join(directory.path, 'node'));
+    for (const path of ['/nowhere:', ':/nowhere']) {
+      const options = { cwd: directory.path, env: { ...process.env, PATH: path } };
+      expect(run('/bin/bash', ['-p', CALLGATE, '--version'], options)).toMatchObject({
+        status: 0,
+        stderr: '',
+      });
+    }
   });
 });

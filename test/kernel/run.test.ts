@@ -246,6 +246,15 @@ describe('callgate run with a policy of one phase', () => {
     const command = ['run', '--profile', profile, '--', probe];
     expect(callgate([...command, 'euid'])).toMatchObject({ status: 0, stdout: 'euid 0\n', stderr: '' });
     expect(callgate([...command, `mkdir=${newPath()}`]).stdout).toBe('mkdir Operation not permitted\n');
+    const cut = newPath('cut.json');
+    const text = readFileSync(profile, 'utf8').replace(
+      '"incomplete": []',
+      '"incomplete": ["it was cut off"]',
+    );
+    writeFileSync(cut, text.replace('"complete": true', '"complete": false'));
+    expect(callgate(['run', '--profile', cut, '--', probe, 'euid']).stderr).toBe(
+      'callgate: note: not complete: it was cut off\n',
+    );
   });
 });
 

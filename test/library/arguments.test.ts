@@ -54,6 +54,21 @@ describe('an argument of the library that makes no sense', () => {
       args: [profile, { kind: 'after', delay: '5s' }],
       message: "trigger.delay has to be a number from 0 up, not '5s'",
     },
+    {
+      name: 'formatTrigger',
+      args: [{ kind: 'syscall', name: 'read', n: 0 }],
+      message: 'trigger.n has to be a number from 1 up, not 0',
+    },
+    {
+      name: 'buildPolicy',
+      args: [[{ format: 'callgate-profile' }]],
+      message: 'profiles[0] has to be a profile (parseProfile reads one)',
+    },
+    {
+      name: 'formatPolicyYaml',
+      args: [{ format: 'callgate-policy' }],
+      message: 'policy has to be a policy (parsePolicy reads one)',
+    },
     { name: 'formatTrigger', args: [], message: 'trigger has to be an object, not undefined' },
     { name: 'recut', args: [undefined, split], message: 'profile has to be a profile' },
     { name: 'recut', args: [profile], message: 'split has to be an object, not undefined' },

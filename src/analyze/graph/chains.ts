@@ -3,6 +3,7 @@ import type { CallPlace } from './argument-query.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import { HOW, type Reach } from './reach.ts';
 import type { CallSite } from './sites.ts';
+import { baseName } from '../../base/base-name.ts';
 
 /** A place of the image as documents have it. */
 export function codePlace(
@@ -51,7 +52,7 @@ export function chainOfNode(graph: ProgramGraph, reach: Reach, node: number): Ch
         graph,
         how === HOW.POINTER ? (reach.words[at] as number) : (reach.places[at] as number),
       );
-      const name = where.function ?? where.object.slice(where.object.lastIndexOf('/') + 1);
+      const name = where.function ?? baseName(where.object);
       const kind = how === HOW.POINTER ? 'its address is in data' : 'its address is taken';
       steps.push({ ...place, how: 'taken', note: `${kind} at ${name} 0x${where.address.toString(16)}` });
     } else {

@@ -2,6 +2,7 @@ import { FLOW, Instruction } from '../x86/instruction.ts';
 import type { ProgramGraph } from './program-graph.ts';
 import type { Reach } from './reach.ts';
 import { hasStaticGlibc } from './static-libc.ts';
+import { baseName } from '../../base/base-name.ts';
 
 /** A call or jump of which it is not known where it leads. */
 export interface OpenTarget {
@@ -38,7 +39,7 @@ export function unknownJumpObjects(graph: ProgramGraph, reach: Reach): string[] 
   const names = new Set<string>();
   for (const address of reach.unknownJumps) {
     const { soname, path } = graph.objectOf(graph.nodeAt(address)).image.file;
-    names.add(soname ?? path.slice(path.lastIndexOf('/') + 1));
+    names.add(soname ?? baseName(path));
   }
   return [...names].sort();
 }

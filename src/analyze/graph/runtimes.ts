@@ -1,4 +1,5 @@
 import type { ProgramGraph } from './program-graph.ts';
+import { baseName } from '../../base/base-name.ts';
 
 /** A runtime of the program that makes code while it runs, or loads it by itself: no file has it. */
 export interface Runtime {
@@ -63,7 +64,7 @@ export function runtimesOf(graph: ProgramGraph): Runtime[] {
   const found: Runtime[] = [];
   for (const { index, image } of graph.objects) {
     const { soname, path } = image.file;
-    const name = soname ?? path.slice(path.lastIndexOf('/') + 1);
+    const name = soname ?? baseName(path);
     const row = ROWS.find(
       (each) =>
         each.name.test(name) ||

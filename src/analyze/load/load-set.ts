@@ -2,6 +2,7 @@ import { FormatError, UsageError } from '../../base/errors.ts';
 import { E_TYPE } from '../../elf/constants.ts';
 import { interpreter } from '../../elf/interpreter.ts';
 import { absolutePath } from './dynamic-string.ts';
+import { findExecutable } from './find-executable.ts';
 import { GlibcSearch } from './glibc-search.ts';
 import type { LibrarySearch } from './library-search.ts';
 import { readPreloadFile } from './preload.ts';
@@ -11,6 +12,7 @@ import { NOT_FOUND, ObjectReader, type ObjectFile } from './object-reader.ts';
 import { RootFileSystem } from './root.ts';
 import { executedByEnv, parseScriptLine, type ScriptLine } from './script-line.ts';
 import { readVdso } from './vdso.ts';
+import { baseName } from '../../base/base-name.ts';
 
 /** How a load set is built. */
 export interface LoadSetOptions {
@@ -209,7 +211,10 @@ class LoadSetBuilder implements LoadSet {
       script ??= line;
       at = absolutePath(line.interpreter, this.#workingDirectory);
       const executed = executedByEnv(line);
-      const found = executed === null ? null : this.#findExecutable(executed);
+      const found =
+        executed === null
+          ? null
+          : findExecutable(this.root, executed, this.#searchPath, this.#workingDirectory);
       if (executed !== null && found === null) unknown = executed;
       if (found !== null) {
         this.assumptions.push(`${at} only finds and executes ${found}: what it does itself is not included`);
@@ -222,19 +227,6 @@ class LoadSetBuilder implements LoadSet {
   }
 
   /** The path of a command as execvp(3) finds it; null for none. */
-  #findExecutable(name: string): string | null {
-    if (name === '') return null;
-    if (name.includes('/')) {
-      const path = absolutePath(name, this.#workingDirectory);
-      return this.root.identity(path) === null ? null : path;
-    }
-    for (const directory of this.#searchPath) {
-      const path = absolutePath(`${directory === '' ? '.' : directory}/${name}`, this.#workingDirectory);
-      if (this.root.identity(path) !== null) return path;
-    }
-    return null;
-  }
-
   #findLoader(name: string): { name: string; file: ObjectFile } | null {
     const result = this.#reader.read(absolutePath(name, this.#workingDirectory));
     if ('file' in result) return { name, file: result.file };
@@ -249,7 +241,7 @@ class LoadSetBuilder implements LoadSet {
       if (needed.length === 0 && this.#reader.isStaticProgram(program.elf)) return 'static';
       return needed.some(isMusl) ? 'musl' : 'glibc';
     }
-    const base = loaderName.slice(loaderName.lastIndexOf('/') + 1);
+    const base = baseName(loaderName);
     if (isMusl(base) || needed.some(isMusl)) return 'musl';
     if (/^ld(?:64)?(?:-linux|-\d|\.so)/.test(base)) return 'glibc';
     this.assumptions.push(`the loader ${loaderName} finds libraries as glibc's does`);

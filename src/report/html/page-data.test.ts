@@ -37,6 +37,17 @@ describe('data of a page', () => {
     expect(diff === null ? null : [diff.before, diff.after]).toEqual(want);
   });
 
+  test('profiles whose phases contradict each other have a page, which says so', () => {
+    const inOrder = (...names: readonly string[]): ReportInput => {
+      const profile = sampleProfile([{ pid: 1, calls: { read: [1, 2] } }]);
+      const phases = names.map((name) => ({ ...profile.phases[0]!, name }));
+      return { kind: 'profile', label: names.join(), profile: { ...profile, phases } };
+    };
+    const page = toPageData([inOrder('setup', 'warm', 'main'), inOrder('setup', 'main', 'warm')]);
+    expect(page.completeness).toMatchObject({ runs: 2 });
+    expect(page.documents).toHaveLength(2);
+  });
+
   test('two profiles are compared by the policies that they would make', () => {
     const opened = toPageData([A, B]).diff?.changes.filter(({ kind }) => kind === 'opened');
     expect(opened?.map(({ call }) => call)).toEqual(['openat']);

@@ -3,7 +3,7 @@ import { SystemCallError, UnsupportedError, UsageError } from '../../base/errors
 import type { Libc } from '../../sys/libc.ts';
 import type { TraceRequest } from '../backend.ts';
 import { HeldMountNamespace } from '../mount-namespace.ts';
-import { hasEnded, listThreads } from '../proc.ts';
+import { hasEnded, isOfGoneTask, listThreads } from '../proc.ts';
 import { Programs } from '../programs.ts';
 import { denialsUnseen, isFiltered } from '../seccomp-filters.ts';
 import type { Recorder } from '../recorder.ts';
@@ -189,9 +189,7 @@ function checkProcess(pid: number): void {
     threads = readdirSync(`/proc/${pid}/task`).map(Number);
   } catch (error) {
     const { code, errno = 0 } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') {
-      throw new UsageError(`trace: there is no process ${pid}`, { cause: error });
-    }
+    if (isOfGoneTask(error)) throw new UsageError(`trace: there is no process ${pid}`, { cause: error });
     const failure = new SystemCallError(`trace: cannot look at process ${pid}`, {
       request: 'open',
       errno: -errno,

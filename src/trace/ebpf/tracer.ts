@@ -108,7 +108,7 @@ class EbpfTracer {
       const { eventLoop = null } = this.#host;
       using poller = this.#orRefused(() => new Poller(this.#libc, libc, descriptor, eventLoop));
       // Nothing of a program that is started is lost to the time that this takes: it is not there yet.
-      if (this.#request.target.kind === 'launch') this.#orOutOfFiles(() => this.#launch());
+      if (this.#request.target.kind === 'launch') this.#orRefused(() => this.#launch(), isOutOfFiles);
       else this.#orRefused(() => this.#attach());
       this.#host.send({ kind: 'eventfd', fd: poller.giveEventfd() });
       yield* this.#loop(poller);
@@ -175,22 +175,17 @@ class EbpfTracer {
     return { command: 'trace', hasAlternative: this.#request.target.kind !== 'scope' };
   }
 
-  /** Sets up a part of what a trace needs. @throws UnsupportedError where the kernel refuses */
-  #orRefused<Part>(make: () => Part): Part {
+  /**
+   * Sets up a part of what a trace needs, where the kernel refuses eBPF; `isRefusal` tells that from errors that other methods would meet as well.
+   *
+   * @throws UnsupportedError for a refusal
+   */
+  #orRefused<Part>(make: () => Part, isRefusal: (error: SystemCallError) => boolean = () => true): Part {
     try {
       return make();
     } catch (error) {
-      throw error instanceof SystemCallError ? explainRefusal(error, this.#asker) : error;
-    }
-  }
-
-  /** The same for what is no matter of eBPF: no other method could do it either, unless it is files that are short. */
-  #orOutOfFiles<Part>(make: () => Part): Part {
-    try {
-      return make();
-    } catch (error) {
-      const isShort = error instanceof SystemCallError && isOutOfFiles(error);
-      throw isShort ? explainRefusal(error, this.#asker) : error;
+      const isRefused = error instanceof SystemCallError && isRefusal(error);
+      throw isRefused ? explainRefusal(error, this.#asker) : error;
     }
   }
 

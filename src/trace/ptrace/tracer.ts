@@ -63,8 +63,8 @@ class PtraceTracer {
   readonly #enforcer: Enforcer | null;
   readonly #adaptive: Adaptive | null;
   readonly #terminalSignals: Map<number, number> = new Map();
-  /** Processes that go on without being traced. */
-  readonly #released: Set<number> = new Set();
+  /** Whether the program that was started goes on without being traced. */
+  #isReleased = false;
   #doorbell = 0;
   #detaching = false;
   #detached = false;
@@ -263,7 +263,7 @@ class PtraceTracer {
 
   /** Whether the program goes on without being traced, as a child whose end is still to come. */
   #isRootReleased(): boolean {
-    return this.#released.has(this.#family.root ?? 0) && this.#family.rootExit === null;
+    return this.#isReleased && this.#family.rootExit === null;
   }
 
   #ring(status: WaitStatus): void {
@@ -335,7 +335,7 @@ class PtraceTracer {
     const at = host.now();
     if (status.kind !== 'stopped') {
       const task = tasks.get(tid);
-      if (task === undefined && tid === this.#family.root && this.#released.has(tid)) {
+      if (task === undefined && tid === this.#family.root && this.#isReleased) {
         this.#rootEnded(status);
         return;
       }
@@ -579,7 +579,7 @@ class PtraceTracer {
     // What has been killed in this moment is still to end.
     if (!ptrace.resume(pt.PTRACE_DETACH, task.tid, 0)) return;
     tasks.delete(task.tid);
-    this.#released.add(process.pid);
+    if (process.pid === this.#family.root) this.#isReleased = true;
     let last = true;
     for (const other of tasks.values()) {
       if (other.process !== process) continue;
