@@ -35,6 +35,9 @@ function analyze(directory: string, args: readonly string[]): ReturnType<typeof 
   });
 }
 
+/** A function in C that makes a system call by its number. */
+const CALL = `static long call(long nr) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(nr) : "rcx", "r11", "memory"); return r; }`;
+
 describe('callgate analyze', () => {
   it('writes the possible calls of a program as a profile and says so in two lines', () => {
     using directory = temporaryDirectory();
@@ -195,7 +198,7 @@ describe('callgate analyze', () => {
     const source = join(directory.path, 'library.c');
     writeFileSync(
       source,
-      `static long call(long nr) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(nr) : "rcx", "r11", "memory"); return r; }
+      `${CALL}
       static void hidden(void) { call(100); } void shown(void) { call(111); } void (*table[])(void) = { hidden };
       static __attribute__((used)) void unused(void) { call(121); }`,
     );
@@ -228,7 +231,7 @@ describe('callgate analyze', () => {
     const source = join(directory.path, 'started.c');
     writeFileSync(
       source,
-      `static long call(long nr) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(nr) : "rcx", "r11", "memory"); return r; }
+      `${CALL}
       const char interpreter[] __attribute__((section(".interp"))) = "/lib64/ld-linux-x86-64.so.2";
       void shown(void) { call(111); } void begin(void) { call(110); for (;;) call(60); }`,
     );
